@@ -1,0 +1,20 @@
+//! The words of rescind as types: ids, states, effects, actions, verdicts and coverage.
+//!
+//! Absences that hold: no I/O, no clock, no randomness, no async, no wire format. Time and randomness come in
+//! as values; disk and wire forms are converted at the edge, in the crates that own them.
+
+mod digest;
+mod effect;
+mod ids;
+mod state;
+mod three_way;
+mod time;
+mod words;
+
+pub use digest::{Digest, DigestError};
+pub use effect::{Effect, Outcome, ResourceId, Seq};
+pub use ids::{ActionId, IdError, SessionId};
+pub use state::{Content, Fields, Locator, ObjectId, Stamp, State, Value};
+pub use three_way::{FieldConflict, FieldMerge, Merged, three_way};
+pub use time::{Timestamp, TimestampError};
+pub use words::{Approval, Coverage, Level, Missing, Reversibility, Risk, Surface, Verdict};
