@@ -1,0 +1,181 @@
+//! The contracts of a surface's resource half: read, compare, merge, restore, call.
+//!
+//! Drawn from two surfaces, files and the in-memory records, and proved on both by one conformance suite.
+
+use crate::Permit;
+use rescind_model::{Content, Effect, FieldMerge, Locator, Merged, ResourceId, State, Surface, Value, three_way};
+use std::io;
+
+/// Why a driver could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The resource can't be reached now (permission, a gone mount, a closed connection). Nothing was changed.
+    #[error("{name} can't be reached, nothing was changed there")]
+    Unreachable {
+        /// What people call the resource.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What the vault kept for it is gone or damaged. Nothing was changed.
+    #[error("what was saved of {name} can't be read: {why}; nothing was changed there")]
+    BodyLost {
+        /// What people call the resource.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The journal could not be written, so nothing was done.
+    #[error("the change to {name} could not be recorded, so it was not made")]
+    NotRecorded {
+        /// What people call the resource.
+        name: String,
+        /// What the store said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Bodies kept in the vault, for merging and restoring.
+pub trait Bodies {
+    /// The whole body, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The body is gone, damaged, or longer than `limit`.
+    fn read(&self, kept: &Locator, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// Write the body into `file` from its start, keeping holes.
+    ///
+    /// # Errors
+    /// The body is gone or damaged, or the file can't be written.
+    fn copy_to(&self, kept: &Locator, file: &std::fs::File) -> io::Result<()>;
+
+    /// Keep `bytes`.
+    ///
+    /// # Errors
+    /// The vault can't be written.
+    fn keep(&self, bytes: &[u8]) -> io::Result<Content>;
+}
+
+/// One step of a plan: bring one resource from the state it has to the state it should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What people call it.
+    pub name: String,
+    /// The state it was found in when the plan was made; the write is conditional on it.
+    pub expected: State,
+    /// The state it should have.
+    pub target: State,
+}
+
+/// The end of one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restored {
+    /// The resource was brought to the target.
+    Done,
+    /// It was there already.
+    Already,
+    /// It is not in the expected state any more: somebody wrote meanwhile. Nothing was changed.
+    Drifted {
+        /// The state found.
+        now: State,
+    },
+    /// The resource stays, although it should go, because it now holds what others made (a folder with their files).
+    Kept {
+        /// Why, in a sentence.
+        why: String,
+    },
+}
+
+/// Where a driver says what it is about to do, before it does it. What is journaled here can be taken back by an
+/// undo of the undo, and tells a resumed undo what a crash left half done.
+pub trait Intents {
+    /// Record that the resource is about to go from `before` to `after`. Durable (level `process`) when it returns.
+    ///
+    /// # Errors
+    /// It could not be recorded: the change must not be made.
+    fn intend(&mut self, resource: &ResourceId, name: &str, before: &State, after: &State) -> io::Result<()>;
+}
+
+/// The resource half of a surface.
+pub trait Driver {
+    /// The surface.
+    fn surface(&self) -> Surface;
+
+    /// The state of a resource now. `hint` is a state it may still have: a driver need not read a body again whose
+    /// stamp is still that of the hint, and returns the hint's digest and locator then.
+    ///
+    /// # Errors
+    /// [`DriverError::Unreachable`]. A resource that is looked for and not there is `State::Absent`, not an error.
+    fn read(&self, resource: &ResourceId, name: &str, hint: Option<&State>) -> Result<State, DriverError>;
+
+    /// Save what is needed to bring `now` back, before it is overwritten: the same state with its bodies kept.
+    ///
+    /// # Errors
+    /// The state can't be saved: it must then not be overwritten.
+    fn capture(&self, resource: &ResourceId, name: &str, now: &State) -> Result<State, DriverError>;
+
+    /// Whether two fields' values of a both-changed field can be merged at a finer grain.
+    fn merge_field(
+        &self,
+        field: &str,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        now: Option<&Value>,
+        bodies: &dyn Bodies,
+    ) -> FieldMerge;
+
+    /// Merge purely, given the bodies: take `before -> after` back out of `now`.
+    fn merge(&self, before: &State, after: &State, now: &State, bodies: &dyn Bodies) -> Merged {
+        three_way(before, after, now, |field, a, b, c| self.merge_field(field, a, b, c, bodies))
+    }
+
+    /// Put the steps of one plan into an order in which each can be carried out (folders before what is in them).
+    fn order(&self, steps: &mut Vec<Step>);
+
+    /// Carry out one step, conditional on the expected state, announcing each change before it is made. Safe to be
+    /// run again after a crash at any instant.
+    ///
+    /// # Errors
+    /// The step could not be carried out; what was announced and not done is resolved by reading the state.
+    fn restore(
+        &self,
+        permit: &Permit,
+        step: &Step,
+        bodies: &dyn Bodies,
+        intents: &mut dyn Intents,
+    ) -> Result<Restored, DriverError>;
+
+    /// After all steps of a plan: bring back what later steps disturbed (times of folders).
+    ///
+    /// # Errors
+    /// As for [`Driver::restore`].
+    fn finish(&self, permit: &Permit, steps: &[Step]) -> Result<(), DriverError>;
+}
+
+/// The end of a call that can't be looked at from outside: the three ends of DESIGN section 4.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Called {
+    /// It took effect, with this answer.
+    Done(String),
+    /// It did not take effect, and this is why.
+    Failed(String),
+    /// It was sent and no answer came.
+    InDoubt,
+}
+
+/// The half of a surface that makes calls which can only be compensated, not restored.
+pub trait Caller {
+    /// The surface.
+    fn surface(&self) -> Surface;
+
+    /// Make the compensating call for `effect` with an idempotency key that stays the same over all attempts.
+    fn compensate(&self, permit: &Permit, effect: &Effect, key: &str) -> Called;
+
+    /// What became of the call with this key, by asking the other side: `Done` or `Failed`, or `InDoubt` where it
+    /// can't say.
+    fn probe(&self, key: &str) -> Called;
+}
