@@ -1,1 +1,23 @@
-//! placeholder
+//! The one crate that talks to the kernel by raw calls: seccomp user notification, Landlock, process memory, pidfds,
+//! guardianship. Everything it exports is safe; each `unsafe` block says why it is sound.
+//!
+//! Linux on x86-64 only: the filter below is written for that architecture's call numbers and says so elsewhere.
+
+mod descriptors;
+mod filter;
+mod landlock;
+mod listener;
+mod memory;
+mod process;
+mod support;
+
+pub use descriptors::{receive_descriptor, send_descriptor};
+pub use filter::{Action, Filter, Rule};
+pub use landlock::{landlock_abi, restrict_signals};
+pub use listener::{Answer, Listener, Notification};
+pub use memory::{read_memory, read_string, read_strings};
+pub use process::{
+    ExitStatus, Fork, adopt_orphans, become_untraceable, die_with_parent, fork, forbid_new_privileges, install_filter,
+    kill_process, pidfd_get, pidfd_open, pidfd_signal, reap, same_open_file, set_name,
+};
+pub use support::{Lack, probe};

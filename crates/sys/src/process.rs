@@ -1,0 +1,185 @@
+//! Processes: forking, guarding, killing, and the supervised process's own preparation.
+
+use crate::Filter;
+use crate::listener::owned;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// Which side of a fork this is.
+#[derive(Debug)]
+pub enum Fork {
+    /// The new process.
+    Child,
+    /// The old one, with the new one's number.
+    Parent(i32),
+}
+
+/// How a process ended or changed, as wait(2) tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It returned this code.
+    Exited(i32),
+    /// It was ended by this signal.
+    Signaled(i32),
+    /// It was stopped by this signal.
+    Stopped(i32),
+    /// It goes on.
+    Continued,
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Fork. Refused while the process has more than one thread: the child could inherit a lock that nobody releases.
+///
+/// # Errors
+/// There are other threads, or the kernel refuses.
+pub fn fork() -> io::Result<Fork> {
+    if std::fs::read_dir("/proc/self/task")?.count() > 1 {
+        return Err(io::Error::other("fork with several threads running"));
+    }
+    // SAFETY: there is one thread, so the child's copy of every lock and allocator is consistent.
+    match check(unsafe { libc::fork() })? {
+        0 => Ok(Fork::Child),
+        pid => Ok(Fork::Parent(pid)),
+    }
+}
+
+/// Let no other process of the same user trace this one or read its memory (prctl PR_SET_DUMPABLE 0).
+///
+/// # Errors
+/// The kernel refuses.
+pub fn become_untraceable() -> io::Result<()> {
+    // SAFETY: prctl with plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }).map(drop)
+}
+
+/// Become the parent of every orphan below (prctl PR_SET_CHILD_SUBREAPER).
+///
+/// # Errors
+/// The kernel refuses.
+pub fn adopt_orphans() -> io::Result<()> {
+    // SAFETY: prctl with plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// Be sent `signal` when the parent dies (prctl PR_SET_PDEATHSIG).
+///
+/// # Errors
+/// The kernel refuses.
+pub fn die_with_parent(signal: i32) -> io::Result<()> {
+    // SAFETY: prctl with plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) }).map(drop)
+}
+
+/// Give up gaining privileges by exec (prctl PR_SET_NO_NEW_PRIVS).
+///
+/// # Errors
+/// The kernel refuses.
+pub fn forbid_new_privileges() -> io::Result<()> {
+    // SAFETY: prctl with plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
+}
+
+/// Set the name that `ps` shows, at most 15 bytes of it.
+pub fn set_name(name: &str) {
+    let mut bytes = [0_u8; 16];
+    for (place, byte) in bytes.iter_mut().take(15).zip(name.bytes()) {
+        *place = byte;
+    }
+    // SAFETY: the pointer is to 16 bytes that end in NUL.
+    unsafe { libc::prctl(libc::PR_SET_NAME, bytes.as_ptr(), 0, 0, 0) };
+}
+
+/// Install `filter` on the calling thread and return its listening descriptor.
+///
+/// # Errors
+/// EBUSY: a filter with a listener is there already (we run inside a supervised tree); EINVAL: the kernel lacks
+/// `WAIT_KILLABLE_RECV` (before 5.19).
+pub fn install_filter(filter: &Filter) -> io::Result<OwnedFd> {
+    const SET_MODE_FILTER: libc::c_long = 1;
+    const NEW_LISTENER: libc::c_ulong = 1 << 3;
+    const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
+    let program = filter.program();
+    let length = u16::try_from(program.len()).map_err(|_| io::Error::other("the filter is too long"))?;
+    let raw = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: `raw` points to a program of `length` instructions that outlives the call; the kernel only reads it.
+    let fd = unsafe {
+        libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE_RECV, &raw const raw)
+    };
+    owned(RawFd::try_from(fd).unwrap_or(-1))
+}
+
+/// A pidfd for `pid` (pidfd_open(2)).
+///
+/// # Errors
+/// There is no such process.
+pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: plain numbers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    owned(RawFd::try_from(fd).unwrap_or(-1))
+}
+
+/// A copy of another process's descriptor (pidfd_getfd(2)).
+///
+/// # Errors
+/// The process may not be traced, or the descriptor is not open.
+pub fn pidfd_get(pidfd: BorrowedFd<'_>, target: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: plain numbers and an open descriptor.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), target, 0) };
+    owned(RawFd::try_from(fd).unwrap_or(-1))
+}
+
+/// Send a signal through a pidfd: never to a process that reused the number.
+///
+/// # Errors
+/// The process is gone or may not be signalled.
+pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo is allowed.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, none, 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Send a signal by number.
+///
+/// # Errors
+/// There is no such process or it may not be signalled.
+pub fn kill_process(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: plain numbers.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Whether two descriptors of two processes are the same open file (kcmp(2) KCMP_FILE); false where the kernel can't
+/// say.
+#[must_use]
+pub fn same_open_file(first: (i32, RawFd), second: (i32, RawFd)) -> bool {
+    const KCMP_FILE: libc::c_int = 0;
+    // SAFETY: plain numbers.
+    unsafe { libc::syscall(libc::SYS_kcmp, first.0, second.0, KCMP_FILE, first.1, second.1) == 0 }
+}
+
+/// The next child that ended, stopped or went on, without waiting: `None` where there is none to tell of.
+///
+/// # Errors
+/// ECHILD: there are no children left.
+pub fn reap() -> io::Result<Option<(i32, ExitStatus)>> {
+    let mut status = 0;
+    let flags = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    // SAFETY: the pointer is to a live integer.
+    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, flags) })?;
+    if pid == 0 {
+        return Ok(None);
+    }
+    let what = if libc::WIFEXITED(status) {
+        ExitStatus::Exited(libc::WEXITSTATUS(status))
+    } else if libc::WIFSIGNALED(status) {
+        ExitStatus::Signaled(libc::WTERMSIG(status))
+    } else if libc::WIFSTOPPED(status) {
+        ExitStatus::Stopped(libc::WSTOPSIG(status))
+    } else {
+        ExitStatus::Continued
+    };
+    Ok(Some((pid, what)))
+}
