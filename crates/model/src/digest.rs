@@ -50,7 +50,9 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let error = || DigestError { text: text.to_owned() };
+        let error = || DigestError {
+            text: text.to_owned(),
+        };
         let hex = text.strip_prefix("sha256:").ok_or_else(error)?;
         if hex.len() != 64 || !hex.is_ascii() {
             return Err(error());

@@ -47,8 +47,33 @@ pub struct Effect {
     pub outcome: Outcome,
 }
 
+/// Which effect it is: its action and its place in the session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EffectId {
+    /// The action that did it.
+    pub action: ActionId,
+    /// Its place in the session's order.
+    pub seq: Seq,
+}
+
+impl Effect {
+    /// Which effect it is.
+    #[must_use]
+    pub fn id(&self) -> EffectId {
+        EffectId {
+            action: self.action.clone(),
+            seq: self.seq,
+        }
+    }
+}
+
 impl fmt::Debug for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.surface.name(), String::from_utf8_lossy(&self.key))
+        write!(
+            f,
+            "{}:{}",
+            self.surface.name(),
+            String::from_utf8_lossy(&self.key)
+        )
     }
 }

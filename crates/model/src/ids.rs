@@ -55,7 +55,10 @@ impl SessionId {
     /// The action of this session with this number.
     #[must_use]
     pub fn action(&self, number: u64) -> ActionId {
-        ActionId { session: self.clone(), number }
+        ActionId {
+            session: self.clone(),
+            number,
+        }
     }
 }
 
@@ -66,7 +69,10 @@ impl FromStr for SessionId {
         if text.len() == LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte)) {
             return Ok(Self(text.to_owned()));
         }
-        Err(IdError { text: text.to_owned(), expected: "a session id" })
+        Err(IdError {
+            text: text.to_owned(),
+            expected: "a session id",
+        })
     }
 }
 
@@ -74,7 +80,10 @@ impl FromStr for ActionId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError { text: text.to_owned(), expected: "an action id of the form SESSION.NUMBER" };
+        let error = || IdError {
+            text: text.to_owned(),
+            expected: "an action id of the form SESSION.NUMBER",
+        };
         let (session, number) = text.split_once('.').ok_or_else(error)?;
         Ok(Self {
             session: session.parse().map_err(|_| error())?,

@@ -12,9 +12,9 @@ mod time;
 mod words;
 
 pub use digest::{Digest, DigestError};
-pub use effect::{Effect, Outcome, ResourceId, Seq};
+pub use effect::{Effect, EffectId, Outcome, ResourceId, Seq};
 pub use ids::{ActionId, IdError, SessionId};
 pub use state::{Content, Fields, Locator, ObjectId, Stamp, State, Value};
-pub use three_way::{FieldConflict, FieldMerge, Merged, three_way};
+pub use three_way::{FieldConflict, FieldMerge, Hunk, Merged, PartConflict, three_way};
 pub use time::{Timestamp, TimestampError};
 pub use words::{Approval, Coverage, Level, Missing, Reversibility, Risk, Surface, Verdict};

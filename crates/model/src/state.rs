@@ -205,5 +205,7 @@ impl State {
 }
 
 fn visible(fields: &Fields) -> impl Iterator<Item = (&str, &Value)> {
-    fields.iter().filter(|(_, value)| !matches!(value, Value::Object(_)))
+    fields
+        .iter()
+        .filter(|(_, value)| !matches!(value, Value::Object(_)))
 }

@@ -14,7 +14,7 @@ pub struct Merged {
     pub conflicts: Vec<FieldConflict>,
 }
 
-/// A field that both sides changed.
+/// A field that both sides changed, or the part of it that both changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldConflict {
     /// The field, or `None` where the resource's existence itself is in conflict.
@@ -25,6 +25,42 @@ pub struct FieldConflict {
     pub after: Option<Value>,
     /// Its value now.
     pub now: Option<Value>,
+    /// The value to write where the conflict is decided for what is there now: of a text, everything else is merged
+    /// and the hunks in conflict stay. `None`: the field stays away.
+    pub keep: Option<Value>,
+    /// The value to write where it is decided for the state before the session.
+    pub restore: Option<Value>,
+    /// Of a text, the hunks that both sides changed; else empty.
+    pub hunks: Vec<Hunk>,
+}
+
+/// Lines of a text that both sides changed, with all three versions. Lines keep their ends; an empty text means that
+/// the version has no lines there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hunk {
+    /// The lines before the session.
+    pub before: String,
+    /// The lines as the session left them.
+    pub after: String,
+    /// The lines now.
+    pub now: String,
+    /// The number of the first of these lines in the text before, from 1.
+    pub before_line: usize,
+    /// The same in the text the session left.
+    pub after_line: usize,
+    /// The same in the text now.
+    pub now_line: usize,
+}
+
+/// A text of which a part is in conflict, decided either way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartConflict {
+    /// Everything else merged, the hunks in conflict as they are now.
+    pub keep: Value,
+    /// Everything else merged, the hunks in conflict as they were before the session.
+    pub restore: Value,
+    /// The hunks in conflict.
+    pub hunks: Vec<Hunk>,
 }
 
 /// What a driver says of one field that both sides changed.
@@ -34,8 +70,10 @@ pub enum FieldMerge {
     Merged(Value),
     /// A field that follows from others and has no worth of its own (a time of change): what is there now stays.
     Keep,
-    /// Both touched the same grain.
+    /// Both touched the same grain: the whole field.
     Conflict,
+    /// Both touched the same hunks; the rest fits together.
+    Part(Box<PartConflict>),
 }
 
 /// Merge `before` (A) into `now` (C) given that we left `after` (B). `merge` is asked about each field that both
@@ -49,22 +87,37 @@ pub fn three_way(
     mut merge: impl FnMut(&str, Option<&Value>, Option<&Value>, Option<&Value>) -> FieldMerge,
 ) -> Merged {
     if now.same(after) || now.same(before) {
-        return Merged { state: before.clone(), conflicts: Vec::new() };
+        return Merged {
+            state: before.clone(),
+            conflicts: Vec::new(),
+        };
     }
     if before.same(after) {
-        return Merged { state: now.clone(), conflicts: Vec::new() };
+        return Merged {
+            state: now.clone(),
+            conflicts: Vec::new(),
+        };
     }
     let (State::Present(a), State::Present(b), State::Present(c)) = (before, after, now) else {
-        let conflict = FieldConflict { field: None, before: None, after: None, now: None };
-        return Merged { state: now.clone(), conflicts: vec![conflict] };
+        let conflict = FieldConflict::of(None, [None, None, None]);
+        return Merged {
+            state: now.clone(),
+            conflicts: vec![conflict],
+        };
     };
-    let names: BTreeSet<&str> =
-        a.iter().chain(b.iter()).chain(c.iter()).map(|(name, _)| name).collect();
+    let names: BTreeSet<&str> = a
+        .iter()
+        .chain(b.iter())
+        .chain(c.iter())
+        .map(|(name, _)| name)
+        .collect();
     let mut fields = Fields::new();
     let mut conflicts = Vec::new();
     for name in names {
         let (was, left, is) = (a.get(name), b.get(name), c.get(name));
-        let object = [was, left, is].iter().any(|value| matches!(value, Some(Value::Object(_))));
+        let object = [was, left, is]
+            .iter()
+            .any(|value| matches!(value, Some(Value::Object(_))));
         let value = if object || is == was || left == was {
             is.cloned()
         } else if is == left {
@@ -74,13 +127,19 @@ pub fn three_way(
                 FieldMerge::Merged(value) => Some(value),
                 FieldMerge::Keep => is.cloned(),
                 FieldMerge::Conflict => {
-                    conflicts.push(FieldConflict {
-                        field: Some(name.to_owned()),
-                        before: was.cloned(),
-                        after: left.cloned(),
-                        now: is.cloned(),
-                    });
+                    conflicts.push(FieldConflict::of(Some(name), [was, left, is]));
                     is.cloned()
+                }
+                FieldMerge::Part(part) => {
+                    let whole = FieldConflict::of(Some(name), [was, left, is]);
+                    let (keep, restore) = (Some(part.keep), Some(part.restore));
+                    conflicts.push(FieldConflict {
+                        keep: keep.clone(),
+                        restore,
+                        hunks: part.hunks,
+                        ..whole
+                    });
+                    keep
                 }
             }
         };
@@ -88,5 +147,23 @@ pub fn three_way(
             fields.set(Cow::Owned(name.to_owned()), value);
         }
     }
-    Merged { state: State::Present(fields), conflicts }
+    Merged {
+        state: State::Present(fields),
+        conflicts,
+    }
+}
+
+impl FieldConflict {
+    /// A conflict over the whole of a field with its values before, after and now.
+    fn of(field: Option<&str>, [before, after, now]: [Option<&Value>; 3]) -> Self {
+        Self {
+            field: field.map(str::to_owned),
+            before: before.cloned(),
+            after: after.cloned(),
+            now: now.cloned(),
+            keep: now.cloned(),
+            restore: before.cloned(),
+            hunks: Vec::new(),
+        }
+    }
 }

@@ -33,7 +33,10 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = civil(seconds.div_euclid(DAY));
         let clock = seconds.rem_euclid(DAY);
         let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
+        )
     }
 }
 
@@ -47,7 +50,9 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        parse(text).ok_or_else(|| TimestampError { text: text.to_owned() })
+        parse(text).ok_or_else(|| TimestampError {
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -82,7 +87,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -107,7 +116,13 @@ mod tests {
             let time = Timestamp(day * 86_400_000_000_000 / 2 + 12_345_678_901_234);
             assert_eq!(time.to_string().parse(), Ok(time));
         }
-        assert_eq!(Timestamp(951_782_400_000_000_000).to_string(), "2000-02-29T00:00:00.000000000Z");
-        assert_eq!("2026-11-21T10:00:00Z".parse(), Ok(Timestamp(1_795_255_200_000_000_000)));
+        assert_eq!(
+            Timestamp(951_782_400_000_000_000).to_string(),
+            "2000-02-29T00:00:00.000000000Z"
+        );
+        assert_eq!(
+            "2026-11-21T10:00:00Z".parse(),
+            Ok(Timestamp(1_795_255_200_000_000_000))
+        );
     }
 }

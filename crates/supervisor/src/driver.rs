@@ -3,7 +3,9 @@
 //! Drawn from two surfaces, files and the in-memory records, and proved on both by one conformance suite.
 
 use crate::Permit;
-use rescind_model::{Content, Effect, FieldMerge, Locator, Merged, ResourceId, State, Surface, Value, three_way};
+use rescind_model::{
+    Content, Effect, FieldMerge, Locator, Merged, ResourceId, State, Surface, Value, three_way,
+};
 use std::io;
 
 /// Why a driver could not do what it was asked.
@@ -39,6 +41,9 @@ pub enum DriverError {
 
 /// Bodies kept in the vault, for merging and restoring.
 pub trait Bodies {
+    /// Whether the body is still there, without reading it.
+    fn holds(&self, kept: &Locator) -> bool;
+
     /// The whole body, at most `limit` bytes.
     ///
     /// # Errors
@@ -75,7 +80,10 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Restored {
     /// The resource was brought to the target.
-    Done,
+    Done {
+        /// The state it was left in, read back at once: the target, with the driver's stamps as they are now.
+        left: State,
+    },
     /// It was there already.
     Already,
     /// It is not in the expected state any more: somebody wrote meanwhile. Nothing was changed.
@@ -88,6 +96,41 @@ pub enum Restored {
         /// Why, in a sentence.
         why: String,
     },
+}
+
+/// The steps of one plan in the order in which a driver can carry them out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Arranged {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Steps that can't be carried out because of what other resources are like now.
+    pub held: Vec<Held>,
+    /// Resources in which the steps disturb in passing what follows from others (the time of change of a folder),
+    /// each with the state found as `expected` and the state it should have in the end as `target`. They need not
+    /// have a step of their own. [`Driver::finish`] gets them; they are recorded before the first step.
+    pub disturbed: Vec<Step>,
+}
+
+/// A step that can't be carried out because of what other resources are like now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The step, left out of the plan.
+    pub step: Step,
+    /// What stands in the way.
+    pub cause: HeldCause,
+    /// Why, in a sentence.
+    pub why: String,
+    /// The resources in the way, as far as they are known.
+    pub by: Vec<ResourceId>,
+}
+
+/// What stands in the way of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HeldCause {
+    /// It should go, and holds what is not in the plan: it stays (a folder with other people's files).
+    Stays,
+    /// It should come back, and where it was is nothing to put it in (its folder is gone and not in the plan).
+    NoPlace,
 }
 
 /// Where a driver says what it is about to do, before it does it. What is journaled here can be taken back by an
@@ -116,9 +159,28 @@ pub trait Driver {
     ///
     /// # Errors
     /// The state can't be saved: it must then not be overwritten.
-    fn capture(&self, resource: &ResourceId, name: &str, now: &State) -> Result<State, DriverError>;
+    fn capture(
+        &self,
+        resource: &ResourceId,
+        name: &str,
+        now: &State,
+        bodies: &dyn Bodies,
+    ) -> Result<State, DriverError>;
 
-    /// Whether two fields' values of a both-changed field can be merged at a finer grain.
+    /// The bytes of the body in `field` as it is now, at most `limit`, for merging and showing.
+    ///
+    /// # Errors
+    /// The body can't be read or is longer than `limit`.
+    fn load(
+        &self,
+        resource: &ResourceId,
+        name: &str,
+        field: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, DriverError>;
+
+    /// Merge a field that both sides changed at a finer grain, if it has one. Bodies of the three values that are
+    /// small enough to merge can be read through `bodies`; a merged body is kept there.
     fn merge_field(
         &self,
         field: &str,
@@ -128,13 +190,30 @@ pub trait Driver {
         bodies: &dyn Bodies,
     ) -> FieldMerge;
 
-    /// Merge purely, given the bodies: take `before -> after` back out of `now`.
-    fn merge(&self, before: &State, after: &State, now: &State, bodies: &dyn Bodies) -> Merged {
-        three_way(before, after, now, |field, a, b, c| self.merge_field(field, a, b, c, bodies))
+    /// `now` with what the steps of an undo disturb in passing (the time of change of a folder) put back to what it is
+    /// in `was`. Comparison with an expected state goes through this.
+    fn undisturbed(&self, now: &State, was: &State) -> State {
+        let _nothing_is_disturbed = was;
+        now.clone()
     }
 
-    /// Put the steps of one plan into an order in which each can be carried out (folders before what is in them).
-    fn order(&self, steps: &mut Vec<Step>);
+    /// Merge purely, given the bodies: take `before -> after` back out of `now`.
+    fn merge(&self, before: &State, after: &State, now: &State, bodies: &dyn Bodies) -> Merged {
+        let gone = State::Absent;
+        if !before.exists() && self.undisturbed(now, after).same(after) {
+            return Merged {
+                state: gone,
+                conflicts: Vec::new(),
+            };
+        }
+        three_way(before, after, now, |field, a, b, c| {
+            self.merge_field(field, a, b, c, bodies)
+        })
+    }
+
+    /// Put the steps of one plan into an order in which each can be carried out (folders before what is in them, and
+    /// after it where they go), whatever order they come in, and leave out what can't be carried out. Changes nothing.
+    fn arrange(&self, steps: Vec<Step>) -> Arranged;
 
     /// Carry out one step, conditional on the expected state, announcing each change before it is made. Safe to be
     /// run again after a crash at any instant.
@@ -149,11 +228,12 @@ pub trait Driver {
         intents: &mut dyn Intents,
     ) -> Result<Restored, DriverError>;
 
-    /// After all steps of a plan: bring back what later steps disturbed (times of folders).
+    /// After all steps of a plan: bring back in `disturbed` what steps disturbed in passing, and nothing else. Can be run
+    /// any number of times.
     ///
     /// # Errors
     /// As for [`Driver::restore`].
-    fn finish(&self, permit: &Permit, steps: &[Step]) -> Result<(), DriverError>;
+    fn finish(&self, permit: &Permit, disturbed: &[Step]) -> Result<(), DriverError>;
 }
 
 /// The end of a call that can't be looked at from outside: the three ends of DESIGN section 4.
@@ -172,10 +252,16 @@ pub trait Caller {
     /// The surface.
     fn surface(&self) -> Surface;
 
+    /// Whether `effect` is one of this surface that can only be compensated by a call.
+    fn compensates(&self, effect: &Effect) -> bool;
+
+    /// What became of the call that made `effect`, by asking the other side: asked where the effect is in doubt.
+    fn happened(&self, effect: &Effect) -> Called;
+
     /// Make the compensating call for `effect` with an idempotency key that stays the same over all attempts.
     fn compensate(&self, permit: &Permit, effect: &Effect, key: &str) -> Called;
 
-    /// What became of the call with this key, by asking the other side: `Done` or `Failed`, or `InDoubt` where it
+    /// What became of the compensating call with this key, by asking the other side: `Done` or `Failed`, or `InDoubt` where it
     /// can't say.
     fn probe(&self, key: &str) -> Called;
 }

@@ -3,5 +3,7 @@
 mod driver;
 mod permit;
 
-pub use driver::{Bodies, Called, Caller, Driver, DriverError, Intents, Restored, Step};
+pub use driver::{
+    Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, Restored, Step,
+};
 pub use permit::Permit;
