@@ -6,7 +6,9 @@ use crate::Permit;
 use rescind_model::{
     Content, Effect, FieldMerge, Locator, Merged, ResourceId, State, Surface, Value, three_way,
 };
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, Read as _, Seek as _};
+use std::os::fd::BorrowedFd;
 
 /// Why a driver could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,38 @@ pub trait Bodies {
     /// # Errors
     /// The vault can't be written.
     fn keep(&self, bytes: &[u8]) -> io::Result<Content>;
+
+    /// Keep the bytes of `file`, from its start to its end, with its holes.
+    ///
+    /// # Errors
+    /// The file can't be read or the vault can't be written.
+    fn keep_file(&self, file: &std::fs::File) -> io::Result<Content> {
+        let mut bytes = Vec::new();
+        let mut source = file;
+        source.seek(io::SeekFrom::Start(0))?;
+        source.read_to_end(&mut bytes)?;
+        self.keep(&bytes)
+    }
+
+    /// Keep the very file behind `name` in `folder` as one more link to it. `None`: the vault can't do that there (no
+    /// place on the same file system, the system refuses), and the bytes have to be kept instead.
+    ///
+    /// # Errors
+    /// The vault can't be written.
+    fn pin(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Locator>> {
+        let _no_pins_here = (folder, name);
+        Ok(None)
+    }
+
+    /// Put the very file that was kept as `name` into `folder`, as one more link to it. `false`: it is bytes that were
+    /// kept, and nothing was done.
+    ///
+    /// # Errors
+    /// `name` exists already ([`io::ErrorKind::AlreadyExists`]), or the file is gone.
+    fn link(&self, kept: &Locator, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
+        let _no_pins_here = (kept, folder, name);
+        Ok(false)
+    }
 }
 
 /// One step of a plan: bring one resource from the state it has to the state it should have.
@@ -147,6 +181,13 @@ pub trait Intents {
 pub trait Driver {
     /// The surface.
     fn surface(&self) -> Surface;
+
+    /// The effects of a scope in a form in which each resource can be taken alone: where several resources are ways to
+    /// one object (hard links), what was written through one of them shows in the states of all. Order and number of
+    /// the effects stay.
+    fn canonical(&self, effects: Vec<Effect>) -> Vec<Effect> {
+        effects
+    }
 
     /// The state of a resource now. `hint` is a state it may still have: a driver need not read a body again whose
     /// stamp is still that of the hint, and returns the hint's digest and locator then.
