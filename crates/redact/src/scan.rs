@@ -4,8 +4,8 @@
 //! second line end behind `p` (for key blocks: to `p + BLOCK`). A rule is asked once those bytes are there. So the
 //! outcome doesn't depend on how a stream was cut.
 
-use crate::bytes::{byte, part, rest, space};
-use crate::rules::{Kind, Matcher, Rules};
+use crate::bytes::{byte, find, part, rest, space};
+use crate::rules::{Kind, MARK, Matcher, Rules};
 
 /// How many bytes before an anchor a rule may look at.
 pub const BACK: usize = 1024;
@@ -15,6 +15,9 @@ pub const FORWARD: usize = 8 * 1024;
 pub const BLOCK: usize = 64 * 1024;
 /// How far before its anchor a secret may begin.
 pub(crate) const LEAD: usize = 128;
+
+/// How many bytes from the begin of a block's closing words on a rule may look at.
+const CLOSING: usize = 256;
 
 /// What a rule sees: a window of the text around an anchor.
 pub(crate) struct View<'a> {
@@ -26,8 +29,6 @@ pub(crate) struct View<'a> {
     pub after: usize,
     /// Where the anchor's line ends in it; there may be one more line behind. Backslash at its end continues a line.
     pub line_end: usize,
-    /// The window ends because it may be no longer, not because the line or the text ends.
-    pub cut: bool,
 }
 
 /// A secret, in positions of the text that was scanned.
@@ -44,9 +45,12 @@ pub(crate) struct Hit {
 
 /// What a rule found, in positions of its window.
 pub(crate) struct Found<'a> {
-    pub hits: &'a mut Vec<Hit>,
+    hits: &'a mut Vec<Hit>,
+    rules: &'a Rules,
+    text: &'a [u8],
+    at: usize,
     base: u64,
-    length: usize,
+    /// The window ends because it may be no longer, not because the line or the text ends.
     cut: bool,
 }
 
@@ -73,17 +77,21 @@ pub(crate) struct Scanner {
 }
 
 impl Found<'_> {
-    /// There is a secret from `start` to `end` of the window.
+    /// There is a secret from `start` to `end` of the window. What is marked already, and what the rules say to leave
+    /// alone, is none. No secret begins more than [`LEAD`] bytes before its anchor: what lies before may be written.
     pub fn add(&mut self, start: usize, end: usize, kind: impl Into<Kind>, rank: u8) {
-        if start < end && end <= self.length {
-            self.hits.push(Hit {
-                start: self.base + start as u64,
-                end: self.base + end as u64,
-                kind: kind.into(),
-                rank,
-                open: self.cut && end == self.length,
-            });
+        let start = start.max(self.at.saturating_sub(LEAD));
+        let secret = part(self.text, start, end);
+        if secret.is_empty() || secret.starts_with(MARK) || self.rules.leaves(secret) {
+            return;
         }
+        self.hits.push(Hit {
+            start: self.base + start as u64,
+            end: self.base + end.min(self.text.len()) as u64,
+            kind: kind.into(),
+            rank,
+            open: self.cut && end >= self.text.len(),
+        });
     }
 }
 
@@ -110,7 +118,7 @@ impl Scanner {
             }
             let Some(matcher) = rules.matcher(id) else { continue };
             match window(matcher, bytes, start, last) {
-                Ok(limit) => ask(matcher, bytes, base, (start, end), limit, &mut self.hits),
+                Ok(limit) => ask(rules, matcher, bytes, base, (start, end), limit, &mut self.hits),
                 Err(wanted) => waiting = Some((start, wanted)),
             }
         }
@@ -169,10 +177,10 @@ impl Scanner {
 fn window(matcher: &Matcher, bytes: &[u8], start: usize, last: bool) -> Result<usize, usize> {
     match matcher {
         Matcher::Block(_, closing) => {
-            let end = start + BLOCK;
-            let closed = crate::bytes::find(part(bytes, start, end), 1, closing)
-                .is_some_and(|place| start + place + 256 <= bytes.len());
-            if last || closed || bytes.len() >= end { Ok(end.min(bytes.len())) } else { Err(end) }
+            let longest = start + BLOCK;
+            let closed = find(part(bytes, start, longest), 1, closing).map(|place| start + place + CLOSING);
+            let end = closed.unwrap_or(longest);
+            if last || bytes.len() >= end { Ok(end.min(bytes.len())) } else { Err(end) }
         }
         // A token's rule reads the token and one byte more, so the lines don't matter to it.
         Matcher::Token(_) if bytes.len() >= start + FORWARD || last => Ok((start + FORWARD).min(bytes.len())),
@@ -189,18 +197,25 @@ fn window(matcher: &Matcher, bytes: &[u8], start: usize, last: bool) -> Result<u
     }
 }
 
-fn ask(matcher: &Matcher, bytes: &[u8], base: u64, anchor: (usize, usize), limit: usize, hits: &mut Vec<Hit>) {
-    let (start, end) = anchor;
+fn ask(
+    rules: &Rules,
+    matcher: &Matcher,
+    bytes: &[u8],
+    base: u64,
+    (start, end): (usize, usize),
+    limit: usize,
+    hits: &mut Vec<Hit>,
+) {
     let from = start.saturating_sub(BACK);
     let text = part(bytes, from, limit);
     let cut = !matches!(matcher, Matcher::Block(..)) && limit == start + FORWARD;
-    let mut found = Found { hits, base: base + from as u64, length: text.len(), cut };
+    let mut found = Found { hits, rules, text, at: start - from, base: base + from as u64, cut };
     if let Matcher::Token(token) = matcher {
         token.find(text, start - from, &mut found);
         return;
     }
     let first_line = line_end(rest(text, start - from), 0).map_or(text.len(), |length| start - from + length);
-    let view = View { text, at: start - from, after: end - from, line_end: first_line, cut };
+    let view = View { text, at: start - from, after: end - from, line_end: first_line };
     matcher.find(&view, &mut found);
 }
 
