@@ -1,0 +1,252 @@
+//! What earlier undos did, read back from their records: so that an undo goes on where a crash stopped it, does
+//! nothing twice, and can itself be undone.
+
+use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, SessionId, State};
+use rescind_supervisor::{Called, Position, Restored, Step, StepEnd, SystemRecord};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What earlier undos of a scope, or of parts of it, did; undos of these undos included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Earlier {
+    /// What they did to resources, in order.
+    pub undone: Vec<Undone>,
+    /// The compensating calls they made, by idempotency key; `None`: started, and the end is not known.
+    pub compensated: BTreeMap<String, Option<Called>>,
+    /// What an undo that is not finished disturbs in passing.
+    pub disturbed: Vec<Step>,
+    /// The undo that is not finished, and how far it came.
+    pub unfinished: Option<(SessionId, Position)>,
+}
+
+/// What an earlier undo did to one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// What it did.
+    pub effect: Effect,
+    /// The effects that it took back by this.
+    pub took: Vec<EffectId>,
+    /// Whether it took all of them back.
+    pub whole: bool,
+}
+
+/// A step that began and of which the end is not read yet.
+struct Open {
+    resource: ResourceId,
+    took: Vec<EffectId>,
+    whole: bool,
+    /// The places of its effects in the list.
+    effects: Vec<usize>,
+}
+
+impl Earlier {
+    /// Read the records of system sessions, in the order of the ledger.
+    #[must_use]
+    pub fn read<'a>(records: impl IntoIterator<Item = &'a SystemRecord>) -> Self {
+        let mut reading = Reading::default();
+        for record in records {
+            reading.record(record);
+        }
+        let mut earlier = reading.earlier;
+        for (_, open) in reading.open {
+            reading.partial.extend(open.effects);
+        }
+        // The end of a step is not known: that it took anything back can't be said.
+        for at in reading.partial {
+            if let Some(undone) = earlier.undone.get_mut(at) {
+                undone.whole = false;
+            }
+        }
+        let mut at = 0;
+        earlier.undone.retain(|_| {
+            at += 1;
+            !reading.dropped.contains(&(at - 1))
+        });
+        if let Some((_, position)) = &mut earlier.unfinished {
+            *position = reading.position;
+        }
+        earlier
+    }
+
+    /// The effects of these undos, for an undo of an undo. A compensation has no state before that could be
+    /// restored, and is said not to be captured.
+    #[must_use]
+    pub fn effects(&self) -> Vec<Effect> {
+        self.undone.iter().map(|undone| undone.effect.clone()).collect()
+    }
+
+    /// The effects that are taken back, by an undo that is still in force: one that was not itself taken back.
+    pub(crate) fn taken(&self) -> BTreeSet<EffectId> {
+        let mut taken = BTreeSet::new();
+        for undone in self.undone.iter().rev() {
+            if undone.whole && !taken.contains(&undone.effect.id()) {
+                taken.extend(undone.took.iter().cloned());
+            }
+        }
+        taken
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    earlier: Earlier,
+    open: BTreeMap<ActionId, Open>,
+    calls: BTreeMap<ActionId, Effect>,
+    partial: Vec<usize>,
+    dropped: BTreeSet<usize>,
+    position: Position,
+}
+
+impl Reading {
+    fn record(&mut self, record: &SystemRecord) {
+        match record {
+            SystemRecord::Opened { session, .. } => self.opened(session),
+            SystemRecord::Disturbs { action, step } => {
+                self.action(action);
+                let known = self
+                    .earlier
+                    .disturbed
+                    .iter()
+                    .any(|own| own.resource == step.resource);
+                if !known {
+                    self.earlier.disturbed.push(step.clone());
+                }
+            }
+            SystemRecord::StepStarted {
+                action,
+                resource,
+                took,
+                whole,
+                ..
+            } => {
+                self.action(action);
+                let open = Open {
+                    resource: resource.clone(),
+                    took: took.clone(),
+                    whole: *whole,
+                    effects: Vec::new(),
+                };
+                self.open.insert(action.clone(), open);
+            }
+            SystemRecord::Intent { effect } => self.intent(effect),
+            SystemRecord::StepEnded { action, end } => self.ended(action, end),
+            SystemRecord::CompensationStarted { action, of, key } => {
+                self.action(action);
+                self.calls.insert(action.clone(), of.clone());
+                self.earlier.compensated.entry(key.clone()).or_insert(None);
+            }
+            SystemRecord::CompensationEnded { action, key, called } => self.called(action, key, called),
+            SystemRecord::Receipt(_) => {}
+            SystemRecord::Closed { session } => {
+                if self
+                    .earlier
+                    .unfinished
+                    .as_ref()
+                    .is_some_and(|(open, _)| open == session)
+                {
+                    self.earlier.unfinished = None;
+                    self.earlier.disturbed.clear();
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, session: &SessionId) {
+        if self
+            .earlier
+            .unfinished
+            .as_ref()
+            .is_some_and(|(open, _)| open == session)
+        {
+            return;
+        }
+        self.position = Position::default();
+        self.earlier.disturbed.clear();
+        self.earlier.unfinished = Some((session.clone(), Position::default()));
+    }
+
+    fn action(&mut self, action: &ActionId) {
+        if self
+            .earlier
+            .unfinished
+            .as_ref()
+            .is_some_and(|(open, _)| *open == action.session)
+        {
+            self.position.action = self.position.action.max(action.number);
+        }
+    }
+
+    fn intent(&mut self, effect: &Effect) {
+        if self
+            .earlier
+            .unfinished
+            .as_ref()
+            .is_some_and(|(open, _)| *open == effect.action.session)
+        {
+            self.position.seq = self.position.seq.max(effect.seq.0);
+        }
+        let at = self.earlier.undone.len();
+        let mut undone = Undone {
+            effect: effect.clone(),
+            took: Vec::new(),
+            whole: false,
+        };
+        if let Some(open) = self.open.get_mut(&effect.action) {
+            open.effects.push(at);
+            if open.resource == effect.resource {
+                undone.took.clone_from(&open.took);
+                undone.whole = open.whole;
+            }
+        }
+        self.earlier.undone.push(undone);
+    }
+
+    fn ended(&mut self, action: &ActionId, end: &StepEnd) {
+        let Some(open) = self.open.remove(action) else {
+            return;
+        };
+        match end {
+            StepEnd::Ended(Restored::Done { left }) => self.done(&open, left),
+            // Nothing was changed, whatever was announced.
+            StepEnd::Ended(_) => self.dropped.extend(open.effects),
+            StepEnd::Failed(_) => self.partial.extend(open.effects),
+        }
+    }
+
+    fn done(&mut self, open: &Open, left: &State) {
+        let mut last = None;
+        for at in &open.effects {
+            if let Some(undone) = self.earlier.undone.get_mut(*at) {
+                undone.effect.outcome = Outcome::Observed;
+                if undone.effect.resource == open.resource {
+                    last = Some(*at);
+                }
+            }
+        }
+        if let Some(undone) = last.and_then(|at| self.earlier.undone.get_mut(at)) {
+            undone.effect.after = left.clone();
+        }
+    }
+
+    fn called(&mut self, action: &ActionId, key: &str, called: &Called) {
+        self.earlier
+            .compensated
+            .insert(key.to_owned(), Some(called.clone()));
+        let (Some(of), Called::Done(_)) = (self.calls.remove(action), called) else {
+            return;
+        };
+        let effect = Effect {
+            action: action.clone(),
+            name: format!("compensation of {}", of.name),
+            before: of.after,
+            after: of.before,
+            outcome: Outcome::NotCaptured,
+            seq: of.seq,
+            resource: of.resource,
+        };
+        self.earlier.undone.push(Undone {
+            effect,
+            took: Vec::new(),
+            whole: false,
+        });
+    }
+}

@@ -1,0 +1,423 @@
+//! From the effects of a scope to a plan. Reads, and changes nothing.
+
+use crate::drafts::Drafting;
+use crate::net::net;
+use crate::scope::in_order;
+use crate::walk::{Place, Walked, changed, missing_body};
+use crate::{
+    Compensation, Conflict, Earlier, Flapping, HeldStep, Lane, Lost, LostWhy, OnConflict, Plan, PlannedStep,
+    Surfaces, Totals, Undone,
+};
+use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, State, Value};
+use rescind_supervisor::{Arranged, Bodies, Called, Caller, Driver, Step};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often a resource is restored before it counts as flapping.
+pub const RESTORES: usize = 3;
+
+/// What is asked of [`plan`].
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What is taken back, as a person would say it.
+    pub scope: &'a str,
+    /// The effects to take back, in the order of the ledger.
+    pub effects: &'a [Effect],
+    /// Later effects outside the scope on the same resources.
+    pub later: &'a [Effect],
+    /// What earlier undos of this scope, or of parts of it, did; finished or not.
+    pub earlier: &'a Earlier,
+    /// How conflicts are decided.
+    pub on_conflict: OnConflict,
+}
+
+/// The idempotency key of the call that compensates an effect: a function of the effect alone, so that every attempt of
+/// every undo uses the same.
+#[must_use]
+pub fn compensation_key(effect: &EffectId) -> String {
+    format!("rescind-undo-{}-{}", effect.action, effect.seq.0)
+}
+
+/// Plan to take the effects back. Never fails: what can't be planned is listed in the plan with its reason.
+#[must_use]
+pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies) -> Plan {
+    let drafting = Drafting::new(bodies);
+    let mut planner = Planner {
+        request,
+        surfaces,
+        bodies: &drafting,
+        taken: request.earlier.taken(),
+        later: by_resource(request.later.iter().map(|effect| (&effect.resource, effect))),
+        undone: by_resource(
+            request
+                .earlier
+                .undone
+                .iter()
+                .map(|undone| (&undone.effect.resource, undone)),
+        ),
+        plan: empty(request),
+        steps: Vec::new(),
+    };
+    let effects = in_order(request.effects);
+    let mut lanes: BTreeMap<&ResourceId, Vec<&Effect>> = BTreeMap::new();
+    for effect in &effects {
+        match surfaces.callers.iter().find(|caller| caller.compensates(effect)) {
+            Some(caller) => planner.compensation(*caller, effect),
+            None => lanes.entry(&effect.resource).or_default().push(effect),
+        }
+    }
+    planner.plan.compensations.reverse();
+    planner.plan.totals.resources = lanes.len() as u64;
+    for (resource, effects) in lanes {
+        planner.resource(resource, &effects);
+    }
+    planner.arrange();
+    let mut plan = planner.plan;
+    let states = plan.steps.iter().map(|planned| &planned.step.target);
+    plan.drafts = drafting.into_drafts(states);
+    plan
+}
+
+fn empty(request: &Request<'_>) -> Plan {
+    Plan {
+        scope: request.scope.to_owned(),
+        target: format!(
+            "everything as if {} had not happened, with what others changed since",
+            request.scope
+        ),
+        on_conflict: request.on_conflict,
+        steps: Vec::new(),
+        compensations: Vec::new(),
+        conflicts: Vec::new(),
+        lost: Vec::new(),
+        held: Vec::new(),
+        flapping: Vec::new(),
+        dependents: BTreeSet::new(),
+        disturbed: Vec::new(),
+        drafts: crate::Drafts::default(),
+        totals: Totals {
+            effects: request.effects.len() as u64,
+            ..Totals::default()
+        },
+    }
+}
+
+struct Planner<'a> {
+    request: &'a Request<'a>,
+    surfaces: &'a Surfaces<'a>,
+    bodies: &'a dyn Bodies,
+    taken: BTreeSet<EffectId>,
+    later: BTreeMap<&'a ResourceId, Vec<&'a Effect>>,
+    undone: BTreeMap<&'a ResourceId, Vec<&'a Undone>>,
+    plan: Plan,
+    steps: Vec<PlannedStep>,
+}
+
+fn by_resource<'a, T>(
+    items: impl Iterator<Item = (&'a ResourceId, &'a T)>,
+) -> BTreeMap<&'a ResourceId, Vec<&'a T>> {
+    let mut map: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (resource, item) in items {
+        map.entry(resource).or_default().push(item);
+    }
+    map
+}
+
+impl Planner<'_> {
+    fn later(&self, resource: &ResourceId) -> &[&Effect] {
+        self.later.get(resource).map_or(&[], Vec::as_slice)
+    }
+
+    fn undone(&self, resource: &ResourceId) -> &[&Undone] {
+        self.undone.get(resource).map_or(&[], Vec::as_slice)
+    }
+
+    fn compensation(&mut self, caller: &dyn Caller, effect: &Effect) {
+        let id = effect.id();
+        let key = compensation_key(&id);
+        let known = self.request.earlier.compensated.get(&key);
+        if matches!(known, Some(Some(Called::Done(_)))) {
+            self.plan.totals.settled += 1;
+            return;
+        }
+        if effect.outcome == Outcome::InDoubt {
+            match caller.happened(effect) {
+                Called::Done(_) => {}
+                Called::Failed(_) => return,
+                Called::InDoubt => return self.lost(effect, LostWhy::InDoubt(effect.action.clone())),
+            }
+        }
+        let started = known.is_some();
+        self.plan.compensations.push(Compensation {
+            effect: effect.clone(),
+            key,
+            started,
+        });
+    }
+
+    fn lost(&mut self, effect: &Effect, why: LostWhy) {
+        let lost = Lost {
+            resource: effect.resource.clone(),
+            name: effect.name.clone(),
+            why,
+        };
+        if !self.plan.lost.contains(&lost) {
+            self.plan.lost.push(lost);
+        }
+    }
+
+    /// Plan one resource, given the effects of the scope on it in order.
+    fn resource(&mut self, resource: &ResourceId, effects: &[&Effect]) {
+        let Some(last) = effects.last() else { return };
+        for effect in effects
+            .iter()
+            .filter(|effect| effect.outcome == Outcome::NotCaptured)
+        {
+            self.lost(effect, LostWhy::NotCaptured(effect.action.clone()));
+        }
+        if effects
+            .iter()
+            .all(|effect| effect.outcome == Outcome::NotCaptured)
+        {
+            return;
+        }
+        let Some(driver) = self.surfaces.driver(resource) else {
+            return self.lost(last, LostWhy::NoDriver);
+        };
+        let hint = self
+            .undone(resource)
+            .last()
+            .map_or(&last.after, |undone| &undone.effect.after);
+        let found = match driver.read(resource, &last.name, Some(hint)) {
+            Ok(found) => found,
+            Err(error) => return self.lost(last, LostWhy::Unreachable(error.to_string())),
+        };
+        let now = self.settled(driver, resource, &found);
+        let Some(lane) = self.lane(resource, effects, &now) else {
+            self.plan.totals.settled += 1;
+            return;
+        };
+        let place = Place {
+            driver,
+            resource,
+            name: &lane.name,
+            bodies: self.bodies,
+        };
+        match place.walk(&lane.segments, &now, self.request.on_conflict) {
+            Ok(walked) => self.walked(last, lane, &found, &now, walked),
+            Err(error) => self.lost(last, LostWhy::Unreachable(error.to_string())),
+        }
+    }
+
+    /// The state found, without what an undo that was interrupted disturbed in passing.
+    fn settled(&self, driver: &dyn Driver, resource: &ResourceId, found: &State) -> State {
+        let disturbed = self
+            .request
+            .earlier
+            .disturbed
+            .iter()
+            .find(|step| step.resource == *resource);
+        disturbed.map_or_else(|| found.clone(), |step| driver.undisturbed(found, &step.expected))
+    }
+
+    /// What is left to take back on a resource; `None` where nothing is.
+    fn lane(&mut self, resource: &ResourceId, effects: &[&Effect], now: &State) -> Option<Lane> {
+        let name = effects.last().map(|effect| effect.name.clone())?;
+        let chain = self.chain(resource, effects);
+        let chain = if chain.is_empty() {
+            self.came_back(resource, effects, now)?
+        } else {
+            chain
+        };
+        let segments = net(&chain, now);
+        let took = effects.iter().map(|effect| effect.id()).collect();
+        (!segments.is_empty()).then(|| Lane {
+            resource: resource.clone(),
+            name,
+            segments,
+            took,
+        })
+    }
+
+    /// The effects whose removal is what is left to do: those of the scope that are not taken back yet, and with them
+    /// the undos that took back nothing but effects of this scope (taking back both is taking back the scope: it leads
+    /// from any state in between to the same end). Effects that an undo of more took back are left out, and its writes
+    /// count as other people's. Empty where everything is taken back.
+    fn chain<'e>(&'e self, resource: &ResourceId, effects: &[&'e Effect]) -> Vec<&'e Effect> {
+        if effects.iter().all(|effect| self.taken.contains(&effect.id())) {
+            return Vec::new();
+        }
+        let mut chain: Vec<&Effect> = effects.to_vec();
+        let mut ids: BTreeSet<EffectId> = chain.iter().map(|effect| effect.id()).collect();
+        for undone in self
+            .undone(resource)
+            .iter()
+            .filter(|undone| !undone.took.is_empty())
+        {
+            if undone.took.iter().all(|id| ids.contains(id)) {
+                ids.insert(undone.effect.id());
+                chain.push(&undone.effect);
+            } else if undone.whole && !self.taken.contains(&undone.effect.id()) {
+                chain.retain(|effect| !undone.took.contains(&effect.id()));
+            }
+        }
+        chain
+    }
+
+    /// A resource that was taken back and has exactly the session's state again, though no later action set it: it is
+    /// taken back again, a few times.
+    fn came_back<'e>(
+        &mut self,
+        resource: &ResourceId,
+        effects: &[&'e Effect],
+        now: &State,
+    ) -> Option<Vec<&'e Effect>> {
+        let again = net(effects, now);
+        let left = again.last().and_then(|segment| segment.after.as_ref())?;
+        if !self.later(resource).is_empty() || !left.same(now) {
+            return None;
+        }
+        let restored = self.undone(resource).iter().filter(|undone| undone.whole);
+        let times = restored
+            .map(|undone| &undone.effect.action)
+            .collect::<BTreeSet<_>>()
+            .len();
+        if times >= RESTORES {
+            let name = effects.last().map(|effect| effect.name.clone())?;
+            self.plan.flapping.push(Flapping {
+                resource: resource.clone(),
+                name,
+                times,
+            });
+            return None;
+        }
+        Some(effects.to_vec())
+    }
+
+    fn walked(&mut self, last: &Effect, lane: Lane, found: &State, now: &State, walked: Walked) {
+        let Walked { target, clashes } = walked;
+        let dependents = self.dependents(&lane);
+        let whole = clashes.is_empty() || self.request.on_conflict == OnConflict::Restore;
+        if !clashes.is_empty() {
+            let (resource, name) = (lane.resource.clone(), lane.name.clone());
+            self.plan.conflicts.push(Conflict {
+                resource,
+                name,
+                clashes,
+                dependents: dependents.clone(),
+            });
+        }
+        if target.same(now) {
+            self.plan.totals.settled += 1;
+            return;
+        }
+        if let Some(field) = missing_body(&target, now, self.bodies) {
+            return self.lost(last, LostWhy::BodyGone { field });
+        }
+        self.plan.dependents.extend(dependents);
+        let step = Step {
+            resource: lane.resource.clone(),
+            name: lane.name.clone(),
+            expected: found.clone(),
+            target,
+        };
+        self.steps.push(PlannedStep { step, lane, whole });
+    }
+
+    /// Later actions that changed a field which the lane changed.
+    fn dependents(&self, lane: &Lane) -> BTreeSet<ActionId> {
+        let stretches: Vec<_> = lane
+            .segments
+            .iter()
+            .map(|segment| {
+                segment
+                    .after
+                    .as_ref()
+                    .and_then(|after| changed(&segment.before, after))
+            })
+            .collect();
+        let touching = self.later(&lane.resource).iter().filter(|effect| {
+            let own = changed(&effect.before, &effect.after);
+            stretches.iter().any(|fields| match (fields, &own) {
+                (Some(fields), Some(own)) => fields.iter().any(|field| own.contains(field)),
+                _ => true,
+            })
+        });
+        touching.map(|effect| effect.action.clone()).collect()
+    }
+
+    /// Let each driver put its steps in order.
+    fn arrange(&mut self) {
+        let mut planned: BTreeMap<ResourceId, PlannedStep> = self
+            .steps
+            .drain(..)
+            .map(|planned| (planned.step.resource.clone(), planned))
+            .collect();
+        for driver in &self.surfaces.drivers {
+            let own = planned
+                .values()
+                .filter(|planned| planned.step.resource.surface == driver.surface());
+            let steps: Vec<Step> = own.map(|planned| planned.step.clone()).collect();
+            let Arranged {
+                steps,
+                held,
+                disturbed,
+            } = driver.arrange(steps);
+            for step in steps {
+                if let Some(own) = planned.remove(&step.resource) {
+                    self.plan.totals.bytes += bytes(&step);
+                    self.plan.steps.push(PlannedStep { step, ..own });
+                }
+            }
+            for held in held {
+                let dependents = self.holders(&held.by);
+                self.plan.held.push(HeldStep { held, dependents });
+            }
+            self.disturbed(*driver, disturbed);
+        }
+    }
+
+    /// What the steps disturb, and what an interrupted undo disturbed: this one is brought to what that one wanted.
+    fn disturbed(&mut self, driver: &dyn Driver, mut disturbed: Vec<Step>) {
+        for earlier in &self.request.earlier.disturbed {
+            if earlier.resource.surface != driver.surface() {
+                continue;
+            }
+            if let Some(step) = disturbed
+                .iter_mut()
+                .find(|step| step.resource == earlier.resource)
+            {
+                step.target = driver.undisturbed(&step.target, &earlier.target);
+            } else if let Ok(now) = driver.read(&earlier.resource, &earlier.name, Some(&earlier.target)) {
+                let target = driver.undisturbed(&now, &earlier.target);
+                disturbed.push(Step {
+                    expected: now,
+                    target,
+                    ..earlier.clone()
+                });
+            }
+        }
+        self.plan.disturbed.extend(disturbed);
+    }
+
+    fn holders(&self, by: &[ResourceId]) -> BTreeSet<ActionId> {
+        let later = by.iter().flat_map(|resource| self.later(resource));
+        later.map(|effect| effect.action.clone()).collect()
+    }
+}
+
+/// Bytes of bodies that a step writes.
+fn bytes(step: &Step) -> u64 {
+    let found = step.expected.fields();
+    let fields = step
+        .target
+        .fields()
+        .into_iter()
+        .flat_map(rescind_model::Fields::iter);
+    let written = fields.filter_map(|(name, value)| match value {
+        Value::Content(content) if found.and_then(|fields| fields.get(name)) != Some(value) => {
+            Some(content.length)
+        }
+        _ => None,
+    });
+    written.sum()
+}
