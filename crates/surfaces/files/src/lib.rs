@@ -1,1 +1,12 @@
-//! placeholder
+//! The files surface: files of any process tree, their states, and how they come back.
+
+mod cell;
+// mod driver;
+// pub mod manifest;
+mod object;
+pub mod read;
+pub mod state;
+
+pub use cell::Cell;
+// pub use driver::{FilesDriver, Note, Notes};
+pub use object::{Folder, Identity, Kind, ObjectRecord, ObjectTable, Place};

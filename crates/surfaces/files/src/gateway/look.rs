@@ -1,0 +1,232 @@
+//! A quick look at a directory entry: one statx, and what else its kind needs.
+
+use rescind_model::{Fields, Stamp, State, Value};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, readlinkat, statx};
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::FileExt as _;
+
+/// What was found at a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Whether anything is there.
+    pub exists: bool,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Device.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Birth, ns since the epoch; 0 where unknown.
+    pub btime: i64,
+    /// Change of the inode, ns.
+    pub ctime: i64,
+    /// Change of the content, ns.
+    pub mtime: i64,
+    /// Bytes.
+    pub size: u64,
+    /// Names.
+    pub links: u64,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Device number of a device.
+    pub rdev: u64,
+}
+
+const NOTHING: Look = Look {
+    exists: false,
+    mode: 0,
+    dev: 0,
+    ino: 0,
+    btime: 0,
+    ctime: 0,
+    mtime: 0,
+    size: 0,
+    links: 0,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+};
+
+/// Look at an entry, without following it.
+///
+/// # Errors
+/// What the kernel says, except that a missing entry is an answer.
+pub fn at(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Look, Errno> {
+    match stat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(NOTHING),
+        other => other,
+    }
+}
+
+/// Look at the folder itself.
+///
+/// # Errors
+/// What the kernel says.
+pub fn folder(directory: BorrowedFd<'_>) -> Result<Look, Errno> {
+    stat(directory, b"", AtFlags::EMPTY_PATH)
+}
+
+fn stat(directory: BorrowedFd<'_>, name: &[u8], flags: AtFlags) -> Result<Look, Errno> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let found = statx(directory, name, flags | AtFlags::STATX_DONT_SYNC, wanted)?;
+    let ns = |time: rustix::fs::StatxTimestamp| time.tv_sec * 1_000_000_000 + i64::from(time.tv_nsec);
+    let has_btime = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Ok(Look {
+        exists: true,
+        mode: u32::from(found.stx_mode),
+        dev: rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+        ino: found.stx_ino,
+        btime: if has_btime { ns(found.stx_btime) } else { 0 },
+        ctime: ns(found.stx_ctime),
+        mtime: ns(found.stx_mtime),
+        size: found.stx_size,
+        links: u64::from(found.stx_nlink),
+        uid: found.stx_uid,
+        gid: found.stx_gid,
+        rdev: rustix::fs::makedev(found.stx_rdev_major, found.stx_rdev_minor),
+    })
+}
+
+impl Look {
+    fn format(&self) -> u32 {
+        self.mode & libc::S_IFMT
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.exists && self.format() == libc::S_IFREG
+    }
+
+    /// Whether it is a folder.
+    pub fn is_folder(&self) -> bool {
+        self.exists && self.format() == libc::S_IFDIR
+    }
+
+    /// Whether it has bytes that could be lost. An empty file has none, but a link that might be the last.
+    pub fn has_content(&self) -> bool {
+        self.is_file() && (self.size > 0 || self.links > 1)
+    }
+
+    /// The kind's name in states.
+    pub fn kind(&self) -> &'static str {
+        match self.format() {
+            libc::S_IFREG => "file",
+            libc::S_IFDIR => "dir",
+            libc::S_IFLNK => "symlink",
+            libc::S_IFIFO => "fifo",
+            libc::S_IFSOCK => "socket",
+            libc::S_IFCHR => "char",
+            _ => "block",
+        }
+    }
+
+    /// The stamp of its content: equal stamps imply equal bytes.
+    pub fn stamp(&self) -> Stamp {
+        Stamp(format!("{}:{}:{}:{}:{}", self.dev, self.ino, self.btime, self.size, self.ctime))
+    }
+
+    /// Whether a state that was seen before is still exactly this.
+    pub fn is(&self, state: &State) -> bool {
+        let State::Present(fields) = state else { return !self.exists };
+        let attributes = fields.int("mode") == Some(i64::from(self.mode & 0o7777))
+            && fields.int("mtime") == Some(self.mtime)
+            && fields.text("kind") == Some(self.kind());
+        let stamp = match fields.content("content") {
+            Some(content) => content.stamp.as_ref() == Some(&self.stamp()),
+            None => true,
+        };
+        self.exists && attributes && stamp
+    }
+
+    /// All fields but object and content.
+    pub fn fields(&self, directory: BorrowedFd<'_>, name: &[u8]) -> Fields {
+        let mut fields = Fields::new();
+        fields.set("kind", Value::Text(self.kind().to_owned()));
+        fields.set("mode", Value::Int(i64::from(self.mode & 0o7777)));
+        fields.set("uid", Value::Int(i64::from(self.uid)));
+        fields.set("gid", Value::Int(i64::from(self.gid)));
+        fields.set("mtime", Value::Int(self.mtime));
+        match self.format() {
+            libc::S_IFLNK => {
+                if let Ok(target) = readlinkat(directory, name, Vec::new()) {
+                    fields.set("target", Value::Bytes(target.into_bytes()));
+                }
+            }
+            libc::S_IFCHR | libc::S_IFBLK => fields.set("rdev", Value::Int(self.rdev.cast_signed())),
+            _ => {}
+        }
+        extended(directory, name, &mut fields);
+        fields
+    }
+}
+
+/// Extended attributes, ACLs among them, through `/proc/self/fd`: the l-calls take no directory descriptor.
+fn extended(directory: BorrowedFd<'_>, name: &[u8], fields: &mut Fields) {
+    let mut path = format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
+    path.extend_from_slice(name);
+    let mut names = [0_u8; 4096];
+    let Ok(length) = rustix::fs::llistxattr(path.as_slice(), &mut names) else { return };
+    for attribute in names.get(..length).unwrap_or_default().split(|byte| *byte == 0) {
+        let Ok(text) = std::str::from_utf8(attribute) else { continue };
+        let mut value = vec![0_u8; 65_536];
+        if !text.is_empty()
+            && let Ok(length) = rustix::fs::lgetxattr(path.as_slice(), attribute, &mut value)
+        {
+            value.truncate(length);
+            fields.set(format!("xattr.{text}"), Value::Bytes(value));
+        }
+    }
+}
+
+/// Open a file for reading its content, without following and without moving its time of access where allowed.
+///
+/// # Errors
+/// What the kernel says.
+pub fn open(directory: BorrowedFd<'_>, name: &[u8]) -> Result<File, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    match openat(directory, name, flags | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => openat(directory, name, flags, Mode::empty()).map(File::from),
+        other => other.map(File::from),
+    }
+}
+
+/// The bytes of a small file; `None` where it can't be read whole.
+pub fn read(directory: BorrowedFd<'_>, name: &[u8], size: u64) -> Option<Vec<u8>> {
+    let file = open(directory, name).ok()?;
+    let mut bytes = vec![0_u8; usize::try_from(size).ok()?];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    Some(bytes)
+}
+
+/// Whether a path lies in a folder whose content its tool makes again.
+pub fn is_recreatable(path: &[u8]) -> bool {
+    const FOLDERS: [&[u8]; 8] = [
+        b"target", b"node_modules", b".cache", b"__pycache__", b".npm", b".venv", b".gradle", b".pytest_cache",
+    ];
+    path.split(|byte| *byte == b'/').any(|part| FOLDERS.contains(&part))
+}
+
+/// Device and inode of everything the processes hold open for writing; `None` where that can't be asked.
+pub fn open_for_writing(processes: Vec<i32>) -> Option<HashSet<(u64, u64)>> {
+    let mut held = HashSet::new();
+    for process in processes {
+        let entries = match std::fs::read_dir(format!("/proc/{process}/fd")) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(_) => return None,
+        };
+        for entry in entries.flatten() {
+            if let Ok(found) = rustix::fs::stat(entry.path())
+                && found.st_mode & libc::S_IFMT == libc::S_IFREG
+            {
+                held.insert((found.st_dev, found.st_ino));
+            }
+        }
+    }
+    Some(held)
+}

@@ -1,0 +1,120 @@
+//! The gateway: supervise a process tree, capture what it is about to change, record what it does.
+//!
+//! One thread answers trapped calls, one at a time; the other watches the guardian, the front and the processes'
+//! ends. Both share one [`Gateway`].
+
+mod agent;
+mod calls;
+mod escape;
+mod handle;
+mod inherited;
+mod launch;
+mod look;
+mod nodes;
+mod objects;
+mod output;
+mod policy;
+mod protect;
+mod resolve;
+mod run;
+mod touch;
+mod tree;
+
+pub use launch::{Launch, Seat, launch};
+pub use policy::{Policy, Uncaptured};
+pub use run::{Finished, RunError, run};
+
+use crate::ObjectTable;
+use nodes::NodeInfo;
+use protect::Protection;
+use rescind_redact::Rules;
+use rescind_supervisor::SessionLog;
+use rescind_supervisor::journal::Record;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use touch::{CellKey, Touched};
+use tree::{Node, Tree};
+
+/// How a run is to be done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which program is the agent, where the first one that is no launcher is not it.
+    pub agent: Option<String>,
+    /// The largest file that is captured by copying, in bytes.
+    pub largest: u64,
+    /// What to do with changes that can't be captured.
+    pub uncaptured: Uncaptured,
+    /// Whether output is recorded.
+    pub record_output: bool,
+    /// Directories and files of rescind itself.
+    pub own: Vec<std::path::PathBuf>,
+}
+
+/// Everything the two threads share.
+pub(crate) struct Gateway {
+    options: Options,
+    log: Arc<SessionLog>,
+    rules: Arc<Rules>,
+    protection: Protection,
+    policy: Policy,
+    tree: Tree,
+    objects: ObjectTable,
+    cells: HashMap<CellKey, Touched>,
+    unsettled: Vec<CellKey>,
+    nodes: HashMap<Node, NodeInfo>,
+    last_node: Node,
+    agent: Option<Node>,
+    direct: Option<Node>,
+    seq: u64,
+    buffer: Vec<Record>,
+    /// What was not captured, each with its reason and how often.
+    missing: BTreeMap<(String, String), u64>,
+    /// Addresses of processes outside that could act for the agent, and what they can do.
+    escapes: BTreeMap<(String, String), u64>,
+    /// Messages for the person at the terminal, each said once.
+    said: std::collections::BTreeSet<&'static str>,
+    watch: output::Outputs,
+}
+
+impl Gateway {
+    /// Put a record into the frame that is being made.
+    fn write(&mut self, record: Record) -> io::Result<()> {
+        self.buffer.push(record);
+        if self.buffer.len() >= 256 { self.flush() } else { Ok(()) }
+    }
+
+    /// Bring what was put into the frame to the kernel.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let result = self.log.write(&self.buffer);
+        self.buffer.clear();
+        result
+    }
+
+    /// Say something to the person once.
+    fn say(&mut self, what: &'static str) {
+        if self.said.insert(what) {
+            eprintln!("rescind: {what}");
+        }
+    }
+
+    /// Something was not captured, or could have been done elsewhere.
+    fn miss(&mut self, node: Node, what: String, why: String) {
+        let record = Record::Missing { n: node, what: what.clone(), why: why.clone() };
+        let _kept_for_the_summary = self.write(record);
+        if let Some(info) = self.nodes.get_mut(&node)
+            && info.missing.len() < MOST_MISSING
+        {
+            info.missing.insert((what.clone(), why.clone()));
+        }
+        if self.missing.len() < MOST_MISSING || self.missing.contains_key(&(what.clone(), why.clone())) {
+            *self.missing.entry((what, why)).or_default() += 1;
+        }
+    }
+}
+
+/// How many different gaps are listed; more are counted in the journal only.
+const MOST_MISSING: usize = 1_000;

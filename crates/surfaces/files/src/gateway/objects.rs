@@ -1,0 +1,112 @@
+//! Numbers for inodes, paths for people.
+
+use super::look::{self, Look};
+use super::resolve::{Place, path_of};
+use super::touch::{CellKey, Refusal};
+use super::Gateway;
+use crate::{Identity, Kind, Place as ObjectPlace};
+use rescind_model::ObjectId;
+use rescind_supervisor::journal::{ObjectForm, Record, text_from_bytes};
+use rustix::fs::{Mode, OFlags, openat};
+use std::os::fd::{AsFd, OwnedFd};
+
+fn kind(found: &Look) -> Kind {
+    Kind::of_name(found.kind()).unwrap_or(Kind::File)
+}
+
+fn identity(found: &Look) -> Identity {
+    Identity { dev: found.dev, ino: found.ino, btime: found.btime }
+}
+
+impl Gateway {
+    /// The number of a place's folder; on first sight it is recorded with its path.
+    pub(super) fn folder(&mut self, place: &Place) -> Result<ObjectId, Refusal> {
+        let found = look::folder(place.directory.as_fd())?;
+        if let Some(object) = self.objects.find(&identity(&found)) {
+            return Ok(object);
+        }
+        let path = path_of(&place.directory)?;
+        self.policy.file_system(&place.directory, &path)?;
+        if self.protection.path_is_own(&path) {
+            return Err(Refusal::Protected);
+        }
+        let (object, _) = self.objects.number(identity(&found), Kind::Dir, ObjectPlace::Path(path.clone()));
+        self.record_object(object, &found, &path)?;
+        Ok(object)
+    }
+
+    /// The number of what was found at a cell.
+    pub(super) fn object(&mut self, found: &Look, key: &CellKey) -> Result<ObjectId, Refusal> {
+        let place = ObjectPlace::In(key.0, key.1.clone());
+        let (object, new) = self.objects.number(identity(found), kind(found), place.clone());
+        let path = self.display(key.0, &key.1);
+        if new {
+            self.record_object(object, found, &path)?;
+        } else if self.objects.path(object).is_some_and(|known| known != path) {
+            // Seen elsewhere than last time: it was moved, or this is another of its names.
+            self.objects.moved(object, place);
+            if found.is_folder() {
+                self.record_object(object, found, &path)?;
+            }
+        }
+        Ok(object)
+    }
+
+    fn record_object(&mut self, object: ObjectId, found: &Look, path: &[u8]) -> Result<(), Refusal> {
+        self.write(Record::Object(ObjectForm {
+            session: self.log.id().to_string(),
+            o: object.0,
+            dev: found.dev,
+            ino: found.ino,
+            btime: found.btime,
+            kind: found.kind().to_owned(),
+            path: text_from_bytes(path),
+        }))?;
+        Ok(())
+    }
+
+    /// The path of a cell as last known.
+    pub(super) fn display(&self, folder: ObjectId, name: &[u8]) -> Vec<u8> {
+        let mut path = self.objects.path(folder).unwrap_or_default();
+        if !name.is_empty() {
+            if path.last() != Some(&b'/') {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
+        path
+    }
+
+    /// The path of a place, for telling what kind of file it is.
+    pub(super) fn display_of(&self, place: &Place) -> Vec<u8> {
+        let known = look::folder(place.directory.as_fd()).ok().and_then(|found| self.objects.find(&identity(&found)));
+        match known {
+            Some(folder) => self.display(folder, if place.name == b"." { b"" } else { &place.name }),
+            None => place.name.clone(),
+        }
+    }
+
+    /// A cell's key as text in the journal.
+    pub(super) fn key_text(&self, key: &CellKey) -> String {
+        format!("{}:{}/{}", self.log.id(), key.0.0, text_from_bytes(&key.1))
+    }
+
+    /// The folder with this number, if it is still where it was last seen.
+    pub(super) fn open_folder(&self, folder: ObjectId) -> Option<OwnedFd> {
+        let path = self.objects.path(folder)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = openat(rustix::fs::CWD, path, flags, Mode::empty()).ok()?;
+        let found = look::folder(directory.as_fd()).ok()?;
+        (self.objects.find(&identity(&found)) == Some(folder)).then_some(directory)
+    }
+
+    /// Device and inode of what is at a cell now.
+    pub(super) fn identity_at(&self, key: &CellKey) -> Option<(u64, u64)> {
+        if key.1.is_empty() {
+            return None;
+        }
+        let directory = self.open_folder(key.0)?;
+        let found = look::at(directory.as_fd(), &key.1).ok()?;
+        found.is_file().then_some((found.dev, found.ino))
+    }
+}

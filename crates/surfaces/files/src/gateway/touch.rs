@@ -1,0 +1,344 @@
+//! Capturing: what a cell looks like before it is touched, and what its action left.
+//!
+//! Each node has, per cell, one effect at a time. It begins with the cell's state before the node's first touch; it
+//! ends when the node ends, when another node touches the cell, or when the cell is seen to have been changed by
+//! somebody outside between two touches: then the node's next touch begins a new effect, so that the stranger's write
+//! lies in the gap between the two and is never taken for ours.
+
+use crate::gateway::Gateway;
+use crate::gateway::look::{self, Look};
+use crate::gateway::resolve::Place;
+use crate::gateway::tree::Node;
+use rescind_model::{Content, Locator, ObjectId, State, Value};
+use rescind_supervisor::journal::{AfterForm, BeforeForm, OutcomeForm, Record, StateForm, text_from_bytes};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// What a touch will do to a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Its content is written in place.
+    Write,
+    /// The name goes, or is taken over by something else: the object may be lost.
+    Remove,
+    /// The name goes elsewhere, with the object.
+    Move,
+    /// Only attributes change.
+    Attributes,
+    /// A name that is not there yet is made.
+    Make,
+}
+
+/// A cell: the folder's object and the name; the empty name is the folder itself.
+pub type CellKey = (ObjectId, Vec<u8>);
+
+/// What is known of a touched cell.
+#[derive(Debug)]
+pub struct Touched {
+    /// The node whose effect it is.
+    pub node: Node,
+    /// The effect's number.
+    pub seq: u64,
+    /// Whether the content before is kept, or need not be because there was none.
+    pub kept: bool,
+    /// Whether a file with content was there before: its after-image is kept for merging.
+    pub merges: bool,
+    /// The state seen once the node's calls on it were over; `None` while they may go on.
+    pub settled: Option<State>,
+    /// When it was last touched.
+    pub at: Instant,
+    /// Whether the effect's end is in the journal.
+    pub closed: bool,
+}
+
+/// Why something can't be captured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The call is let go on: it will fail by itself, or it changes nothing that could be seen.
+    Harmless,
+    /// It can't be captured, for this reason: policy decides.
+    NotCaptured(String),
+    /// It may never happen: it is rescind's own.
+    Protected,
+    /// The journal can't be written: nothing may happen (law 1).
+    NotRecorded(String),
+}
+
+impl From<Errno> for Refusal {
+    fn from(_: Errno) -> Self {
+        // What we can't resolve, the kernel can't either, and will say so to the caller.
+        Self::Harmless
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::NotRecorded(error.to_string())
+    }
+}
+
+/// How long after its last touch a cell may be taken as settled, if no descriptor on it is open any more.
+pub const SETTLES_AFTER: Duration = Duration::from_millis(20);
+/// After-images of text up to this size are kept for merging.
+const MERGED_SIZE: u64 = 1 << 20;
+/// Files up to this size are copied into packs when they are removed; larger ones are pinned.
+const PACKED_SIZE: u64 = 32 << 10;
+
+impl Gateway {
+    /// Capture what is at a place before `node` touches it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was recorded then.
+    pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<(), Refusal> {
+        let folder = self.folder(place)?;
+        if self.protection.folder_is_own(folder) {
+            return Err(Refusal::Protected);
+        }
+        if place.name == b"." {
+            return self.touch_folder(node, place, folder);
+        }
+        let found = look::at(place.directory.as_fd(), &place.name)?;
+        self.protection.check(&found, how)?;
+        match (how, &found) {
+            (How::Make, Look { exists: true, .. }) => return Err(Refusal::Harmless),
+            (How::Remove | How::Move | How::Attributes, Look { exists: false, .. }) => return Err(Refusal::Harmless),
+            _ => {}
+        }
+        if how != How::Attributes && how != How::Write || !found.exists {
+            self.touch_folder(node, place, folder)?;
+        }
+        self.touch_cell(node, place, folder, found, how)
+    }
+
+    /// Capture a folder's own attributes, its time of change among them, once for each node.
+    fn touch_folder(&mut self, node: Node, place: &Place, folder: ObjectId) -> Result<(), Refusal> {
+        let key = (folder, Vec::new());
+        if self.cells.get(&key).is_some_and(|cell| cell.node == node && cell.settled.is_none()) {
+            return Ok(());
+        }
+        let found = look::folder(place.directory.as_fd())?;
+        self.protection.check(&found, How::Attributes)?;
+        self.continue_or_begin(node, place, key, &found, How::Attributes)
+    }
+
+    fn touch_cell(
+        &mut self,
+        node: Node,
+        place: &Place,
+        folder: ObjectId,
+        found: Look,
+        how: How,
+    ) -> Result<(), Refusal> {
+        self.continue_or_begin(node, place, (folder, place.name.clone()), &found, how)
+    }
+
+    fn continue_or_begin(
+        &mut self,
+        node: Node,
+        place: &Place,
+        key: CellKey,
+        found: &Look,
+        how: How,
+    ) -> Result<(), Refusal> {
+        let needs_content = matches!(how, How::Write | How::Remove) && found.has_content();
+        if let Some(cell) = self.cells.get_mut(&key).filter(|cell| !cell.closed) {
+            let same_node = cell.node == node && (cell.kept || !needs_content);
+            match &cell.settled {
+                None if same_node => {
+                    cell.at = Instant::now();
+                    return Ok(());
+                }
+                Some(settled) if same_node && found.is(settled) => {
+                    cell.at = Instant::now();
+                    cell.settled = None;
+                    self.unsettled.push(key);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        self.close(&key, Some((place, found)))?;
+        self.begin(node, place, key, found, how, needs_content)
+    }
+
+    fn begin(
+        &mut self,
+        node: Node,
+        place: &Place,
+        key: CellKey,
+        found: &Look,
+        how: How,
+        needs_content: bool,
+    ) -> Result<(), Refusal> {
+        let kept = if needs_content { self.keep(place, found, how)? } else { None };
+        let path = self.display(key.0, &key.1);
+        let state = self.state(found, place, &key, kept, None)?;
+        self.seq += 1;
+        let record = Record::Before(BeforeForm {
+            s: self.seq,
+            n: node,
+            f: "files".to_owned(),
+            k: self.key_text(&key),
+            p: text_from_bytes(&path),
+            b: StateForm::from(&state),
+            i: None,
+            w: OutcomeForm::Intended,
+        });
+        self.write(record)?;
+        let cell = Touched {
+            node,
+            seq: self.seq,
+            kept: needs_content || !found.has_content(),
+            merges: found.is_file() && needs_content,
+            settled: None,
+            at: Instant::now(),
+            closed: false,
+        };
+        self.cells.insert(key.clone(), cell);
+        self.nodes.entry(node).or_default().cells.push(key.clone());
+        self.unsettled.push(key);
+        self.flush()?;
+        Ok(())
+    }
+
+    /// Save a file's content before it is lost.
+    fn keep(&mut self, place: &Place, found: &Look, how: How) -> Result<Option<Locator>, Refusal> {
+        if !found.is_file() {
+            return Ok(None);
+        }
+        let recreatable = look::is_recreatable(&self.display_of(place));
+        let pinnable = how == How::Remove && (found.links > 1 || found.size > PACKED_SIZE);
+        if pinnable && let Some(pin) = self.log.pin(place.directory.as_fd(), &place.name, recreatable)? {
+            return Ok(Some(pin));
+        }
+        if found.size > self.options.largest {
+            return Err(Refusal::NotCaptured(format!(
+                "it has {} bytes, more than the capture budget of {} for one file",
+                found.size, self.options.largest
+            )));
+        }
+        let file = look::open(place.directory.as_fd(), &place.name).map_err(|error| {
+            Refusal::NotCaptured(format!("it can't be read, so it can't be saved ({error})"))
+        })?;
+        let (_, locator) = self.log.put_file(&file, found.size, recreatable)?;
+        Ok(Some(locator))
+    }
+
+    /// The effect on a cell is over: record what it left. `now`: what was just seen there, if it was looked at.
+    pub fn close(&mut self, key: &CellKey, now: Option<(&Place, &Look)>) -> Result<(), Refusal> {
+        let Some(cell) = self.cells.get(key).filter(|cell| !cell.closed) else { return Ok(()) };
+        let (seq, merges) = (cell.seq, cell.merges);
+        let state = match (&cell.settled, now) {
+            (Some(settled), _) => Some(settled.clone()),
+            (None, Some((place, found))) => {
+                let kept = self.keep_after(place, found, merges);
+                Some(self.state(found, place, key, kept.0, kept.1)?)
+            }
+            (None, None) => self.read_now(key, merges),
+        };
+        if let Some(state) = state {
+            self.write(Record::After(AfterForm { s: seq, a: StateForm::from(&state) }))?;
+        }
+        if let Some(cell) = self.cells.get_mut(key) {
+            cell.closed = true;
+        }
+        Ok(())
+    }
+
+    /// The state of a cell as it is; `None` where its folder can't be reached any more: its outcome stays in doubt.
+    pub fn read_now(&mut self, key: &CellKey, merges: bool) -> Option<State> {
+        let directory = self.open_folder(key.0)?;
+        let place = Place { directory, name: if key.1.is_empty() { b".".to_vec() } else { key.1.clone() } };
+        let found = if key.1.is_empty() {
+            look::folder(place.directory.as_fd()).ok()?
+        } else {
+            look::at(place.directory.as_fd(), &place.name).ok()?
+        };
+        let kept = self.keep_after(&place, &found, merges);
+        self.state(&found, &place, key, kept.0, kept.1).ok()
+    }
+
+    /// The after-image of a text that was there before, for merging; its digest with it.
+    fn keep_after(
+        &mut self,
+        place: &Place,
+        found: &Look,
+        merges: bool,
+    ) -> (Option<Locator>, Option<rescind_model::Digest>) {
+        if !merges || !found.is_file() || found.size > MERGED_SIZE {
+            return (None, None);
+        }
+        let Some(bytes) = look::read(place.directory.as_fd(), &place.name, found.size) else { return (None, None) };
+        if bytes.contains(&0) {
+            return (None, Some(rescind_model::Digest::of(&bytes)));
+        }
+        let recreatable = look::is_recreatable(&self.display_of(place));
+        match self.log.put(&bytes, recreatable) {
+            Ok((digest, locator)) => (Some(locator), Some(digest)),
+            // Without the after-image the undo can still tell drift by the digest; it only can't merge.
+            Err(_) => (None, Some(rescind_model::Digest::of(&bytes))),
+        }
+    }
+
+    /// The state of what was found, with its object's number.
+    fn state(
+        &mut self,
+        found: &Look,
+        place: &Place,
+        key: &CellKey,
+        kept: Option<Locator>,
+        digest: Option<rescind_model::Digest>,
+    ) -> Result<State, Refusal> {
+        if !found.exists {
+            return Ok(State::Absent);
+        }
+        let object = if key.1.is_empty() { key.0 } else { self.object(found, key)? };
+        let mut fields = found.fields(place.directory.as_fd(), &place.name);
+        fields.set("object", Value::Object(object));
+        if found.is_file() {
+            let content = Content { length: found.size, digest, stamp: Some(found.stamp()), kept };
+            fields.set("content", Value::Content(content));
+        }
+        Ok(State::Present(fields))
+    }
+
+    /// Look at cells whose calls are over: at most `limit` of them, of nodes that live longer than a moment.
+    pub fn settle(&mut self, limit: usize) {
+        let now = Instant::now();
+        let mut later = Vec::new();
+        let mut open: std::collections::HashMap<Node, Option<std::collections::HashSet<(u64, u64)>>> =
+            std::collections::HashMap::new();
+        let mut done = 0;
+        while let Some(key) = self.unsettled.pop() {
+            let Some(cell) = self.cells.get(&key) else { continue };
+            if cell.closed || cell.settled.is_some() {
+                continue;
+            }
+            let (node, merges, at) = (cell.node, cell.merges, cell.at);
+            if done >= limit || now.duration_since(at) < SETTLES_AFTER {
+                later.push(key);
+                continue;
+            }
+            done += 1;
+            let held = open.entry(node).or_insert_with(|| look::open_for_writing(self.tree.of_node(node)));
+            let identity = self.identity_at(&key);
+            let is_held = match (held, identity) {
+                (Some(held), Some(identity)) => held.contains(&identity),
+                // What can't be asked is not taken as settled.
+                (None, Some(_)) => true,
+                (_, None) => false,
+            };
+            if is_held {
+                later.push(key);
+                continue;
+            }
+            let state = self.read_now(&key, merges);
+            if let Some(cell) = self.cells.get_mut(&key) {
+                cell.settled = state;
+            }
+        }
+        self.unsettled = later;
+    }
+}

@@ -1,0 +1,200 @@
+//! Who is calling: threads, processes and the nodes they belong to.
+//!
+//! A node is one successful exec; a process that was forked and has not exec'd yet belongs to its parent's node. A
+//! process is known from its first trapped call on, by asking for its parent; parents that end normally name their
+//! children first (their exit is trapped). A process whose parent was killed before anything of it was seen has no
+//! known node: it is attributed to the agent, and said to be uncertain.
+
+use crate::gateway::resolve::Viewer;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+/// The number of a node in its session.
+pub type Node = u64;
+
+/// A process of the tree.
+#[derive(Debug)]
+pub struct Process {
+    /// Its node.
+    pub node: Node,
+    /// Whether its root or mount namespace differs from ours.
+    pub foreign: bool,
+    /// A node whose exec was let through and is not confirmed, with the stack's start before it.
+    pub pending: Option<Pending>,
+    /// For ending and signalling without races.
+    pub pidfd: Option<OwnedFd>,
+    /// What its environment was at exec, raw.
+    pub environment: std::sync::Arc<Vec<Vec<u8>>>,
+}
+
+/// An exec on its way.
+#[derive(Debug)]
+pub struct Pending {
+    /// The node before, to fall back to.
+    pub before: Node,
+    /// Where the stack started before.
+    pub stack: u64,
+}
+
+/// All processes of a session, by number.
+#[derive(Debug, Default)]
+pub struct Tree {
+    processes: HashMap<i32, Process>,
+    threads: HashMap<i32, i32>,
+    alive: HashMap<Node, usize>,
+    /// Numbers whose parent named them before it ended.
+    named: HashMap<i32, Node>,
+}
+
+/// A process seen for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newcomer {
+    /// The process.
+    pub process: i32,
+    /// Its node, if it could be found out.
+    pub node: Option<Node>,
+}
+
+impl Tree {
+    /// The process of a thread. One `stat` tells whether a number seen before still is a thread of its process.
+    pub fn process_of(&mut self, thread: i32) -> i32 {
+        if self.processes.contains_key(&thread) {
+            return thread;
+        }
+        if let Some(process) = self.threads.get(&thread)
+            && std::fs::exists(format!("/proc/{process}/task/{thread}")).unwrap_or(false)
+        {
+            return *process;
+        }
+        let process = status_number(thread, "Tgid:").unwrap_or(thread);
+        if process != thread {
+            self.threads.insert(thread, process);
+        }
+        process
+    }
+
+    /// The process, if it is known.
+    pub fn get(&self, process: i32) -> Option<&Process> {
+        self.processes.get(&process)
+    }
+
+    /// The process, if it is known.
+    pub fn get_mut(&mut self, process: i32) -> Option<&mut Process> {
+        self.processes.get_mut(&process)
+    }
+
+    /// Whether a number is a process of this tree.
+    pub fn contains(&self, process: i32) -> bool {
+        self.processes.contains_key(&process)
+    }
+
+    /// Find the node of a process not seen before: named by its parent, or by asking for its parents.
+    pub fn find_node(&mut self, process: i32) -> Option<Node> {
+        if let Some(node) = self.named.remove(&process) {
+            return Some(node);
+        }
+        let mut at = process;
+        for _ in 0..64 {
+            at = status_number(at, "PPid:")?;
+            if let Some(parent) = self.processes.get(&at) {
+                return Some(parent.node);
+            }
+            if at <= 1 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Take a process in.
+    pub fn insert(&mut self, process: i32, entry: Process) {
+        *self.alive.entry(entry.node).or_default() += 1;
+        if let Some(old) = self.processes.insert(process, entry) {
+            self.leave(old.node);
+        }
+    }
+
+    /// A process becomes another node's. Returns the old node if nobody is left in it.
+    pub fn move_to(&mut self, process: i32, node: Node) -> Option<Node> {
+        let entry = self.processes.get_mut(&process)?;
+        let old = std::mem::replace(&mut entry.node, node);
+        *self.alive.entry(node).or_default() += 1;
+        self.leave(old).then_some(old)
+    }
+
+    /// A process is gone. Returns its node, and whether nobody is left in it.
+    pub fn remove(&mut self, process: i32) -> Option<(Process, bool)> {
+        let entry = self.processes.remove(&process)?;
+        self.threads.retain(|_, owner| *owner != process);
+        let last = self.leave(entry.node);
+        Some((entry, last))
+    }
+
+    fn leave(&mut self, node: Node) -> bool {
+        match self.alive.get_mut(&node) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                false
+            }
+            _ => {
+                self.alive.remove(&node);
+                true
+            }
+        }
+    }
+
+    /// A process is about to end: remember which node its children belong to, while they can still be asked for.
+    pub fn name_children(&mut self, process: i32, node: Node) {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else { return };
+        for task in tasks.flatten() {
+            let Ok(children) = std::fs::read_to_string(task.path().join("children")) else { continue };
+            for child in children.split_ascii_whitespace().filter_map(|number| number.parse::<i32>().ok()) {
+                if !self.processes.contains_key(&child) {
+                    self.named.insert(child, node);
+                }
+            }
+        }
+    }
+
+    /// How many processes of the node are known to live.
+    pub fn alive(&self, node: Node) -> usize {
+        self.alive.get(&node).copied().unwrap_or(0)
+    }
+
+    /// All processes with their nodes.
+    pub fn processes(&self) -> impl Iterator<Item = (i32, &Process)> {
+        self.processes.iter().map(|(number, process)| (*number, process))
+    }
+
+    /// The view in which a thread's paths are resolved.
+    pub fn viewer(&self, thread: i32, process: i32) -> Viewer {
+        let foreign = self.processes.get(&process).is_some_and(|entry| entry.foreign);
+        Viewer { thread, process, foreign }
+    }
+}
+
+/// A number from `/proc/N/status`.
+fn status_number(process: i32, label: &str) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(label))?.trim().parse().ok()
+}
+
+/// Where the process's stack starts: another place after every exec.
+pub fn stack_start(process: i32) -> u64 {
+    let field = || {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name in parentheses may hold anything; what follows its end is plain. startstack is field 28.
+        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(25)?.parse().ok()
+    };
+    field().unwrap_or(0)
+}
+
+/// Whether the process's root and mounts are ours.
+pub fn is_foreign(process: i32) -> bool {
+    let same = |what: &str| {
+        let theirs = std::fs::read_link(format!("/proc/{process}/{what}"));
+        let ours = std::fs::read_link(format!("/proc/self/{what}"));
+        matches!((theirs, ours), (Ok(theirs), Ok(ours)) if theirs == ours)
+    };
+    !(same("ns/mnt") && same("root"))
+}
