@@ -1,14 +1,17 @@
 //! Values that their names give away: `NAME=value`, `name: value`, `"name": "value"`, `--name value`, `<name>value<`.
 
-use crate::bytes::{before, blank, byte, find as find_bytes, holds, ident, part, rest, run, run_back, space, starts};
+use crate::bytes::{
+    before, blank, byte, find as find_bytes, holds, ident, part, rest, run, run_back, space, starts,
+};
 use crate::names::{self, Class};
 use crate::rules::Kind;
 use crate::scan::{Found, View};
 use crate::values::{self, Form};
 
 /// What names of secrets have in them.
-pub(crate) const WORDS: &[&str] =
-    &["pass", "pwd", "psk", "pw", "secret", "token", "key", "auth", "cred", "jwt", "_pat", "mnemonic"];
+pub(crate) const WORDS: &[&str] = &[
+    "pass", "pwd", "psk", "pw", "secret", "token", "key", "auth", "cred", "jwt", "_pat", "mnemonic",
+];
 
 /// A name and the value it is given.
 struct Given {
@@ -47,7 +50,9 @@ pub(crate) fn named(view: &View<'_>, kind: &Kind, found: &mut Found<'_>) {
     if ident(byte(view.text, view.after)) {
         return;
     }
-    let Some(given) = given(view, Some(Class::Password)) else { return };
+    let Some(given) = given(view, Some(Class::Password)) else {
+        return;
+    };
     if !values::placeholder(part(view.text, given.value.0, given.value.1)) {
         found.add(given.value.0, given.value.1, kind.clone(), 9);
     }
@@ -56,11 +61,13 @@ pub(crate) fn named(view: &View<'_>, kind: &Kind, found: &mut Found<'_>) {
 fn given(view: &View<'_>, class: Option<Class>) -> Option<Given> {
     let text = part(view.text, 0, view.line_end);
     let (start, end) = name(text, view.at)?;
-    let (link, place, gap) = match link(text, start, end) {
-        Some(link) => link,
-        None => return entry(view, start, end),
-    };
     let flag = byte(text, start) == b'-';
+    let (link, place, gap) = match link(text, start, end) {
+        Some((Link::Next, ..)) | None if !flag => return entry(view, start, end),
+        Some((Link::Colon, _, false)) if before(text, start) == b':' => return None,
+        Some(link) => link,
+        None => return None,
+    };
     let own = part(text, start, end);
     if names::open(own) {
         return None;
@@ -78,14 +85,22 @@ fn given(view: &View<'_>, class: Option<Class>) -> Option<Given> {
             form
         }
         Link::Tag => Form::Part,
-        Link::Next if !flag => return None,
         Link::Next => Form::Flag,
         Link::Equals => equals_form(text, start, end, flag, gap),
         Link::Colon => colon_form(text, start, end),
     };
     let (value, quoted) = value(text, place, link, form, gap)?;
-    let form = if quoted { form } else { demoted(text, value.1, link, form, gap) };
-    Some(Given { class: Some(class), form, quoted, value })
+    let form = if quoted {
+        form
+    } else {
+        demoted(text, value.1, link, form, gap)
+    };
+    Some(Given {
+        class: Some(class),
+        form,
+        quoted,
+        value,
+    })
 }
 
 /// The identifier around the anchor.
@@ -101,7 +116,10 @@ fn name(text: &[u8], at: usize) -> Option<(usize, usize)> {
     // A colour sequence of a terminal is no part of the name: ESC [ 3 1 m.
     let head = part(text, start.saturating_sub(8), start);
     if head.ends_with(b"\x1b[") || (head.ends_with(b";") && head.contains(&0x1b)) {
-        start += part(text, start, end).iter().position(|own| *own == b'm').map_or(0, |place| place + 1);
+        start += part(text, start, end)
+            .iter()
+            .position(|own| *own == b'm')
+            .map_or(0, |place| place + 1);
     }
     (end - start <= 96 && start <= at && end > at).then_some((start, end))
 }
@@ -110,7 +128,8 @@ fn name(text: &[u8], at: usize) -> Option<(usize, usize)> {
 fn link(text: &[u8], start: usize, end: usize) -> Option<(Link, usize, bool)> {
     let slashes = run(text, end, |own| own == b'\\');
     let quote = byte(text, slashes);
-    let closed = matches!(quote, b'"' | b'\'' | b'`') && matches!(before(text, start), b'"' | b'\'' | b'`' | b':');
+    let closed =
+        matches!(quote, b'"' | b'\'' | b'`') && matches!(before(text, start), b'"' | b'\'' | b'`' | b':');
     let mut place = if closed { slashes + 1 } else { end };
     if slashes > end && !closed {
         return None;
@@ -121,8 +140,14 @@ fn link(text: &[u8], start: usize, end: usize) -> Option<(Link, usize, bool)> {
     if byte(text, place) == b' ' && noted > place + 1 && byte(text, noted) == b':' {
         place = noted;
     } else if rest(text, place).starts_with(b" (") {
-        let close = run(text, place + 2, |own| own.is_ascii_alphanumeric() || matches!(own, b' ' | b'-'));
-        place = if rest(text, close).starts_with(b"):") { close + 1 } else { place };
+        let close = run(text, place + 2, |own| {
+            own.is_ascii_alphanumeric() || matches!(own, b' ' | b'-')
+        });
+        place = if rest(text, close).starts_with(b"):") {
+            close + 1
+        } else {
+            place
+        };
     }
     let sign = run(text, place, blank);
     let after = |length: usize| run(text, sign + length, blank);
@@ -151,7 +176,11 @@ fn link(text: &[u8], start: usize, end: usize) -> Option<(Link, usize, bool)> {
 /// Whether the name is that of an opening tag.
 fn tag(text: &[u8], start: usize) -> bool {
     let colon = before(text, start) == b':';
-    let start = if colon { run_back(text, start - 1, ident) } else { start };
+    let start = if colon {
+        run_back(text, start - 1, ident)
+    } else {
+        start
+    };
     before(text, start) == b'<'
 }
 
@@ -160,7 +189,11 @@ fn classify(text: &[u8], start: usize, end: usize, link: Link, flag: bool) -> Op
     let own = part(text, start, end);
     let alone = !own.iter().any(|own| matches!(own, b'_' | b'-' | b'.'));
     let spoken = alone && matches!(link, Link::Colon | Link::Equals) && before(text, start) == b' ';
-    if spoken && ["key", "keys", "token", "phrase", "word"].iter().any(|word| own.eq_ignore_ascii_case(word.as_bytes())) {
+    if spoken
+        && ["key", "keys", "token", "phrase", "word"]
+            .iter()
+            .any(|word| own.eq_ignore_ascii_case(word.as_bytes()))
+    {
         let first = run_back(text, start - 1, ident);
         let mut whole = part(text, first, start - 1).to_vec();
         if before(text, first) == b' ' {
@@ -186,7 +219,8 @@ fn classify(text: &[u8], start: usize, end: usize, link: Link, flag: bool) -> Op
 fn gap_form(text: &[u8], (start, end): (usize, usize), place: usize, class: Class) -> Option<Form> {
     let own = part(text, start, end);
     let next = byte(text, place);
-    let quoted = matches!(next, b'"' | b'\'') || (next == b'\\' && matches!(byte(text, place + 1), b'"' | b'\''));
+    let quoted =
+        matches!(next, b'"' | b'\'') || (next == b'\\' && matches!(byte(text, place + 1), b'"' | b'\''));
     if own.starts_with(b"-") {
         let usage = place > end + 1 || (next == b'-' && !quoted);
         return (!usage && !stop_word(text, place)).then_some(Form::Flag);
@@ -228,11 +262,18 @@ fn told(text: &[u8], place: usize, class: Class) -> Option<Given> {
     let start = if starts(tail, b"is generated for ") {
         run(text, place + find_bytes(tail, 0, b": ")? + 2, blank)
     } else {
-        let link = ["is ", "was ", "to ", "is: ", "set to "].iter().find(|word| starts(tail, word.as_bytes()))?;
+        let link = ["is ", "was ", "to ", "is: ", "set to "]
+            .iter()
+            .find(|word| starts(tail, word.as_bytes()))?;
         run(text, place + link.len(), blank)
     };
     let (value, quoted) = value(text, start, Link::Gap, Form::Prose, true)?;
-    Some(Given { class: Some(class), form: Form::Prose, quoted: quoted && false, value })
+    Some(Given {
+        class: Some(class),
+        form: Form::Prose,
+        quoted: quoted && false,
+        value,
+    })
 }
 
 /// Words that follow a flag or a name in sentences.
@@ -242,18 +283,69 @@ fn stop_word(text: &[u8], place: usize) -> bool {
         return false;
     }
     let words: [&[u8]; 44] = [
-        b"flag", b"option", b"options", b"argument", b"parameter", b"is", b"and", b"or", b"to", b"with", b"for",
-        b"must", b"requires", b"cannot", b"was", b"if", b"in", b"as", b"instead", b"are", b"can", b"should", b"will",
-        b"from", b"the", b"a", b"an", b"value", b"required", b"not", b"on", b"at", b"of", b"has", b"have", b"may",
-        b"when", b"that", b"which", b"does", b"incorrect", b"changed", b"authentication", b"expired",
+        b"flag",
+        b"option",
+        b"options",
+        b"argument",
+        b"parameter",
+        b"is",
+        b"and",
+        b"or",
+        b"to",
+        b"with",
+        b"for",
+        b"must",
+        b"requires",
+        b"cannot",
+        b"was",
+        b"if",
+        b"in",
+        b"as",
+        b"instead",
+        b"are",
+        b"can",
+        b"should",
+        b"will",
+        b"from",
+        b"the",
+        b"a",
+        b"an",
+        b"value",
+        b"required",
+        b"not",
+        b"on",
+        b"at",
+        b"of",
+        b"has",
+        b"have",
+        b"may",
+        b"when",
+        b"that",
+        b"which",
+        b"does",
+        b"incorrect",
+        b"changed",
+        b"authentication",
+        b"expired",
     ];
-    words.iter().any(|word| part(text, place, end).eq_ignore_ascii_case(word))
+    words
+        .iter()
+        .any(|word| part(text, place, end).eq_ignore_ascii_case(word))
+}
+
+/// Whether the whole of `value` is such a word.
+pub(crate) fn speaks(value: &[u8]) -> bool {
+    let mut value = value.to_vec();
+    value.push(b' ');
+    stop_word(&value, 0)
 }
 
 fn equals_form(text: &[u8], start: usize, end: usize, flag: bool, gap: bool) -> Form {
     let last = before(text, start);
     let own = part(text, start, end);
-    let capitals = own.iter().all(|own| own.is_ascii_uppercase() || own.is_ascii_digit() || *own == b'_');
+    let capitals = own
+        .iter()
+        .all(|own| own.is_ascii_uppercase() || own.is_ascii_digit() || *own == b'_');
     if matches!(last, b'?' | b'&' | b';') && !gap {
         Form::Part
     } else if flag || (own.starts_with(b"D") && last == b'-') {
@@ -273,20 +365,27 @@ fn colon_form(text: &[u8], start: usize, end: usize) -> Form {
     let line = run_back(text, start, |own| own != b'\n' && own != b'\r');
     let head = part(text, line, start);
     let mark = head.iter().rfind(|own| !blank(**own)).copied().unwrap_or(b'\n');
-    let indented = head.iter().all(|own| blank(*own) || matches!(own, b'-' | b'+' | b'*' | b'>' | b'|' | b'#' | b'/'));
+    let indented = head
+        .iter()
+        .all(|own| blank(*own) || matches!(own, b'-' | b'+' | b'*' | b'>' | b'|' | b'#' | b'/'));
     if indented || matches!(mark, b'{' | b',' | b'(' | b'[' | b'"' | b'\'' | b'H') || head.ends_with(b"\\n") {
         return Form::Field;
     }
     // `file.yml:12:password: x`, as grep prints it; and a name of two words at the begin of a line.
     let grep = mark == b':' && head.iter().any(u8::is_ascii_digit);
     let spoken = head.len() <= 40 && head.iter().all(|own| own.is_ascii_alphabetic() || *own == b' ');
-    if grep || (spoken && head.split(|own| *own == b' ').count() <= 4) { Form::Field } else { Form::Prose }
+    if grep || (spoken && head.split(|own| *own == b' ').count() <= 4) {
+        Form::Field
+    } else {
+        Form::Prose
+    }
 }
 
 /// The value's bytes without its quotes, and whether it had any.
 fn value(text: &[u8], place: usize, link: Link, form: Form, gap: bool) -> Option<((usize, usize), bool)> {
     // `b"..."`, `r'...'`, `$'...'`.
-    let marked = matches!(byte(text, place), b'b' | b'r' | b'u' | b'$' | b'@' | b'N') && matches!(byte(text, place + 1), b'"' | b'\'');
+    let marked = matches!(byte(text, place), b'b' | b'r' | b'u' | b'$' | b'@' | b'N')
+        && matches!(byte(text, place + 1), b'"' | b'\'');
     let place = place + usize::from(marked);
     let slashes = run(text, place, |own| own == b'\\');
     let quote = byte(text, slashes);
@@ -331,7 +430,10 @@ pub(crate) fn unquoted(text: &[u8], start: usize, form: Form, gap: bool) -> usiz
     while end > start {
         let last = byte(text, end - 1);
         let own = part(text, start, end);
-        let balanced = |open: u8| own.iter().filter(|byte| **byte == open).count() >= own.iter().filter(|byte| **byte == last).count();
+        let balanced = |open: u8| {
+            own.iter().filter(|byte| **byte == open).count()
+                >= own.iter().filter(|byte| **byte == last).count()
+        };
         let trailing = match last {
             b',' | b';' => true,
             b')' => !balanced(b'('),
@@ -350,7 +452,13 @@ pub(crate) fn unquoted(text: &[u8], start: usize, form: Form, gap: bool) -> usiz
 /// Whether the byte at `at` ends an unquoted value rather than being a part of it.
 fn stops(text: &[u8], at: usize, form: Form) -> bool {
     let next = byte(text, at + 1);
-    let over = |own: u8| space(own) || matches!(own, b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'\\' | b'>' | b'<' | b'|');
+    let over = |own: u8| {
+        space(own)
+            || matches!(
+                own,
+                b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'\\' | b'>' | b'<' | b'|'
+            )
+    };
     match byte(text, at) {
         b'"' | b'\'' | b'`' => over(next) || at + 1 >= text.len(),
         b'\\' => matches!(next, b'"' | b'\'' | b'n' | b'r' | b't' | b'\\' | b'\n'),
@@ -360,7 +468,9 @@ fn stops(text: &[u8], at: usize, form: Form) -> bool {
         b';' if form == Form::Part => true,
         b'&' | b';' | b',' | b'|' => {
             let word = run(text, at + 1, blank);
-            let end = run(text, word, |own| ident(own) || own == b' ' || own == b'"' || own == b'\'');
+            let end = run(text, word, |own| {
+                ident(own) || own == b' ' || own == b'"' || own == b'\''
+            });
             let keyed = end > word && matches!(byte(text, end), b'=' | b':');
             keyed || over(next) || next == byte(text, at)
         }
@@ -371,13 +481,24 @@ fn stops(text: &[u8], at: usize, form: Form) -> bool {
 /// A value that is the first word of several stands in a sentence, unless the sign before it says otherwise.
 fn demoted(text: &[u8], end: usize, link: Link, form: Form, gap: bool) -> Form {
     let loose = matches!(form, Form::Field) || (form == Form::Assign && gap);
-    let next = run(text, end, |own| matches!(own, b',' | b';' | b'}' | b')' | b']' | b' ' | b'\t' | b'\r' | b'\\' | b'"' | b'\''));
+    let next = run(text, end, |own| {
+        matches!(
+            own,
+            b',' | b';' | b'}' | b')' | b']' | b' ' | b'\t' | b'\r' | b'\\' | b'"' | b'\''
+        )
+    });
     let tail = rest(text, next);
     let over = tail.is_empty()
         || matches!(byte(tail, 0), b'\n' | b'#' | b'|' | 0x1b)
         || tail.starts_with(b"//")
-        || part(text, end, next).iter().any(|own| matches!(own, b',' | b'}' | b'"' | b'\'' | b'\\'));
-    if loose && link != Link::Tag && !over { Form::Prose } else { form }
+        || part(text, end, next)
+            .iter()
+            .any(|own| matches!(own, b',' | b'}' | b'"' | b'\'' | b'\\'));
+    if loose && link != Link::Tag && !over {
+        Form::Prose
+    } else {
+        form
+    }
 }
 
 /// `name: DB_PASSWORD` with `value: x` in the next line or member, as clusters' manifests have it.
@@ -388,7 +509,9 @@ fn entry(view: &View<'_>, start: usize, end: usize) -> Option<Given> {
         return None;
     }
     let class = names::class(part(text, start, end))?;
-    let place = run(text, end, |own| space(own) || matches!(own, b'"' | b'\'' | b',' | b'\\'));
+    let place = run(text, end, |own| {
+        space(own) || matches!(own, b'"' | b'\'' | b',' | b'\\')
+    });
     let tail = rest(text, place);
     if !starts(tail, b"value") {
         return None;
@@ -399,5 +522,10 @@ fn entry(view: &View<'_>, start: usize, end: usize) -> Option<Given> {
     }
     let first = run(text, colon + 1, blank);
     let (value, quoted) = value(text, first, Link::Colon, Form::Variable, true)?;
-    Some(Given { class: Some(class), form: Form::Variable, quoted, value })
+    Some(Given {
+        class: Some(class),
+        form: Form::Variable,
+        quoted,
+        value,
+    })
 }

@@ -49,7 +49,9 @@ pub(crate) fn find_block(view: &View<'_>) -> Option<(usize, usize)> {
     if !key_like(part(text, body, end)) {
         return None;
     }
-    let label = run(text, end + closing.len(), |own| own.is_ascii_alphanumeric() || own == b' ');
+    let label = run(text, end + closing.len(), |own| {
+        own.is_ascii_alphanumeric() || own == b' '
+    });
     Some((view.at, run(text, label, |own| own == b'-')))
 }
 
@@ -63,7 +65,10 @@ pub(crate) fn find_in(view: &View<'_>, found: &mut Found<'_>) {
 fn putty(view: &View<'_>) -> Option<(usize, usize)> {
     let start = find(view.text, view.at, b"Private-Lines:")? + b"Private-Lines:".len();
     let mac = find(view.text, start, b"Private-MAC:").map(|place| place + b"Private-MAC:".len());
-    let end = mac.map_or_else(|| torn(view.text, start), |place| run(view.text, place, |own| own == b' ' || own.is_ascii_hexdigit()));
+    let end = mac.map_or_else(
+        || torn(view.text, start),
+        |place| run(view.text, place, |own| own == b' ' || own.is_ascii_hexdigit()),
+    );
     key_like(part(view.text, start, end)).then_some((start + 1, end))
 }
 
@@ -75,12 +80,21 @@ fn key_like(body: &[u8]) -> bool {
 
 /// The end of a block whose last line is missing: up to the first line that has a character no such block has.
 fn torn(text: &[u8], from: usize) -> usize {
-    let fits = |own: u8| own.is_ascii_alphanumeric() || matches!(own, b'+' | b'/' | b'=' | b'\\' | b':' | b'-' | b',' | b' ' | b'\t' | b'\r' | b'"' | b'\'');
+    let fits = |own: u8| {
+        own.is_ascii_alphanumeric()
+            || matches!(
+                own,
+                b'+' | b'/' | b'=' | b'\\' | b':' | b'-' | b',' | b' ' | b'\t' | b'\r' | b'"' | b'\''
+            )
+    };
     let mut end = from;
     loop {
         let line = run(text, end, fits);
         // Words between spaces are no key: a sentence follows.
-        let words = part(text, end, line).split(|own| *own == b' ').filter(|own| own.len() > 1).count();
+        let words = part(text, end, line)
+            .split(|own| *own == b' ')
+            .filter(|own| own.len() > 1)
+            .count();
         if words > 3 {
             return end;
         }

@@ -28,7 +28,10 @@ pub(crate) fn run(text: &[u8], start: usize, keep: impl Fn(u8) -> bool) -> usize
 
 /// The start of the run of bytes that ends before `end` and for which `keep` holds.
 pub(crate) fn run_back(text: &[u8], end: usize, keep: impl Fn(u8) -> bool) -> usize {
-    part(text, 0, end).iter().rposition(|own| !keep(*own)).map_or(0, |place| place + 1)
+    part(text, 0, end)
+        .iter()
+        .rposition(|own| !keep(*own))
+        .map_or(0, |place| place + 1)
 }
 
 /// The first place of `needle` at or after `start`.
@@ -38,12 +41,14 @@ pub(crate) fn find(text: &[u8], start: usize, needle: &[u8]) -> Option<usize> {
 
 /// Whether `text` starts with `prefix`, ASCII case ignored.
 pub(crate) fn starts(text: &[u8], prefix: &[u8]) -> bool {
-    text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    text.get(..prefix.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
 }
 
 /// Whether `needle`, in lower case, is in `text`, ASCII case ignored.
 pub(crate) fn holds(text: &[u8], needle: &[u8]) -> bool {
-    text.windows(needle.len().max(1)).any(|own| own.eq_ignore_ascii_case(needle))
+    text.windows(needle.len().max(1))
+        .any(|own| own.eq_ignore_ascii_case(needle))
 }
 
 /// Space or tab.
@@ -81,10 +86,14 @@ pub(crate) fn edge(text: &[u8], at: usize) -> bool {
     let escape = head.iter().rposition(|own| *own == 0x1b);
     escape.is_some_and(|place| {
         let sequence = rest(head, place + 1);
-        let inner = sequence.get(1..sequence.len().saturating_sub(1)).unwrap_or_default();
+        let inner = sequence
+            .get(1..sequence.len().saturating_sub(1))
+            .unwrap_or_default();
         byte(sequence, 0) == b'['
             && last.is_ascii_alphabetic()
-            && inner.iter().all(|own| own.is_ascii_digit() || matches!(own, b';' | b'?' | b':'))
+            && inner
+                .iter()
+                .all(|own| own.is_ascii_digit() || matches!(own, b';' | b'?' | b':'))
     })
 }
 

@@ -1,18 +1,78 @@
 //! Programs that take a secret as an argument without a name that says so.
 
-use crate::bytes::{before, byte, find as find_bytes, ident, part, rest, run, run_back, space};
+use crate::bytes::{before, byte, edge, find as find_bytes, ident, part, rest, run, run_back, space};
 use crate::scan::{Found, View};
 use crate::values::{strong, variable};
 use crate::words::{self, Word};
 
 /// Names of programs, and what shells write before one that reads a secret from a pipe.
 pub(crate) const ANCHORS: &[&str] = &[
-    "mysql", "mariadb", "mycli", "mongo", "redis-cli", "valkey-cli", "sshpass", "docker", "podman", "nerdctl", "buildah",
-    "skopeo", "helm", "oras", "crane", "oc", "az", "ldap", "smbclient", "rpcclient", "curl", "wget", "http", "openssl",
-    "zip", "7z", "rar", "htpasswd", "lftp", "ncftp", "ipmitool", "snmp", "sqlcmd", "bcp", "sqlplus", "expdp", "impdp",
-    "cqlsh", "cypher-shell", "rabbitmqctl", "twine", "vault", "kubectl", "cargo", "ngrok", "composer", "poetry",
-    "neo4j-admin", "fly", "heroku", "wpa_passphrase", "xfreerdp", "evil-winrm", "net", "gh", "snyk", "doctl", "chpasswd",
-    "--password-stdin", "sudo -S", "--with-token", "bao", "jf", "clickhouse", "hydra", "cargo-login",
+    "mysql",
+    "mariadb",
+    "mycli",
+    "mongo",
+    "redis-cli",
+    "valkey-cli",
+    "sshpass",
+    "docker",
+    "podman",
+    "nerdctl",
+    "buildah",
+    "skopeo",
+    "helm",
+    "oras",
+    "crane",
+    "oc",
+    "az",
+    "ldap",
+    "smbclient",
+    "rpcclient",
+    "curl",
+    "wget",
+    "http",
+    "openssl",
+    "zip",
+    "7z",
+    "rar",
+    "htpasswd",
+    "lftp",
+    "ncftp",
+    "ipmitool",
+    "snmp",
+    "sqlcmd",
+    "bcp",
+    "sqlplus",
+    "expdp",
+    "impdp",
+    "cqlsh",
+    "cypher-shell",
+    "rabbitmqctl",
+    "twine",
+    "vault",
+    "kubectl",
+    "cargo",
+    "ngrok",
+    "composer",
+    "poetry",
+    "neo4j-admin",
+    "fly",
+    "heroku",
+    "wpa_passphrase",
+    "xfreerdp",
+    "evil-winrm",
+    "net",
+    "gh",
+    "snyk",
+    "doctl",
+    "chpasswd",
+    "--password-stdin",
+    "sudo -S",
+    "--with-token",
+    "bao",
+    "jf",
+    "clickhouse",
+    "hydra",
+    "cargo-login",
 ];
 
 /// What of an argument is secret: its place in the list, and where its secret begins within it.
@@ -22,11 +82,13 @@ pub(crate) type Secret = (usize, usize, &'static str);
 pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
     let text = part(view.text, 0, view.line_end);
     let anchor = part(text, view.at, view.after);
-    if matches!(anchor, b"--password-stdin" | b"sudo -S" | b"--with-token" | b"chpasswd") {
+    if matches!(
+        anchor,
+        b"--password-stdin" | b"sudo -S" | b"--with-token" | b"chpasswd"
+    ) {
         return piped(text, view.at, found);
     }
-    let glued = before(text, view.at);
-    if glued.is_ascii_alphanumeric() || matches!(glued, b'-' | b'_' | b'.' | b'@' | b'=') {
+    if !edge(text, view.at) || matches!(before(text, view.at), b'-' | b'.' | b'@') {
         return;
     }
     // A path or a sentence has no arguments: only what stands alone is a program.
@@ -37,7 +99,9 @@ pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
     let list = words::words(text, view.at, text.len());
     let arguments: Vec<&[u8]> = list.iter().map(|word| words::get(text, *word)).collect();
     for (number, from, kind) in secrets(&arguments) {
-        let Some(Word { start, end }) = list.get(number).copied() else { continue };
+        let Some(Word { start, end }) = list.get(number).copied() else {
+            continue;
+        };
         found.add(start + from, end, kind, 7);
     }
 }
@@ -46,7 +110,9 @@ pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
 fn piped(text: &[u8], at: usize, found: &mut Found<'_>) {
     let from = run_back(text, at, |own| own != b'\n' && own != b';');
     let head = part(text, from, at);
-    let Some(pipe) = head.iter().rposition(|own| *own == b'|') else { return };
+    let Some(pipe) = head.iter().rposition(|own| *own == b'|') else {
+        return;
+    };
     let head = part(head, 0, pipe);
     let says = ["echo ", "printf "].iter().filter_map(|word| {
         let place = head.windows(word.len()).rposition(|own| own == word.as_bytes())?;
@@ -67,7 +133,10 @@ fn piped(text: &[u8], at: usize, found: &mut Found<'_>) {
         end += 1;
     }
     let chpasswd = part(text, at, at + 8) == b"chpasswd";
-    let colon = part(text, start, end).iter().position(|own| *own == b':').filter(|_| chpasswd);
+    let colon = part(text, start, end)
+        .iter()
+        .position(|own| *own == b':')
+        .filter(|_| chpasswd);
     let start = start + colon.map_or(0, |place| place + 1);
     if !variable(part(text, start, end)) {
         found.add(start, end, "password", 7);
@@ -76,16 +145,19 @@ fn piped(text: &[u8], at: usize, found: &mut Found<'_>) {
 
 /// The secrets among the arguments of a command; the first is the program.
 pub(crate) fn secrets(arguments: &[&[u8]]) -> Vec<Secret> {
-    let Some(program) = arguments.first() else { return Vec::new() };
+    let Some(program) = arguments.first() else {
+        return Vec::new();
+    };
     let name = program.rsplit(|own| *own == b'/').next().unwrap_or_default();
     let name = std::str::from_utf8(name).unwrap_or("");
     let second = arguments.get(1).copied().unwrap_or_default();
     let mut list = Vec::new();
     match name {
-        "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlshow" | "mysqlcheck" | "mysqlpump" | "mysqlslap"
-        | "mysqlbinlog" | "mysqlsh" | "mysql_upgrade" | "mariadb" | "mariadb-dump" | "mariadb-admin" | "mycli" => mysql(arguments, &mut list),
-        "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoexport" | "mongoimport" | "mongostat" | "cqlsh"
-        | "cypher-shell" | "evil-winrm" | "twine" => {
+        "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlshow" | "mysqlcheck" | "mysqlpump"
+        | "mysqlslap" | "mysqlbinlog" | "mysqlsh" | "mysql_upgrade" | "mariadb" | "mariadb-dump"
+        | "mariadb-admin" | "mycli" => mysql(arguments, &mut list),
+        "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoexport" | "mongoimport" | "mongostat"
+        | "cqlsh" | "cypher-shell" | "evil-winrm" | "twine" => {
             following(arguments, &["-p"], &mut list);
         }
         "sshpass" => either(arguments, "-p", &mut list),
@@ -93,16 +165,31 @@ pub(crate) fn secrets(arguments: &[&[u8]]) -> Vec<Secret> {
             following(arguments, &["-a", "--pass"], &mut list);
             redis(arguments, &mut list);
         }
-        "docker" | "podman" | "nerdctl" | "buildah" | "skopeo" | "helm" | "oras" | "crane" | "oc" | "az" | "jf" if has(arguments, "login") => {
+        "docker" | "podman" | "nerdctl" | "buildah" | "skopeo" | "helm" | "oras" | "crane" | "oc" | "az"
+        | "jf"
+            if has(arguments, "login") =>
+        {
             either(arguments, "-p", &mut list);
         }
-        "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapdelete" | "ldapwhoami" | "ldappasswd" | "ldapcompare" => {
+        "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapdelete" | "ldapwhoami" | "ldappasswd"
+        | "ldapcompare" => {
             following(arguments, &["-w", "-s", "-a"], &mut list);
         }
-        "smbclient" | "rpcclient" | "net" | "smbget" | "smbmap" => split_user(arguments, &["-U", "--user"], b'%', &mut list),
+        "smbclient" | "rpcclient" | "net" | "smbget" | "smbmap" => {
+            split_user(arguments, &["-U", "--user"], b'%', &mut list)
+        }
         "curl" => {
-            split_user(arguments, &["-u", "--user", "-U", "--proxy-user", "--tlsuser"], b':', &mut list);
-            following(arguments, &["--oauth2-bearer", "--pass", "--proxy-pass", "--key-pass"], &mut list);
+            split_user(
+                arguments,
+                &["-u", "--user", "-U", "--proxy-user", "--tlsuser"],
+                b':',
+                &mut list,
+            );
+            following(
+                arguments,
+                &["--oauth2-bearer", "--pass", "--proxy-pass", "--key-pass"],
+                &mut list,
+            );
         }
         "http" | "https" | "httpie" | "xh" => split_user(arguments, &["-a", "--auth"], b':', &mut list),
         "lftp" => split_user(arguments, &["-u", "--user"], b',', &mut list),
@@ -116,9 +203,16 @@ pub(crate) fn secrets(arguments: &[&[u8]]) -> Vec<Secret> {
         }
         "htpasswd" => htpasswd(arguments, &mut list),
         "ipmitool" | "sqlcmd" | "bcp" | "tsql" | "osql" => either(arguments, "-P", &mut list),
-        "snmpget" | "snmpwalk" | "snmpset" | "snmpbulkwalk" => following(arguments, &["-A", "-X", "-c"], &mut list),
+        "snmpget" | "snmpwalk" | "snmpset" | "snmpbulkwalk" => {
+            following(arguments, &["-A", "-X", "-c"], &mut list)
+        }
         "sqlplus" | "expdp" | "impdp" | "sqlldr" => oracle(arguments, &mut list),
-        "rabbitmqctl" => after(arguments, &["add_user", "change_password", "authenticate_user"], 2, &mut list),
+        "rabbitmqctl" => after(
+            arguments,
+            &["add_user", "change_password", "authenticate_user"],
+            2,
+            &mut list,
+        ),
         "vault" | "bao" => {
             after(arguments, &["login", "unseal"], 1, &mut list);
             settings(arguments, &["put"], &mut list);
@@ -139,6 +233,8 @@ pub(crate) fn secrets(arguments: &[&[u8]]) -> Vec<Secret> {
     }
     list.retain(|(number, from, _)| {
         let value = arguments.get(*number).map_or(&[][..], |own| rest(own, *from));
+        let value = value.strip_prefix(b"\"").unwrap_or(value);
+        let value = value.strip_suffix(b"\"").unwrap_or(value);
         !value.is_empty() && !variable(value)
     });
     list
@@ -152,7 +248,9 @@ fn has(arguments: &[&[u8]], word: &str) -> bool {
 fn following(arguments: &[&[u8]], flags: &[&str], list: &mut Vec<Secret>) {
     for (number, own) in arguments.iter().enumerate().skip(1) {
         let flag = flags.iter().any(|flag| *own == flag.as_bytes());
-        let next = arguments.get(number + 1).is_some_and(|next| !next.starts_with(b"-"));
+        let next = arguments
+            .get(number + 1)
+            .is_some_and(|next| !next.starts_with(b"-"));
         if flag && next {
             list.push((number + 1, 0, "password"));
         }
@@ -201,14 +299,26 @@ fn split_user(arguments: &[&[u8]], flags: &[&str], sign: u8, list: &mut Vec<Secr
 fn mysql(arguments: &[&[u8]], list: &mut Vec<Secret>) {
     attached(arguments, "-p", list);
     for (number, own) in arguments.iter().enumerate().skip(1) {
-        let Some(next) = arguments.get(number + 1).filter(|next| *own == b"-p" && !next.starts_with(b"-")) else { continue };
-        let more = arguments.get(number + 2).is_some_and(|own| !own.starts_with(b"-") && !matches!(*own, b"<" | b">" | b"2>&1"));
+        let Some(next) = arguments
+            .get(number + 1)
+            .filter(|next| *own == b"-p" && !next.starts_with(b"-"))
+        else {
+            continue;
+        };
+        let more = arguments
+            .get(number + 2)
+            .is_some_and(|own| !own.starts_with(b"-") && !matches!(*own, b"<" | b">" | b"2>&1"));
         if strong(next) || more || *next == b"secret" || *next == b"password" {
             list.push((number + 1, 0, "password"));
         }
     }
     // `-prod` is no password of `rod`, but nothing else that the client takes begins with `-p` either, save the port.
-    list.retain(|(number, from, _)| *from == 0 || arguments.get(*number).is_some_and(|own| !own.starts_with(b"-port")));
+    list.retain(|(number, from, _)| {
+        *from == 0
+            || arguments
+                .get(*number)
+                .is_some_and(|own| !own.starts_with(b"-port"))
+    });
 }
 
 fn redis(arguments: &[&[u8]], list: &mut Vec<Secret>) {
@@ -237,7 +347,9 @@ fn openssl(arguments: &[&[u8]], list: &mut Vec<Secret>) {
 
 /// `htpasswd -b FILE user HERE`, `htpasswd -nb user HERE`.
 fn htpasswd(arguments: &[&[u8]], list: &mut Vec<Secret>) {
-    let batch = arguments.iter().any(|own| own.starts_with(b"-") && own.contains(&b'b'));
+    let batch = arguments
+        .iter()
+        .any(|own| own.starts_with(b"-") && own.contains(&b'b'));
     if batch && arguments.len() > 3 {
         list.push((arguments.len() - 1, 0, "password"));
     }
@@ -246,8 +358,13 @@ fn htpasswd(arguments: &[&[u8]], list: &mut Vec<Secret>) {
 /// `user/HERE@database`.
 fn oracle(arguments: &[&[u8]], list: &mut Vec<Secret>) {
     for (number, own) in arguments.iter().enumerate().skip(1) {
-        let slash = own.iter().position(|byte| *byte == b'/').filter(|place| *place > 0);
-        if let Some(slash) = slash.filter(|place| own.contains(&b'@') || number == 1 && !part(own, 0, *place).contains(&b'.')) {
+        let slash = own
+            .iter()
+            .position(|byte| *byte == b'/')
+            .filter(|place| *place > 0);
+        if let Some(slash) =
+            slash.filter(|place| own.contains(&b'@') || number == 1 && !part(own, 0, *place).contains(&b'.'))
+        {
             list.push((number, slash + 1, "password"));
         }
     }
@@ -257,7 +374,11 @@ fn oracle(arguments: &[&[u8]], list: &mut Vec<Secret>) {
 fn after(arguments: &[&[u8]], words: &[&str], places: usize, list: &mut Vec<Secret>) {
     for (number, own) in arguments.iter().enumerate() {
         let known = words.iter().any(|word| *own == word.as_bytes());
-        if known && arguments.get(number + places).is_some_and(|own| !own.starts_with(b"-")) {
+        if known
+            && arguments
+                .get(number + places)
+                .is_some_and(|own| !own.starts_with(b"-"))
+        {
             list.push((number + places, 0, "token"));
         }
     }
@@ -269,7 +390,10 @@ fn settings(arguments: &[&[u8]], words: &[&str], list: &mut Vec<Secret>) {
         return;
     }
     for (number, own) in arguments.iter().enumerate().skip(2) {
-        let equals = own.iter().position(|byte| *byte == b'=').filter(|_| !own.starts_with(b"-"));
+        let equals = own
+            .iter()
+            .position(|byte| *byte == b'=')
+            .filter(|_| !own.starts_with(b"-"));
         if let Some(equals) = equals.filter(|place| byte(own, place + 1) != b'@') {
             list.push((number, equals + 1, "secret"));
         }

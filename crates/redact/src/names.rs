@@ -29,52 +29,266 @@ impl Class {
     }
 }
 
-const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "passwort", "passcode", "userpass", "storepass"];
+const PASSWORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "passcode",
+    "userpass",
+    "storepass",
+];
 const SHORT_PASSWORDS: &[&str] = &[
-    "pass", "pwd", "pw", "keypass", "psk", "dbpass", "dbpwd", "rootpass", "rootpw", "userpw", "requirepass",
-    "masterauth", "mysqlpwd", "adminpass", "smtppass", "mailpass", "ftppass", "srcstorepass", "deststorepass",
-    "bindpw", "rootdnpw", "upass", "pgpass", "sshpass", "httppass", "proxypass", "presharedkey",
+    "pass",
+    "pwd",
+    "pw",
+    "keypass",
+    "psk",
+    "dbpass",
+    "dbpwd",
+    "rootpass",
+    "rootpw",
+    "userpw",
+    "requirepass",
+    "masterauth",
+    "mysqlpwd",
+    "adminpass",
+    "smtppass",
+    "mailpass",
+    "ftppass",
+    "srcstorepass",
+    "deststorepass",
+    "bindpw",
+    "rootdnpw",
+    "upass",
+    "pgpass",
+    "sshpass",
+    "httppass",
+    "proxypass",
+    "presharedkey",
 ];
 /// Words behind the one that counts which change nothing.
 const TAILS: &[&str] = &[
-    "prod", "production", "dev", "development", "stage", "staging", "test", "testing", "old", "new", "current",
-    "prev", "previous", "secondary", "default", "value", "val", "base", "b64", "base64", "hex", "plain",
-    "plaintext", "cleartext", "raw", "encoded", "live", "sandbox", "local", "main", "backup", "confirmation",
-    "confirm", "again", "repeat", "data", "str", "string", "text", "literal",
+    "prod",
+    "production",
+    "dev",
+    "development",
+    "stage",
+    "staging",
+    "test",
+    "testing",
+    "old",
+    "new",
+    "current",
+    "prev",
+    "previous",
+    "secondary",
+    "default",
+    "value",
+    "val",
+    "base",
+    "b64",
+    "base64",
+    "hex",
+    "plain",
+    "plaintext",
+    "cleartext",
+    "raw",
+    "encoded",
+    "live",
+    "sandbox",
+    "local",
+    "main",
+    "backup",
+    "confirmation",
+    "confirm",
+    "again",
+    "repeat",
+    "data",
+    "str",
+    "string",
+    "text",
+    "literal",
 ];
 /// What makes a token one that anybody may see.
 const OPEN_TOKENS: &[&str] = &[
-    "next", "page", "continuation", "continue", "pagination", "cursor", "pageable", "cancellation", "cancel",
-    "pad", "eos", "bos", "unk", "mask", "sep", "cls", "special", "image", "audio", "stop", "start", "end", "max",
-    "min", "num", "per", "design", "unexpected", "invalid", "expected", "syntax", "last", "first", "prompt",
-    "completion", "total", "input", "output", "public", "publishable", "use", "cached", "reasoning", "fcm",
+    "next",
+    "page",
+    "continuation",
+    "continue",
+    "pagination",
+    "cursor",
+    "pageable",
+    "cancellation",
+    "cancel",
+    "pad",
+    "eos",
+    "bos",
+    "unk",
+    "mask",
+    "sep",
+    "cls",
+    "special",
+    "image",
+    "audio",
+    "stop",
+    "start",
+    "end",
+    "max",
+    "min",
+    "num",
+    "per",
+    "design",
+    "unexpected",
+    "invalid",
+    "expected",
+    "syntax",
+    "last",
+    "first",
+    "prompt",
+    "completion",
+    "total",
+    "input",
+    "output",
+    "public",
+    "publishable",
+    "use",
+    "cached",
+    "reasoning",
+    "fcm",
 ];
 /// What makes a key one that nobody should see.
 const CLOSED_KEYS: &[&str] = &[
-    "api", "secret", "access", "private", "priv", "auth", "encryption", "encrypt", "signing", "sign", "master",
-    "account", "shared", "storage", "service", "session", "cookie", "jwt", "hmac", "aes", "crypto", "admin",
-    "unseal", "recovery", "preshared", "subscription", "bearer", "functions", "authorization", "app",
-    "application", "license", "deploy", "ingest", "integration", "webhook", "decryption", "rest", "data",
+    "api",
+    "secret",
+    "access",
+    "private",
+    "priv",
+    "auth",
+    "encryption",
+    "encrypt",
+    "signing",
+    "sign",
+    "master",
+    "account",
+    "shared",
+    "storage",
+    "service",
+    "session",
+    "cookie",
+    "jwt",
+    "hmac",
+    "aes",
+    "crypto",
+    "admin",
+    "unseal",
+    "recovery",
+    "preshared",
+    "subscription",
+    "bearer",
+    "functions",
+    "authorization",
+    "app",
+    "application",
+    "license",
+    "deploy",
+    "ingest",
+    "integration",
+    "webhook",
+    "decryption",
+    "rest",
+    "data",
 ];
 /// What makes a key one that anybody may see.
 const OPEN_KEYS: &[&str] = &[
-    "public", "pub", "publishable", "primary", "foreign", "cache", "partition", "sort", "idempotency", "row",
-    "object", "registry", "map", "group", "lookup", "index", "unique", "composite", "composed", "hot",
-    "shortcut", "translation", "i18n", "locale", "header", "verification", "verify", "verifying", "known",
-    "host", "gpg", "pgp", "fingerprint", "range", "hash", "routing", "message", "event", "dedup", "dedupe",
-    "metric", "label", "query", "dict", "tag", "sequence", "search", "any", "compose", "arrow", "enter",
-    "return", "escape", "tab", "space", "delete", "backspace", "meta", "ctrl", "shift", "alt", "super",
-    "modifier", "press", "config", "env", "variable", "json", "yaml", "s3", "bucket", "blob", "storage-path",
-    "answer", "site", "turnstile", "anonymous", "kms", "resource", "trust", "sender", "receiver", "bubble",
+    "public",
+    "pub",
+    "publishable",
+    "primary",
+    "foreign",
+    "cache",
+    "partition",
+    "sort",
+    "idempotency",
+    "row",
+    "object",
+    "registry",
+    "map",
+    "group",
+    "lookup",
+    "index",
+    "unique",
+    "composite",
+    "composed",
+    "hot",
+    "shortcut",
+    "translation",
+    "i18n",
+    "locale",
+    "header",
+    "verification",
+    "verify",
+    "verifying",
+    "known",
+    "host",
+    "gpg",
+    "pgp",
+    "fingerprint",
+    "range",
+    "hash",
+    "routing",
+    "message",
+    "event",
+    "dedup",
+    "dedupe",
+    "metric",
+    "label",
+    "query",
+    "dict",
+    "tag",
+    "sequence",
+    "search",
+    "any",
+    "compose",
+    "arrow",
+    "enter",
+    "return",
+    "escape",
+    "tab",
+    "space",
+    "delete",
+    "backspace",
+    "meta",
+    "ctrl",
+    "shift",
+    "alt",
+    "super",
+    "modifier",
+    "press",
+    "config",
+    "env",
+    "variable",
+    "json",
+    "yaml",
+    "s3",
+    "bucket",
+    "blob",
+    "storage-path",
+    "answer",
+    "site",
+    "turnstile",
+    "anonymous",
+    "kms",
+    "resource",
+    "trust",
+    "sender",
+    "receiver",
+    "bubble",
 ];
 
-/// What the value of `name` is, if it may be a secret. Flags keep their dashes, so that `--pass` is told from `pass`.
+/// What the value of `name` is, if it may be a secret.
 pub(crate) fn class(name: &[u8]) -> Option<Class> {
-    let flag = name.starts_with(b"-");
     let words = split(name);
-    if matches!(words.join("").as_str(), "pwd" | "oldpwd") && !flag {
-        return None;
-    }
     let mut kept: &[String] = &words;
     while let [head @ .., last] = kept {
         let number = last.bytes().all(|own| own.is_ascii_digit()) || last == "v1" || last == "v2";
@@ -104,7 +318,11 @@ fn exact(words: &[String]) -> Option<Class> {
         if any(OPEN_TOKENS) || matches!(last, "nexttoken" | "pagetoken") {
             return None;
         }
-        return Some(if last == "token" && weak(previous) { Class::Token } else { Class::Secret });
+        return Some(if last == "token" && weak(previous) {
+            Class::Token
+        } else {
+            Class::Secret
+        });
     }
     if last == "auth" || last == "_auth" {
         return Some(if head.is_empty() { Class::Loose } else { Class::Key });
@@ -112,9 +330,13 @@ fn exact(words: &[String]) -> Option<Class> {
     if matches!(last, "cred" | "creds" | "credential" | "credentials") {
         return Some(Class::Loose);
     }
-    if matches!(last, "mnemonic" | "privkey" | "privatekey" | "secretkey" | "accesskey" | "apikey" | "authkey")
-        || matches!(last, "accountkey" | "sharedkey" | "signingkey" | "encryptionkey" | "masterkey" | "passkey")
-        || last.ends_with("apikey")
+    if matches!(
+        last,
+        "mnemonic" | "privkey" | "privatekey" | "secretkey" | "accesskey" | "apikey" | "authkey"
+    ) || matches!(
+        last,
+        "accountkey" | "sharedkey" | "signingkey" | "encryptionkey" | "masterkey" | "passkey"
+    ) || last.ends_with("apikey")
         || last.ends_with("secretkey")
         || last.ends_with("accesskey")
         || last.ends_with("privatekey")
@@ -127,26 +349,79 @@ fn exact(words: &[String]) -> Option<Class> {
     if last != "key" || any(OPEN_KEYS) {
         return None;
     }
-    Some(if CLOSED_KEYS.contains(&previous) { Class::Secret } else { Class::Key })
+    Some(if CLOSED_KEYS.contains(&previous) {
+        Class::Secret
+    } else {
+        Class::Key
+    })
 }
 
 /// Words before `token` that say nothing of what it is for.
 fn weak(previous: &str) -> bool {
-    matches!(previous, "" | "the" | "a" | "my" | "this" | "self" | "parse" | "lexer" | "data" | "js" | "get")
+    matches!(
+        previous,
+        "" | "the" | "a" | "my" | "this" | "self" | "parse" | "lexer" | "data" | "js" | "get"
+    )
 }
 
 /// `PASSWORD_ADMIN`, `VAULT_SECRET_ID`: a secret's word inside a name in capitals.
 fn loose(name: &[u8], words: &[String]) -> Option<Class> {
-    let capitals = name.iter().all(|own| own.is_ascii_uppercase() || own.is_ascii_digit() || *own == b'_');
-    let inside = words.iter().any(|word| matches!(word.as_str(), "password" | "passwd" | "secret" | "token"));
+    let capitals = name
+        .iter()
+        .all(|own| own.is_ascii_uppercase() || own.is_ascii_digit() || *own == b'_');
+    let inside = words
+        .iter()
+        .any(|word| matches!(word.as_str(), "password" | "passwd" | "secret" | "token"));
     let told = words.last().is_some_and(|word| {
         matches!(
             word.as_str(),
-            "file" | "path" | "dir" | "name" | "url" | "uri" | "ttl" | "type" | "arn" | "ref" | "endpoint" | "host"
-                | "user" | "username" | "version" | "hash" | "digest" | "sha256" | "fingerprint" | "policy"
-                | "algorithm" | "alg" | "command" | "cmd" | "helper" | "store" | "manager" | "provider" | "backend"
-                | "namespace" | "region" | "label" | "field" | "header" | "cookie" | "issuer" | "audience" | "scope"
-                | "scopes" | "format" | "pattern" | "regex" | "key" | "tokens" | "length" | "count" | "expiry"
+            "file"
+                | "path"
+                | "dir"
+                | "name"
+                | "url"
+                | "uri"
+                | "ttl"
+                | "type"
+                | "arn"
+                | "ref"
+                | "endpoint"
+                | "host"
+                | "user"
+                | "username"
+                | "version"
+                | "hash"
+                | "digest"
+                | "sha256"
+                | "fingerprint"
+                | "policy"
+                | "algorithm"
+                | "alg"
+                | "command"
+                | "cmd"
+                | "helper"
+                | "store"
+                | "manager"
+                | "provider"
+                | "backend"
+                | "namespace"
+                | "region"
+                | "label"
+                | "field"
+                | "header"
+                | "cookie"
+                | "issuer"
+                | "audience"
+                | "scope"
+                | "scopes"
+                | "format"
+                | "pattern"
+                | "regex"
+                | "key"
+                | "tokens"
+                | "length"
+                | "count"
+                | "expiry"
         )
     });
     (capitals && inside && !told && words.len() > 1).then_some(Class::Loose)
@@ -160,7 +435,9 @@ pub(crate) fn split(name: &[u8]) -> Vec<String> {
     for (place, own) in name.iter().enumerate() {
         let next_small = name.get(place + 1).is_some_and(u8::is_ascii_lowercase);
         let hump = own.is_ascii_uppercase()
-            && (previous.is_ascii_lowercase() || previous.is_ascii_digit() || (previous.is_ascii_uppercase() && next_small));
+            && (previous.is_ascii_lowercase()
+                || previous.is_ascii_digit()
+                || (previous.is_ascii_uppercase() && next_small));
         if (hump || !own.is_ascii_alphanumeric()) && !word.is_empty() {
             words.push(std::mem::take(&mut word));
         }
@@ -177,6 +454,8 @@ pub(crate) fn split(name: &[u8]) -> Vec<String> {
 
 /// Whether a name in capitals is one whose value everybody sees anyway.
 pub(crate) fn open(name: &[u8]) -> bool {
-    matches!(name, b"SSH_AUTH_SOCK" | b"GPG_KEY" | b"PWD" | b"OLDPWD" | b"XAUTHORITY" | b"SSH_ASKPASS" | b"GIT_ASKPASS")
-        || (name.len() >= 32 && is_hex(name))
+    matches!(
+        name,
+        b"SSH_AUTH_SOCK" | b"GPG_KEY" | b"PWD" | b"OLDPWD" | b"XAUTHORITY" | b"SSH_ASKPASS" | b"GIT_ASKPASS"
+    ) || (name.len() >= 32 && is_hex(name))
 }

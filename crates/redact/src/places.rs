@@ -1,6 +1,8 @@
 //! Secrets that their place gives away: addresses, headers, cookies, password files.
 
-use crate::bytes::{before, blank, byte, edge, find as find_bytes, ident, is_hex, part, rest, run, run_back, space, starts};
+use crate::bytes::{
+    before, blank, byte, edge, find as find_bytes, ident, is_hex, part, rest, run, run_back, space, starts,
+};
 use crate::scan::{Found, View};
 use crate::tokens::mixed;
 use crate::values::{self, random};
@@ -22,7 +24,14 @@ pub(crate) const ANCHORS: &[&str] = &[
     "AUTH ",
 ];
 /// Words in any case.
-pub(crate) const WORDS: &[&str] = &["bearer", "authorization", "cookie", "identified", "mnemonic", "phrase"];
+pub(crate) const WORDS: &[&str] = &[
+    "bearer",
+    "authorization",
+    "cookie",
+    "identified",
+    "mnemonic",
+    "phrase",
+];
 
 /// Look at the anchor of `view`.
 pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
@@ -58,22 +67,38 @@ fn address(line: &[u8], at: usize, after: usize, found: &mut Found<'_>) {
     if !before(line, at).is_ascii_alphanumeric() {
         return;
     }
-    let stop = |own: u8| space(own) || matches!(own, b'/' | b'?' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'|' | b',');
+    let stop = |own: u8| {
+        space(own)
+            || matches!(
+                own,
+                b'/' | b'?' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'|' | b','
+            )
+    };
     let mut end = run(line, after, |own| !stop(own));
     let mut sign = part(line, after, end).iter().rposition(|own| *own == b'@');
     if sign.is_none() && matches!(byte(line, end), b'/' | b'?' | b'|' | b',') {
         // A password may hold these, though it should not: then there is no port before, and a host behind the sign.
-        let port = part(line, after, end).rsplit(|own| *own == b':').next().unwrap_or_default();
+        let port = part(line, after, end)
+            .rsplit(|own| *own == b':')
+            .next()
+            .unwrap_or_default();
         let host = part(line, after, end).contains(&b':') && !port.iter().all(u8::is_ascii_digit);
-        let wider = run(line, after, |own| !stop(own) || matches!(own, b'/' | b'?' | b'|' | b','));
+        let wider = run(line, after, |own| {
+            !stop(own) || matches!(own, b'/' | b'?' | b'|' | b',')
+        });
         if host && !part(line, after, end).contains(&b'.') {
             end = wider;
             sign = part(line, after, end).iter().rposition(|own| *own == b'@');
         }
     }
-    let Some(sign) = sign.map(|place| after + place) else { return };
+    let Some(sign) = sign.map(|place| after + place) else {
+        return;
+    };
     let user = part(line, after, sign);
-    let colon = user.iter().position(|own| *own == b':').map(|place| after + place);
+    let colon = user
+        .iter()
+        .position(|own| *own == b':')
+        .map(|place| after + place);
     if let Some(colon) = colon {
         let password = part(line, colon + 1, sign);
         let named = part(line, after, colon);
@@ -86,7 +111,9 @@ fn address(line: &[u8], at: usize, after: usize, found: &mut Found<'_>) {
         }
         return;
     }
-    if (user.len() >= 32 && is_hex(user)) || random(user, 20) && user.iter().all(|own| ident(*own) || matches!(own, b'~' | b'%')) {
+    if (user.len() >= 32 && is_hex(user))
+        || random(user, 20) && user.iter().all(|own| ident(*own) || matches!(own, b'~' | b'%'))
+    {
         found.add(after, sign, "url-credential", 6);
     }
 }
@@ -115,10 +142,15 @@ fn after_part(line: &[u8], after: usize, parts: usize, kind: &'static str) -> Hi
 
 /// The signature of a signed address (Azure SAS, AWS, Google): whoever has it has access until it expires.
 fn signature(line: &[u8], at: usize, after: usize) -> Hit {
-    if ident(before(line, at)) && !part(line, 0, at).ends_with(b"X-Amz-") && !part(line, 0, at).ends_with(b"X-Goog-") {
+    if ident(before(line, at))
+        && !part(line, 0, at).ends_with(b"X-Amz-")
+        && !part(line, 0, at).ends_with(b"X-Goog-")
+    {
         return None;
     }
-    let end = run(line, after, |own| own.is_ascii_alphanumeric() || matches!(own, b'%' | b'+' | b'/' | b'=' | b'-' | b'_'));
+    let end = run(line, after, |own| {
+        own.is_ascii_alphanumeric() || matches!(own, b'%' | b'+' | b'/' | b'=' | b'-' | b'_')
+    });
     (end - after >= 32 && mixed(part(line, after, end))).then_some((after, end, "url-signature"))
 }
 
@@ -129,7 +161,8 @@ fn pgpass(line: &[u8], after: usize) -> Hit {
     let user = run(line, database + 1, own);
     let start = user + 1;
     let end = run(line, start, |own| !space(own) && !matches!(own, b'"' | b'\''));
-    let lined = byte(line, database) == b':' && byte(line, user) == b':' && database > after && user > database + 1;
+    let lined =
+        byte(line, database) == b':' && byte(line, user) == b':' && database > after && user > database + 1;
     let over = run(line, end, |own| matches!(own, b'\r' | b'"' | b'\'')) >= line.len();
     (lined && over && end > start && !masked(part(line, start, end))).then_some((start, end, "password"))
 }
@@ -143,23 +176,47 @@ fn oracle(line: &[u8], after: usize) -> Hit {
 }
 
 fn word(line: &[u8], start: usize, least: usize, kind: &'static str) -> Hit {
-    let end = run(line, start, |own| ident(own) || matches!(own, b'~' | b'+' | b'/' | b'='));
+    let end = run(line, start, |own| {
+        ident(own) || matches!(own, b'~' | b'+' | b'/' | b'=')
+    });
     (end - start >= least && mixed(part(line, start, end))).then_some((start, end, kind))
 }
 
 /// `AUTH [user] HERE`, as a command of Redis; not in a sentence.
 fn redis(line: &[u8], at: usize, after: usize) -> Hit {
     let head = part(line, run_back(line, at, |own| own != b'\n'), at);
-    let prompt = head.iter().all(|own| blank(*own)) || head.ends_with(b"> ") || head.ends_with(b"\" ") || crate::bytes::holds(head, b"redis");
+    let prompt = head.iter().all(|own| blank(*own))
+        || head.ends_with(b"> ")
+        || head.ends_with(b"\" ")
+        || crate::bytes::holds(head, b"redis");
     let end = run(line, after, |own| !space(own) && !matches!(own, b'"' | b'\''));
     let second = run(line, end, blank);
-    let two = second < line.len() && !matches!(byte(line, second), b'"' | b'\'' | b'\r' | b'\n' | b'|' | b';' | b'&');
-    let (start, end) = if two { (second, run(line, second, |own| !space(own) && !matches!(own, b'"' | b'\''))) } else { (after, end) };
+    let two = second < line.len()
+        && !matches!(
+            byte(line, second),
+            b'"' | b'\'' | b'\r' | b'\n' | b'|' | b';' | b'&'
+        );
+    let (start, end) = if two {
+        (
+            second,
+            run(line, second, |own| !space(own) && !matches!(own, b'"' | b'\'')),
+        )
+    } else {
+        (after, end)
+    };
     let over = run(line, end, |own| space(own) || matches!(own, b'"' | b'\'')) >= line.len();
     let own = part(line, start, end);
-    let spelled = values::placeholder(own) || matches!(own, b"PLAIN" | b"LOGIN" | b"TLS" | b"SSL" | b"XOAUTH2" | b"CRAM-MD5");
-    (prompt && over && own.len() >= 4 && !spelled && (crate::bytes::holds(head, b"redis") || values::strong(own)))
-        .then_some((start, end, "password"))
+    let spelled = values::placeholder(own)
+        || matches!(
+            own,
+            b"PLAIN" | b"LOGIN" | b"TLS" | b"SSL" | b"XOAUTH2" | b"CRAM-MD5"
+        );
+    (prompt
+        && over
+        && own.len() >= 4
+        && !spelled
+        && (crate::bytes::holds(head, b"redis") || values::strong(own)))
+    .then_some((start, end, "password"))
 }
 
 /// `Bearer HERE` outside a header: only what looks generated.
@@ -176,26 +233,50 @@ fn bearer(line: &[u8], at: usize, after: usize) -> Hit {
 
 /// The characters of credentials in a header (RFC 7235 `token68`), and those that people use besides.
 fn credential(own: u8) -> bool {
-    ident(own) || matches!(own, b'~' | b'+' | b'/' | b'=' | b':' | b'|' | b'!' | b'$' | b'%' | b'*' | b'&' | b'@')
+    ident(own)
+        || matches!(
+            own,
+            b'~' | b'+' | b'/' | b'=' | b':' | b'|' | b'!' | b'$' | b'%' | b'*' | b'&' | b'@'
+        )
 }
 
 /// `Authorization: SCHEME HERE`, also as a member of JSON, a setting of git or an argument.
 fn authorization(line: &[u8], after: usize) -> Hit {
-    let sign = run(line, after, |own| matches!(own, b'"' | b'\'' | b'\\' | b']' | b' '));
+    let sign = run(line, after, |own| {
+        matches!(own, b'"' | b'\'' | b'\\' | b']' | b' ')
+    });
     if !matches!(byte(line, sign), b':' | b'=' | b',') {
         return None;
     }
-    let first = run(line, sign + 1, |own| blank(own) || matches!(own, b'"' | b'\'' | b'\\' | b'>' | b'`' | b'[' | b'f'));
+    let first = run(line, sign + 1, |own| {
+        blank(own) || matches!(own, b'"' | b'\'' | b'\\' | b'>' | b'`' | b'[' | b'f')
+    });
     let end = run(line, first, credential);
     let scheme = part(line, first, end).to_ascii_lowercase();
     let schemed = matches!(
         scheme.as_slice(),
-        b"bearer" | b"basic" | b"token" | b"apikey" | b"negotiate" | b"ntlm" | b"digest" | b"ssws" | b"key" | b"bot"
-            | b"splunk" | b"genieauth" | b"api-key" | b"apitoken" | b"jwt" | b"klaviyo-api-key" | b"gotokey"
+        b"bearer"
+            | b"basic"
+            | b"token"
+            | b"apikey"
+            | b"negotiate"
+            | b"ntlm"
+            | b"digest"
+            | b"ssws"
+            | b"key"
+            | b"bot"
+            | b"splunk"
+            | b"genieauth"
+            | b"api-key"
+            | b"apitoken"
+            | b"jwt"
+            | b"klaviyo-api-key"
+            | b"gotokey"
     );
     if !schemed {
         if scheme.starts_with(b"aws4-") || scheme.starts_with(b"aws") {
-            return find_bytes(line, end, b"ignature=").and_then(|place| word(line, place + 9, 20, "url-signature"));
+            return find_bytes(line, end, b"ignature=")
+                .and_then(|place| word(line, place + 9, 20, "url-signature"));
         }
         let own = part(line, first, end);
         let whole = !values::placeholder(own) && random(own, 12);
@@ -207,13 +288,25 @@ fn authorization(line: &[u8], after: usize) -> Hit {
     }
     if scheme == b"digest" {
         let place = find_bytes(line, start, b"response=\"")? + 10;
-        return Some((place, run(line, place, |own| own.is_ascii_hexdigit()), "authorization"));
+        return Some((
+            place,
+            run(line, place, |own| own.is_ascii_hexdigit()),
+            "authorization",
+        ));
     }
     let key = b"token=";
-    let start = if starts(rest(line, start), key) { start + key.len() } else { start };
+    let start = if starts(rest(line, start), key) {
+        start + key.len()
+    } else {
+        start
+    };
     let start = start + usize::from(matches!(byte(line, start), b'"' | b'\''));
     let end = run(line, start, credential);
-    let kind = if scheme == b"basic" { "basic-auth" } else { "bearer-token" };
+    let kind = if scheme == b"basic" {
+        "basic-auth"
+    } else {
+        "bearer-token"
+    };
     (!values::placeholder(part(line, start, end))).then_some((start, end, kind))
 }
 
@@ -225,16 +318,22 @@ fn cookies(line: &[u8], after: usize, found: &mut Found<'_>) {
     }
     let mut place = sign + 1;
     for _ in 0..64 {
-        let name = run(line, place, |own| blank(own) || matches!(own, b'"' | b'\'' | b'\\'));
+        let name = run(line, place, |own| {
+            blank(own) || matches!(own, b'"' | b'\'' | b'\\')
+        });
         let equals = run(line, name, ident);
         if byte(line, equals) != b'=' {
             return;
         }
         let start = equals + 1;
-        let end = run(line, start, |own| !space(own) && !matches!(own, b';' | b'"' | b'\'' | b'\\'));
+        let end = run(line, start, |own| {
+            !space(own) && !matches!(own, b';' | b'"' | b'\'' | b'\\')
+        });
         let own = part(line, start, end);
         let attribute = [&b"expires"[..], b"path", b"domain", b"max-age", b"samesite"];
-        let attribute = attribute.iter().any(|known| part(line, name, equals).eq_ignore_ascii_case(known));
+        let attribute = attribute
+            .iter()
+            .any(|known| part(line, name, equals).eq_ignore_ascii_case(known));
         if !attribute && random(own, 16) {
             found.add(start, end, "cookie", 6);
         }
@@ -248,7 +347,9 @@ fn cookies(line: &[u8], after: usize, found: &mut Found<'_>) {
 /// `IDENTIFIED [WITH plugin] BY [PASSWORD] 'HERE'`.
 fn identified(line: &[u8], after: usize) -> Hit {
     let by = find_bytes(&line.to_ascii_lowercase(), after, b" by ").filter(|place| *place < after + 64)? + 4;
-    let quote = run(line, by, |own| own.is_ascii_alphabetic() || matches!(own, b' ' | b'\\'));
+    let quote = run(line, by, |own| {
+        own.is_ascii_alphabetic() || matches!(own, b' ' | b'\\')
+    });
     let own = byte(line, quote);
     if !matches!(own, b'\'' | b'"') {
         return None;
@@ -259,7 +360,9 @@ fn identified(line: &[u8], after: usize) -> Hit {
 
 /// Twelve to twenty-four small words behind `mnemonic` or `seed phrase` (BIP 39).
 fn mnemonic(line: &[u8], after: usize) -> Hit {
-    let start = run(line, after, |own| matches!(own, b' ' | b':' | b'=' | b'"' | b'\'' | b'\\'));
+    let start = run(line, after, |own| {
+        matches!(own, b' ' | b':' | b'=' | b'"' | b'\'' | b'\\')
+    });
     if start == after {
         return None;
     }
@@ -267,5 +370,9 @@ fn mnemonic(line: &[u8], after: usize) -> Hit {
     let text = part(line, start, end).trim_ascii_end();
     let words = text.split(|own| *own == b' ').filter(|own| !own.is_empty());
     let small = words.clone().all(|own| (3..=8).contains(&own.len()));
-    (small && matches!(words.count(), 12 | 15 | 18 | 21 | 24)).then_some((start, start + text.len(), "mnemonic"))
+    (small && matches!(words.count(), 12 | 15 | 18 | 21 | 24)).then_some((
+        start,
+        start + text.len(),
+        "mnemonic",
+    ))
 }

@@ -1,6 +1,5 @@
 //! Rules: the standard set, and what a site adds to it.
 
-use crate::bytes::byte;
 use crate::extension::{self, Addition};
 use crate::scan::{Found, Scanner, Sink, View};
 use crate::tokens::Token;
@@ -113,11 +112,17 @@ impl Rules {
         let mut leave = BTreeSet::new();
         for addition in extension::parse(text)? {
             match addition {
-                Addition::Token { kind, literal, pattern } => {
+                Addition::Token {
+                    kind,
+                    literal,
+                    pattern,
+                } => {
                     anchors.push((literal.into_bytes(), Matcher::Pattern(kind.into(), pattern)));
                 }
                 Addition::Name { kind, word } => {
-                    for form in cases(&word) {
+                    let both = [word.replace('-', "_"), word.replace('_', "-")];
+                    let forms: BTreeSet<Vec<u8>> = both.iter().flat_map(|word| cases(word)).collect();
+                    for form in forms {
                         anchors.push((form, Matcher::Named(kind.clone().into())));
                     }
                 }
@@ -130,13 +135,26 @@ impl Rules {
     }
 
     fn build(anchors: Vec<(Vec<u8>, Matcher)>, leave: BTreeSet<Vec<u8>>) -> Result<Self, RulesError> {
-        let longest = anchors.iter().map(|(literal, _)| literal.len()).max().unwrap_or(1);
+        let longest = anchors
+            .iter()
+            .map(|(literal, _)| literal.len())
+            .max()
+            .unwrap_or(1);
         let (literals, matchers): (Vec<_>, Vec<_>) = anchors.into_iter().unzip();
         let automaton = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::DFA))
             .build(&literals)
-            .map_err(|source| RulesError::Automaton { source: Box::new(source) })?;
-        Ok(Self { inner: Arc::new(Inner { automaton, matchers, longest, leave }) })
+            .map_err(|source| RulesError::Automaton {
+                source: Box::new(source),
+            })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                automaton,
+                matchers,
+                longest,
+                leave,
+            }),
+        })
     }
 
     /// `text` with every secret in it replaced by `[redacted:<kind>]`.
@@ -145,12 +163,18 @@ impl Rules {
         let mut whole = Whole::default();
         Scanner::default().advance(self, text.as_bytes(), 0, true, &mut whole);
         if whole.found.is_empty() {
-            return Redacted { text: Cow::Borrowed(text), found: Vec::new() };
+            return Redacted {
+                text: Cow::Borrowed(text),
+                found: Vec::new(),
+            };
         }
         // Secrets begin and end at ASCII bytes or white space, so this is text again.
         let text = String::from_utf8(whole.bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        Redacted { text: Cow::Owned(text), found: whole.found }
+        Redacted {
+            text: Cow::Owned(text),
+            found: whole.found,
+        }
     }
 
     /// `bytes` with every secret in them replaced; for what need not be text: a path, a raw argument.
@@ -158,7 +182,19 @@ impl Rules {
     pub fn redact_bytes<'t>(&self, bytes: &'t [u8]) -> Cow<'t, [u8]> {
         let mut whole = Whole::default();
         Scanner::default().advance(self, bytes, 0, true, &mut whole);
-        if whole.found.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned(whole.bytes) }
+        if whole.found.is_empty() {
+            Cow::Borrowed(bytes)
+        } else {
+            Cow::Owned(whole.bytes)
+        }
+    }
+
+    /// Where the secrets of `bytes` stand, and what they are, in order.
+    pub(crate) fn places(&self, bytes: &[u8]) -> Vec<(usize, usize, Kind)> {
+        let mut places = Places::default();
+        Scanner::default().advance(self, bytes, 0, true, &mut places);
+        places.close(bytes.len() as u64);
+        places.list
     }
 
     /// The anchors in `bytes` from `from` on: rule, begin, end; in the order of their ends.
@@ -189,7 +225,9 @@ impl Rules {
 
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules").field("anchors", &self.inner.matchers.len()).finish_non_exhaustive()
+        f.debug_struct("Rules")
+            .field("anchors", &self.inner.matchers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,7 +256,11 @@ pub(crate) fn cases(word: &str) -> Vec<Vec<u8>> {
     if let Some(first) = capital.first_mut() {
         first.make_ascii_uppercase();
     }
-    let mut forms = vec![lower.into_bytes(), capital, word.to_ascii_uppercase().into_bytes()];
+    let mut forms = vec![
+        lower.into_bytes(),
+        capital,
+        word.to_ascii_uppercase().into_bytes(),
+    ];
     forms.sort();
     forms.dedup();
     forms
@@ -240,8 +282,12 @@ fn standard_anchors() -> Vec<(Vec<u8>, Matcher)> {
     let mut seen: BTreeMap<(usize, Vec<u8>), ()> = BTreeMap::new();
     for (number, (words, rule)) in lines.into_iter().enumerate() {
         for word in words {
-            let both = number >= 2 && number != 3 && byte(word.as_bytes(), 0).is_ascii_alphabetic();
-            let forms = if both { cases(word) } else { vec![word.as_bytes().to_vec()] };
+            let both = number >= 2 && number != 3 && word.bytes().any(|own| own.is_ascii_alphabetic());
+            let forms = if both {
+                cases(word)
+            } else {
+                vec![word.as_bytes().to_vec()]
+            };
             for form in forms {
                 if seen.insert((number, form.clone()), ()).is_none() {
                     anchors.push((form, Matcher::Line(rule)));
@@ -250,7 +296,10 @@ fn standard_anchors() -> Vec<(Vec<u8>, Matcher)> {
         }
     }
     for (literal, closing) in blocks::ANCHORS {
-        anchors.push((literal.as_bytes().to_vec(), Matcher::Block(blocks::find_in, closing.as_bytes())));
+        anchors.push((
+            literal.as_bytes().to_vec(),
+            Matcher::Block(blocks::find_in, closing.as_bytes()),
+        ));
     }
     anchors
 }
@@ -260,7 +309,9 @@ fn nothing_passes() -> Rules {
     fn line(view: &View<'_>, found: &mut Found<'_>) {
         found.add(view.at, view.line_end.max(view.after), "unchecked", 0);
     }
-    let anchors = (0..=255_u8).filter(|own| *own != b'\n').map(|own| (vec![own], Matcher::Line(line)));
+    let anchors = (0..=255_u8)
+        .filter(|own| *own != b'\n')
+        .map(|own| (vec![own], Matcher::Line(line)));
     match Rules::build(anchors.collect(), BTreeSet::new()) {
         Ok(rules) => rules,
         // 255 literals of one byte: there is no limit of the automaton that they could exceed.
@@ -275,14 +326,47 @@ struct Whole {
 }
 
 impl Sink for Whole {
-    fn plain(&mut self, bytes: &[u8]) {
+    fn plain(&mut self, _at: u64, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn secret(&mut self, kind: &Kind) {
+    fn secret(&mut self, _at: u64, kind: &Kind) {
         let start = self.bytes.len();
         write_mark(kind, &mut self.bytes);
-        self.found.push(Finding { kind: kind.clone(), range: start..self.bytes.len() });
+        self.found.push(Finding {
+            kind: kind.clone(),
+            range: start..self.bytes.len(),
+        });
+    }
+}
+
+/// Where the secrets stand in a text, rather than the text without them.
+#[derive(Default)]
+struct Places {
+    list: Vec<(usize, usize, Kind)>,
+    open: bool,
+}
+
+impl Sink for Places {
+    fn plain(&mut self, at: u64, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.close(at);
+        }
+    }
+
+    fn secret(&mut self, at: u64, kind: &Kind) {
+        self.close(at);
+        self.list.push((at as usize, at as usize, kind.clone()));
+        self.open = true;
+    }
+}
+
+impl Places {
+    fn close(&mut self, at: u64) {
+        if let Some((_, end, _)) = self.list.last_mut().filter(|_| self.open) {
+            *end = at as usize;
+        }
+        self.open = false;
     }
 }
 

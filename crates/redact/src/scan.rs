@@ -56,8 +56,10 @@ pub(crate) struct Found<'a> {
 
 /// Where the scanner's output goes.
 pub(crate) trait Sink {
-    fn plain(&mut self, bytes: &[u8]);
-    fn secret(&mut self, kind: &Kind);
+    /// These bytes, which stand at `at` of the whole text, are none of a secret.
+    fn plain(&mut self, at: u64, bytes: &[u8]);
+    /// At `at` a secret begins.
+    fn secret(&mut self, at: u64, kind: &Kind);
 }
 
 /// The state between two calls of [`Scanner::advance`]. Positions count from the start of the whole text.
@@ -82,7 +84,11 @@ impl Found<'_> {
     pub fn add(&mut self, start: usize, end: usize, kind: impl Into<Kind>, rank: u8) {
         let start = start.max(self.at.saturating_sub(LEAD));
         let secret = part(self.text, start, end);
-        if secret.is_empty() || secret.starts_with(MARK) || self.rules.leaves(secret) {
+        if secret.is_empty()
+            || secret.starts_with(MARK)
+            || part(self.text, 0, start).ends_with(MARK)
+            || self.rules.leaves(secret)
+        {
             return;
         }
         self.hits.push(Hit {
@@ -116,38 +122,54 @@ impl Scanner {
                     continue;
                 }
             }
-            let Some(matcher) = rules.matcher(id) else { continue };
+            let Some(matcher) = rules.matcher(id) else {
+                continue;
+            };
             match window(matcher, bytes, start, last) {
                 Ok(limit) => ask(rules, matcher, bytes, base, (start, end), limit, &mut self.hits),
                 Err(wanted) => waiting = Some((start, wanted)),
             }
         }
+        // A longer anchor may begin before the one that waits and end behind what is here.
+        let complete = bytes.len().saturating_sub(longest.saturating_sub(1)).max(from);
         let settled = match waiting {
-            Some((start, _)) => start,
+            Some((start, _)) => start.min(complete),
             None if last => bytes.len(),
-            None => bytes.len().saturating_sub(longest.saturating_sub(1)).max(from),
+            None => complete,
         };
         self.wanted = waiting.map_or(0, |(_, wanted)| base + wanted as u64);
         self.scanned = base + settled as u64;
-        let frontier = if last { bytes.len() } else { settled.saturating_sub(LEAD) };
+        let frontier = if last {
+            bytes.len()
+        } else {
+            settled.saturating_sub(LEAD)
+        };
         self.write(bytes, base, base + frontier as u64, sink);
     }
 
     /// Write everything up to `frontier`; all hits that begin before it are known.
     fn write(&mut self, bytes: &[u8], base: u64, frontier: u64, sink: &mut impl Sink) {
         let frontier = frontier.max(self.written);
-        self.hits.sort_by(|a, b| (a.start, b.rank, b.end).cmp(&(b.start, a.rank, a.end)));
+        self.hits
+            .sort_by(|a, b| (a.start, b.rank, b.end).cmp(&(b.start, a.rank, a.end)));
         let ready = self.hits.partition_point(|hit| hit.start < frontier);
         let ready: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in ready {
             self.settle(bytes, base, hit.start);
             if hit.start < self.covered {
                 // Longer than what it begins in: the same secret, to the end of the longer one.
-                self.open = if hit.end > self.covered { hit.open } else { self.open };
+                self.open = if hit.end > self.covered {
+                    hit.open
+                } else {
+                    self.open
+                };
                 self.covered = self.covered.max(hit.end);
             } else if hit.start >= self.written {
-                sink.plain(part(bytes, (self.written - base) as usize, (hit.start - base) as usize));
-                sink.secret(&hit.kind);
+                sink.plain(
+                    self.written,
+                    part(bytes, (self.written - base) as usize, (hit.start - base) as usize),
+                );
+                sink.secret(hit.start, &hit.kind);
                 self.written = hit.start;
                 self.covered = hit.end;
                 self.open = hit.open;
@@ -156,7 +178,10 @@ impl Scanner {
         }
         self.settle(bytes, base, frontier);
         self.written = self.written.max(self.covered.min(frontier));
-        sink.plain(part(bytes, (self.written - base) as usize, (frontier - base) as usize));
+        sink.plain(
+            self.written,
+            part(bytes, (self.written - base) as usize, (frontier - base) as usize),
+        );
         self.written = self.written.max(frontier);
     }
 
@@ -180,7 +205,11 @@ fn window(matcher: &Matcher, bytes: &[u8], start: usize, last: bool) -> Result<u
             let longest = start + BLOCK;
             let closed = find(part(bytes, start, longest), 1, closing).map(|place| start + place + CLOSING);
             let end = closed.unwrap_or(longest);
-            if last || bytes.len() >= end { Ok(end.min(bytes.len())) } else { Err(end) }
+            if last || bytes.len() >= end {
+                Ok(end.min(bytes.len()))
+            } else {
+                Err(end)
+            }
         }
         // A token's rule reads the token and one byte more, so the lines don't matter to it.
         Matcher::Token(_) if bytes.len() >= start + FORWARD || last => Ok((start + FORWARD).min(bytes.len())),
@@ -209,13 +238,25 @@ fn ask(
     let from = start.saturating_sub(BACK);
     let text = part(bytes, from, limit);
     let cut = !matches!(matcher, Matcher::Block(..)) && limit == start + FORWARD;
-    let mut found = Found { hits, rules, text, at: start - from, base: base + from as u64, cut };
+    let mut found = Found {
+        hits,
+        rules,
+        text,
+        at: start - from,
+        base: base + from as u64,
+        cut,
+    };
     if let Matcher::Token(token) = matcher {
         token.find(text, start - from, &mut found);
         return;
     }
     let first_line = line_end(rest(text, start - from), 0).map_or(text.len(), |length| start - from + length);
-    let view = View { text, at: start - from, after: end - from, line_end: first_line };
+    let view = View {
+        text,
+        at: start - from,
+        after: end - from,
+        line_end: first_line,
+    };
     matcher.find(&view, &mut found);
 }
 

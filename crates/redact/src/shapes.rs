@@ -151,15 +151,17 @@ fn azure_client(text: &[u8], at: usize) -> Hit {
     let fits = (30..=36).contains(&(end - at - 2))
         && head.iter().all(|byte| own(*byte))
         && byte(text, at - 1).is_ascii_digit()
-        && !own(before(text, start));
+        && edge(text, start);
     fits.then_some((start, end, "azure-client-secret"))
 }
 
 /// A run of letters and digits of exactly `length`, in which the mark stands behind `lead` of them.
 fn within(text: &[u8], at: usize, lead: usize, tail: usize, length: usize, kind: &'static str) -> Hit {
-    let start = run_back(text, at, alnum);
+    let start = at.checked_sub(lead)?;
     let end = run(text, at, alnum);
-    let fits = end - start == length && at - start == lead && end - at == tail;
+    let own = part(text, start, end);
+    let fits =
+        own.len() == length && end - at == tail && edge(text, start) && own.iter().all(|own| alnum(*own));
     (fits && mixed(part(text, start, end))).then_some((start, end, kind))
 }
 
@@ -173,16 +175,17 @@ fn azure_storage(text: &[u8], at: usize) -> Hit {
 }
 
 fn mailchimp(text: &[u8], at: usize) -> Hit {
-    let start = run_back(text, at, |own| own.is_ascii_hexdigit());
+    let start = at.checked_sub(32)?;
     let end = run(text, at + 3, |own| own.is_ascii_digit());
-    let fits = at - start == 32 && (1..=2).contains(&(end - at - 3)) && edge(text, start);
+    let fits = is_hex(part(text, start, at)) && (1..=2).contains(&(end - at - 3)) && edge(text, start);
     (fits && !alnum(byte(text, end)) && mixed(part(text, start, at))).then_some((start, end, "mailchimp-key"))
 }
 
 fn terraform(text: &[u8], at: usize, after: usize) -> Hit {
-    let start = run_back(text, at, alnum);
+    let start = at.checked_sub(14)?;
     let end = run(text, after, url);
-    (at - start >= 10 && at - start <= 20 && end - after >= 20).then_some((start, end, "terraform-token"))
+    let fits = part(text, start, at).iter().all(|own| alnum(*own)) && edge(text, start);
+    (fits && end - after >= 20).then_some((start, end, "terraform-token"))
 }
 
 /// Vault's tokens before 1.10: `s.` and 24 letters and digits.
@@ -205,8 +208,13 @@ fn paypal(text: &[u8], at: usize, after: usize) -> Hit {
 
 fn plaid(text: &[u8], at: usize, after: usize) -> Hit {
     let environment = run(text, after, |own| own.is_ascii_lowercase());
-    let named = matches!(part(text, after, environment), b"sandbox" | b"development" | b"production");
-    let end = run(text, environment + 1, |own| own.is_ascii_hexdigit() || own == b'-');
+    let named = matches!(
+        part(text, after, environment),
+        b"sandbox" | b"development" | b"production"
+    );
+    let end = run(text, environment + 1, |own| {
+        own.is_ascii_hexdigit() || own == b'-'
+    });
     (named && end - environment == 37).then_some((at, end, "plaid-token"))
 }
 
@@ -236,13 +244,18 @@ fn resend(text: &[u8], at: usize) -> Hit {
 fn onepassword(text: &[u8], at: usize) -> Hit {
     let upper = |own: u8| own.is_ascii_uppercase() || own.is_ascii_digit() || own == b'-';
     let end = run(text, at, upper);
-    let groups: Vec<usize> = part(text, at, end).split(|own| *own == b'-').map(<[u8]>::len).collect();
+    let groups: Vec<usize> = part(text, at, end)
+        .split(|own| *own == b'-')
+        .map(<[u8]>::len)
+        .collect();
     let fits = matches!(groups.as_slice(), [2, 6, 6, 5, 5, 5, 5] | [2, 6, 11, 5, 5, 5]);
     (fits && edge(text, at)).then_some((at, end, "onepassword-key"))
 }
 
 fn twitch(text: &[u8], at: usize, after: usize) -> Hit {
-    let end = run(text, after, |own| own.is_ascii_lowercase() || own.is_ascii_digit());
+    let end = run(text, after, |own| {
+        own.is_ascii_lowercase() || own.is_ascii_digit()
+    });
     let fits = end - after == 30 && edge(text, at) && !alnum(byte(text, end));
     (fits && mixed(part(text, after, end))).then_some((after, end, "twitch-token"))
 }
@@ -257,7 +270,8 @@ fn encoded_key(text: &[u8], at: usize) -> Hit {
 
 fn twitter(text: &[u8], at: usize) -> Hit {
     let end = run(text, at, |own| alnum(own) || own == b'%');
-    let fits = (90..=130).contains(&(end - at)) && edge(text, at) && !matches!(byte(text, end), b'+' | b'/' | b'=');
+    let fits =
+        (90..=130).contains(&(end - at)) && edge(text, at) && !matches!(byte(text, end), b'+' | b'/' | b'=');
     (fits && distinct(part(text, at, end)) > 12).then_some((at, end, "twitter-token"))
 }
 
@@ -290,6 +304,7 @@ fn discord(text: &[u8], at: usize) -> Hit {
     }
     let second = run(text, first + 1, url);
     let third = run(text, second + 1, url);
-    let lengths = second - first == 7 && byte(text, second) == b'.' && (27..=45).contains(&(third - second - 1));
+    let lengths =
+        second - first == 7 && byte(text, second) == b'.' && (27..=45).contains(&(third - second - 1));
     lengths.then_some((at, third, "discord-token"))
 }

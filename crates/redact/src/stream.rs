@@ -59,7 +59,8 @@ impl Stream {
     }
 
     fn go_on(&mut self, last: bool) -> Vec<u8> {
-        self.scanner.advance(&self.rules, &self.buffer, self.base, last, &mut self.out);
+        self.scanner
+            .advance(&self.rules, &self.buffer, self.base, last, &mut self.out);
         let done = (self.scanner.needed() - self.base) as usize;
         self.buffer.drain(..done.min(self.buffer.len()));
         self.base += done as u64;
@@ -68,11 +69,11 @@ impl Stream {
 }
 
 impl Sink for Out {
-    fn plain(&mut self, bytes: &[u8]) {
+    fn plain(&mut self, _at: u64, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn secret(&mut self, kind: &Kind) {
+    fn secret(&mut self, _at: u64, kind: &Kind) {
         write_mark(kind, &mut self.bytes);
         *self.found.entry(kind.clone()).or_default() += 1;
     }

@@ -10,7 +10,14 @@ const fn token(
     (least, most): (usize, usize),
     also: Also,
 ) -> Token {
-    Token { kind, prefix, body, least, most, also }
+    Token {
+        kind,
+        prefix,
+        body,
+        least,
+        most,
+        also,
+    }
 }
 
 use Also::{Edge, Free, Mixed};

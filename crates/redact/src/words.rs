@@ -22,20 +22,28 @@ pub(crate) fn words(text: &[u8], start: usize, end: usize) -> Vec<Word> {
     let mut place = start;
     // The command's own name, which may stand in quotes of its own.
     let first = word_end(text, place);
-    list.push(Word { start: place, end: first });
+    list.push(Word {
+        start: place,
+        end: first,
+    });
     place = first;
     let listed = quote.is_some_and(|own| byte(text, place) == own);
     place += usize::from(listed);
     while place < text.len() && list.len() < LIMIT {
         let own = byte(text, place);
-        if space(own) || (own == b',' && listed) || (own == b'\\' && matches!(byte(text, place + 1), b'\n' | b'\r')) {
+        if space(own)
+            || (own == b',' && listed)
+            || (own == b'\\' && matches!(byte(text, place + 1), b'\n' | b'\r'))
+        {
             place += 1;
             continue;
         }
         if matches!(own, b';' | b'|' | b'&' | b')') || (listed && own == b']') {
             break;
         }
-        let Some((word, next)) = one(text, place) else { break };
+        let Some((word, next)) = one(text, place) else {
+            break;
+        };
         list.push(word);
         place = next;
     }
@@ -53,7 +61,13 @@ fn one(text: &[u8], place: usize) -> Option<(Word, usize)> {
         let after = end + 1 + usize::from(escaped);
         if !ends(byte(text, after)) {
             // `'a'b`, `"$x"y`: one word of several parts.
-            return Some((Word { start, end: word_end(text, after) }, word_end(text, after)));
+            return Some((
+                Word {
+                    start,
+                    end: word_end(text, after),
+                },
+                word_end(text, after),
+            ));
         }
         return Some((Word { start, end }, after));
     }
@@ -66,7 +80,10 @@ fn one(text: &[u8], place: usize) -> Option<(Word, usize)> {
         // `-p'a b'`, `--x="a b"`: a quoted part within the word; or the quote that closes the command.
         match closing(text, end + 1, own, false) {
             Some(close) if !ends(byte(text, end + 1)) => end = word_end(text, close + 1),
-            _ => return Some((Word { start: place, end }, text.len())).filter(|(word, _)| word.end > word.start),
+            _ => {
+                return Some((Word { start: place, end }, text.len()))
+                    .filter(|(word, _)| word.end > word.start);
+            }
         }
     }
     (end > place).then_some((Word { start: place, end }, end))

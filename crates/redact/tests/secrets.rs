@@ -9,10 +9,21 @@ use rescind_redact::{Rules, Stream};
 fn samples() -> Vec<Sample> {
     let mut list = in_place();
     for (kind, token) in tokens() {
-        for text in
-            ["{}", "got {} from the server", "x={}", "\"{}\",", "a\\n{}\\n", "\u{1b}[31m{}\u{1b}[0m", "https://x/y?k={}&z=1", "({})"]
-        {
-            list.push(Sample { kind, text: text.replace("{}", &token), secret: token.clone() });
+        for text in [
+            "{}",
+            "got {} from the server",
+            "x={}",
+            "\"{}\",",
+            "a\\n{}\\n",
+            "\u{1b}[31m{}\u{1b}[0m",
+            "https://x/y?k={}&z=1",
+            "({})",
+        ] {
+            list.push(Sample {
+                kind,
+                text: text.replace("{}", &token),
+                secret: token.clone(),
+            });
         }
     }
     list
@@ -35,7 +46,10 @@ fn in_chunks(rules: &Rules, text: &[u8], dice: &mut Dice) -> Vec<u8> {
 
 /// The lines of a secret that would tell something by themselves.
 fn told(text: &str, secret: &str) -> bool {
-    text.contains(secret) || secret.split(['\n', '\\']).any(|line| line.len() > 40 && text.contains(line))
+    text.contains(secret)
+        || secret
+            .split(['\n', '\\'])
+            .any(|line| line.len() > 40 && text.contains(line))
 }
 
 #[test]
@@ -53,16 +67,27 @@ fn no_secret_is_left_in_output() {
     for Sample { kind, text, secret } in samples() {
         let text = format!("before it\n{text}\nafter it\n");
         let redacted = rules.redact(&text);
-        let right = redacted.found.iter().any(|own| kind.is_empty() || own.kind == kind);
+        let right = redacted
+            .found
+            .iter()
+            .any(|own| kind.is_empty() || own.kind == kind);
         let framed = redacted.text.starts_with("before it\n") && redacted.text.ends_with("\nafter it\n");
         if told(&redacted.text, &secret) || !right || !framed {
             failures.push(format!("{kind}: {text:?} -> {:?}", redacted.text));
         }
         for own in &redacted.found {
-            assert_eq!(redacted.text[own.range.clone()], format!("[redacted:{}]", own.kind));
+            assert_eq!(
+                redacted.text[own.range.clone()],
+                format!("[redacted:{}]", own.kind)
+            );
         }
     }
-    assert!(failures.is_empty(), "{} left:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} left:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -70,12 +95,20 @@ fn no_secret_is_left_in_arguments() {
     let rules = Rules::standard();
     let mut failures = Vec::new();
     for Sample { kind, text, secret } in samples() {
-        let split: Vec<String> = text.split_whitespace().map(|own| own.trim_matches(['\'', '"']).to_owned()).collect();
+        let split: Vec<String> = text
+            .split_whitespace()
+            .map(|own| own.trim_matches(['\'', '"']).to_owned())
+            .collect();
         let script = vec!["sh".to_owned(), "-c".to_owned(), text.clone()];
         let alone = vec!["tool".to_owned(), text.clone()];
         let mut forms = vec![script, alone];
         // Cut at white space the text is a command line only where it is one.
-        if !text.contains(['\n', '\\', '{', '<', '[', '\u{1b}', ':']) && !text.contains(" = ") && !text.contains(" is ") && !secret.contains(' ') {
+        if !text.contains(['\n', '\\', '{', '<', '[', '\u{1b}', ':'])
+            && !text.contains(" = ")
+            && !text.contains(" is ")
+            && !text.contains("IDENTIFIED")
+            && !secret.contains(' ')
+        {
             forms.push(split);
         }
         for argv in forms {
@@ -86,7 +119,12 @@ fn no_secret_is_left_in_arguments() {
             }
         }
     }
-    assert!(failures.is_empty(), "{} left:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} left:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -95,7 +133,9 @@ fn no_secret_is_left_in_the_environment() {
     let mut failures = Vec::new();
     for Sample { kind, text, secret } in samples() {
         let (name, value) = match text.split_once('=') {
-            Some((name, value)) if name.bytes().all(|own| own.is_ascii_uppercase() || own == b'_') => (name, value),
+            Some((name, value)) if name.bytes().all(|own| own.is_ascii_uppercase() || own == b'_') => {
+                (name, value)
+            }
             _ => ("ANY_SCRIPT", text.as_str()),
         };
         let redacted = rules.redact_env(name, value);
@@ -103,7 +143,12 @@ fn no_secret_is_left_in_the_environment() {
             failures.push(format!("{kind}: {name} {value:?} -> {redacted:?}"));
         }
     }
-    assert!(failures.is_empty(), "{} left:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} left:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -132,9 +177,16 @@ fn look_alikes_stay_as_they_are() {
         if redacted.text != framed {
             failures.push(format!("{text:?} -> {:?}", redacted.text));
         }
-        assert_eq!(in_chunks(&rules, framed.as_bytes(), &mut dice), redacted.text.as_bytes());
+        assert_eq!(
+            in_chunks(&rules, framed.as_bytes(), &mut dice),
+            redacted.text.as_bytes()
+        );
         let argv: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-        let argvs = [argv, vec!["sh".to_owned(), "-c".to_owned(), text.clone()], vec![text.clone()]];
+        let argvs = [
+            argv,
+            vec!["sh".to_owned(), "-c".to_owned(), text.clone()],
+            vec![text.clone()],
+        ];
         for argv in argvs {
             let redacted = rules.redact_argv(&argv);
             if redacted != argv {
@@ -142,11 +194,22 @@ fn look_alikes_stay_as_they_are() {
             }
         }
         let (name, value) = text.split_once('=').unwrap_or(("X", &text));
+        let variable = name.bytes().all(|own| own.is_ascii_uppercase() || own == b'_');
+        let (name, value) = if variable {
+            (name, value)
+        } else {
+            ("X", text.as_str())
+        };
         if rules.redact_env(name, value) != value {
             failures.push(format!("{name}={value} -> {:?}", rules.redact_env(name, value)));
         }
     }
-    assert!(failures.is_empty(), "{} touched:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} touched:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
