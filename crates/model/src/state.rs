@@ -60,10 +60,11 @@ pub struct Content {
 }
 
 impl Content {
-    /// Whether two bodies are the same bytes: `None` where neither stamp nor digest can tell.
+    /// Whether two bodies are the same bytes: `None` where neither stamp, digest nor the place in the vault can tell.
     #[must_use]
     pub fn same(&self, other: &Self) -> Option<bool> {
-        if self.stamp.is_some() && self.stamp == other.stamp {
+        let stamped = self.stamp.is_some() && self.stamp == other.stamp;
+        if stamped || self.kept.is_some() && self.kept == other.kept {
             return Some(true);
         }
         if self.length != other.length {

@@ -154,6 +154,12 @@ pub fn three_way(
 }
 
 impl FieldConflict {
+    /// A conflict over the existence of a resource, or all of it.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self::of(None, [None; 3])
+    }
+
     /// A conflict over the whole of a field with its values before, after and now.
     fn of(field: Option<&str>, [before, after, now]: [Option<&Value>; 3]) -> Self {
         Self {

@@ -177,6 +177,9 @@ pub trait Intents {
     fn intend(&mut self, resource: &ResourceId, name: &str, before: &State, after: &State) -> io::Result<()>;
 }
 
+/// The field that says what kind of thing a resource is.
+pub const KIND: &str = "kind";
+
 /// The resource half of a surface.
 pub trait Driver {
     /// The surface.
@@ -190,7 +193,9 @@ pub trait Driver {
     }
 
     /// The state of a resource now. `hint` is a state it may still have: a driver need not read a body again whose
-    /// stamp is still that of the hint, and returns the hint's digest and locator then.
+    /// stamp is still that of the hint, and returns the hint's digest and locator then. It also returns the hint's
+    /// locator where it can tell otherwise that the body is the one kept there (a pin of the very same inode), so that
+    /// a body without a digest is known again after it was put back.
     ///
     /// # Errors
     /// [`DriverError::Unreachable`]. A resource that is looked for and not there is `State::Absent`, not an error.
@@ -238,13 +243,21 @@ pub trait Driver {
         now.clone()
     }
 
-    /// Merge purely, given the bodies: take `before -> after` back out of `now`.
+    /// Merge purely, given the bodies: take `before -> after` back out of `now`. Things of different kinds don't merge.
     fn merge(&self, before: &State, after: &State, now: &State, bodies: &dyn Bodies) -> Merged {
-        let gone = State::Absent;
         if !before.exists() && self.undisturbed(now, after).same(after) {
             return Merged {
-                state: gone,
+                state: State::Absent,
                 conflicts: Vec::new(),
+            };
+        }
+        let kind = |state: &State| state.fields().and_then(|fields| fields.get(KIND)).cloned();
+        let one_kind = kind(before) == kind(after) && kind(after) == kind(now);
+        let moved = !now.same(after) && !now.same(before) && !before.same(after);
+        if moved && !one_kind {
+            return Merged {
+                state: now.clone(),
+                conflicts: vec![FieldConflict::whole()],
             };
         }
         three_way(before, after, now, |field, a, b, c| {

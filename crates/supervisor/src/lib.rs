@@ -1,13 +1,29 @@
 //! The pipeline: sessions, permits, the contracts of surfaces, and the one store they share.
 
+mod bodies;
+mod clock;
 mod driver;
+pub mod entry;
+mod home;
+pub mod journal;
+mod log;
 mod permit;
+mod sessions;
+mod store;
 mod system_record;
 mod system_session;
+mod view;
 
+pub use bodies::StoredBodies;
+pub use clock::{lives, now, process_mark, salt, session_id};
 pub use driver::{
     Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, Restored, Step,
 };
+pub use home::Home;
+pub use log::SessionLog;
 pub use permit::Permit;
+pub use sessions::{Life, SessionSummary};
+pub use store::{Store, StoreError};
 pub use system_record::{Differs, Receipt, Recorder, Remark, StepEnd, SystemRecord};
 pub use system_session::{Opening, Position, StepOpening, SystemError, SystemSession};
+pub use view::{Node, SessionView};
