@@ -1,1 +1,35 @@
-//! placeholder
+//! The vault: where snapshots, outputs and session journals are kept. Content-addressed within a session,
+//! compressed, encrypted with a key per session, so that destroying one key erases a session and keeps every proof.
+//!
+//! The format is in docs/formats/vault.md. [`Vault`] opens it, [`SessionWriter`] appends and puts, [`SessionReader`]
+//! reads, also while somebody writes; [`Mark`]s are what the ledger commits to.
+//!
+//! Absences that hold: no clock (but for waiting on a lock), no knowledge of what a journal says, no user-space buffer
+//! that outlives a call, no cutting of files.
+
+mod blob;
+mod content;
+mod dir;
+mod error;
+mod frame;
+mod framed;
+mod key;
+mod locator;
+mod mark;
+mod packs;
+mod pin;
+mod put;
+mod reader;
+mod reserve;
+mod vault;
+mod walk;
+mod writer;
+
+pub use error::{Error, Result};
+pub use locator::{Keeping, PinIdentity};
+pub use mark::Mark;
+pub use pin::{PinSlot, PinStat};
+pub use put::FileBlob;
+pub use reader::{Frames, SessionReader};
+pub use vault::{Options, Vault};
+pub use writer::{SessionWriter, Urgency};

@@ -1,0 +1,83 @@
+//! The reserve: room that is kept free, so that kill and undo can be recorded on a full disk.
+
+use crate::error::{Error, Result};
+use crate::vault::{Inner, Vault};
+use rustix::fs::{FallocateFlags, OFlags};
+use rustix::io::Errno;
+use std::os::unix::fs::FileExt as _;
+
+const RESERVE: &str = "reserve";
+/// The reserve is made only where so many times its size is free.
+const MARGIN: u64 = 4;
+
+impl Vault {
+    /// Give the reserve's room back to the file system. It is fine if there is none.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn release_reserve(&self) -> Result<()> {
+        self.inner.release_reserve()
+    }
+
+    /// Make the reserve if it is not there and there is room for four of it. Says whether it is there.
+    ///
+    /// # Errors
+    /// If the system refuses for another reason than room.
+    pub fn make_reserve(&self) -> Result<bool> {
+        self.inner.make_reserve()
+    }
+}
+
+impl Inner {
+    pub fn release_reserve(&self) -> Result<()> {
+        let Some(file) = self.dir.try_file(RESERVE, OFlags::WRONLY)? else {
+            return Ok(());
+        };
+        let path = || self.dir.path().join(RESERVE);
+        // Emptied, not removed: who has it open does not keep the room.
+        file.set_len(0)
+            .map_err(|error| Error::io("release", path(), error))
+    }
+
+    fn make_reserve(&self) -> Result<bool> {
+        let size = self.options.reserve_bytes;
+        if size == 0 {
+            return Ok(false);
+        }
+        let path = || self.dir.path().join(RESERVE);
+        if let Some(stat) = self.dir.stat(RESERVE)? {
+            if u64::try_from(stat.st_size).is_ok_and(|length| length >= size) {
+                return Ok(true);
+            }
+        }
+        let space = rustix::fs::fstatvfs(self.dir.fd())
+            .map_err(|error| Error::io("look at the file system of", self.dir.path(), error))?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < size.saturating_mul(MARGIN) {
+            return Ok(false);
+        }
+        let file = self.dir.file_with(RESERVE, OFlags::RDWR | OFlags::CREATE)?;
+        let made = match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&file, size),
+            result => result.map_err(std::io::Error::from),
+        };
+        match made.map_err(|error| Error::io("make", path(), error)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_disk_full() => {
+                self.release_reserve()?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn write_zeros(file: &std::fs::File, size: u64) -> std::io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let mut at = 0;
+    while at < size {
+        let step = (size - at).min(zeros.len() as u64);
+        file.write_all_at(zeros.get(..step as usize).unwrap_or_default(), at)?;
+        at += step;
+    }
+    Ok(())
+}
