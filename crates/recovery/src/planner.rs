@@ -9,7 +9,7 @@ use crate::{
     Surfaces, Totals, Undone,
 };
 use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, State, Value};
-use rescind_supervisor::{Arranged, Bodies, Called, Caller, Driver, Step};
+use rescind_supervisor::{Arranged, Bodies, Called, Caller, Driver, DriverError, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a resource is restored before it counts as flapping.
@@ -41,23 +41,17 @@ pub fn compensation_key(effect: &EffectId) -> String {
 #[must_use]
 pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies) -> Plan {
     let drafting = Drafting::new(bodies);
+    let (effects, undone) = canonical(request, surfaces);
     let mut planner = Planner {
         request,
         surfaces,
         bodies: &drafting,
         taken: request.earlier.taken(),
         later: by_resource(request.later.iter().map(|effect| (&effect.resource, effect))),
-        undone: by_resource(
-            request
-                .earlier
-                .undone
-                .iter()
-                .map(|undone| (&undone.effect.resource, undone)),
-        ),
+        undone: by_resource(undone.iter().map(|undone| (&undone.effect.resource, undone))),
         plan: empty(request),
         steps: Vec::new(),
     };
-    let effects = in_order(request.effects);
     let mut lanes: BTreeMap<&ResourceId, Vec<&Effect>> = BTreeMap::new();
     for effect in &effects {
         match surfaces.callers.iter().find(|caller| caller.compensates(effect)) {
@@ -75,6 +69,34 @@ pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies)
     let states = plan.steps.iter().map(|planned| &planned.step.target);
     plan.drafts = drafting.into_drafts(states);
     plan
+}
+
+/// The effects of the scope in order, and what earlier undos did, in the drivers' canonical form: both together, as the
+/// undos came after.
+fn canonical(request: &Request<'_>, surfaces: &Surfaces<'_>) -> (Vec<Effect>, Vec<Undone>) {
+    let mut effects: Vec<Effect> = in_order(request.effects).into_iter().cloned().collect();
+    let own = effects.len();
+    let mut undone = request.earlier.undone.clone();
+    effects.extend(undone.iter().map(|undone| undone.effect.clone()));
+    for driver in &surfaces.drivers {
+        let places: Vec<usize> = effects
+            .iter()
+            .enumerate()
+            .filter(|(_, effect)| effect.resource.surface == driver.surface())
+            .map(|(at, _)| at)
+            .collect();
+        let part = places.iter().filter_map(|at| effects.get(*at).cloned()).collect();
+        for (at, effect) in places.iter().zip(driver.canonical(part)) {
+            if let Some(place) = effects.get_mut(*at) {
+                *place = effect;
+            }
+        }
+    }
+    let later = effects.split_off(own);
+    for (undone, effect) in undone.iter_mut().zip(later) {
+        undone.effect = effect;
+    }
+    (effects, undone)
 }
 
 fn empty(request: &Request<'_>) -> Plan {
@@ -183,11 +205,7 @@ impl Planner<'_> {
         let Some(driver) = self.surfaces.driver(resource) else {
             return self.lost(last, LostWhy::NoDriver);
         };
-        let hint = self
-            .undone(resource)
-            .last()
-            .map_or(&last.after, |undone| &undone.effect.after);
-        let found = match driver.read(resource, &last.name, Some(hint)) {
+        let found = match self.found(driver, resource, last) {
             Ok(found) => found,
             Err(error) => return self.lost(last, LostWhy::Unreachable(error.to_string())),
         };
@@ -208,6 +226,16 @@ impl Planner<'_> {
         }
     }
 
+    /// The state of a resource now. A last effect in doubt is resolved by it, so it is read against both its states.
+    fn found(&self, driver: &dyn Driver, resource: &ResourceId, last: &Effect) -> Result<State, DriverError> {
+        let last = self.undone(resource).last().map_or(last, |undone| &undone.effect);
+        let found = driver.read(resource, &last.name, Some(&last.after))?;
+        if last.outcome == Outcome::InDoubt && !found.same(&last.after) {
+            return driver.read(resource, &last.name, Some(&last.before));
+        }
+        Ok(found)
+    }
+
     /// The state found, without what an undo that was interrupted disturbed in passing.
     fn settled(&self, driver: &dyn Driver, resource: &ResourceId, found: &State) -> State {
         let disturbed = self
@@ -216,7 +244,14 @@ impl Planner<'_> {
             .disturbed
             .iter()
             .find(|step| step.resource == *resource);
-        disturbed.map_or_else(|| found.clone(), |step| driver.undisturbed(found, &step.expected))
+        let was = disturbed.map(|step| {
+            if step.expected.exists() {
+                &step.expected
+            } else {
+                &step.target
+            }
+        });
+        was.map_or_else(|| found.clone(), |was| driver.undisturbed(found, was))
     }
 
     /// What is left to take back on a resource; `None` where nothing is.

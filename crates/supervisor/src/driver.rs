@@ -4,7 +4,7 @@
 
 use crate::Permit;
 use rescind_model::{
-    Content, Effect, FieldMerge, Locator, Merged, ResourceId, State, Surface, Value, three_way,
+    Content, Effect, FieldConflict, FieldMerge, Locator, Merged, ResourceId, State, Surface, Value, three_way,
 };
 use std::ffi::OsStr;
 use std::io::{self, Read as _, Seek as _};
