@@ -198,3 +198,20 @@ pub fn is_foreign(process: i32) -> bool {
     };
     !(same("ns/mnt") && same("root"))
 }
+
+impl Tree {
+    /// The processes of a node.
+    pub fn of_node(&self, node: Node) -> Vec<i32> {
+        self.processes.iter().filter(|(_, entry)| entry.node == node).map(|(number, _)| *number).collect()
+    }
+
+    /// The children that a process of this node named.
+    pub fn take_named(&mut self, node: Node) -> Vec<i32> {
+        let children: Vec<i32> =
+            self.named.iter().filter(|(_, owner)| **owner == node).map(|(child, _)| *child).collect();
+        for child in &children {
+            self.named.remove(child);
+        }
+        children
+    }
+}

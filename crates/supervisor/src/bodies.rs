@@ -1,0 +1,106 @@
+//! Bodies of several sessions at once: an undo reads what the session kept, and keeps what it is about to overwrite.
+//!
+//! Outside its own journal a locator is written `SESSION#LOCATOR`.
+
+use crate::{Bodies, SessionLog, Store};
+use rescind_model::{Content, Locator, SessionId};
+use rescind_vault::SessionReader;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::rc::Rc;
+
+/// The vault's bodies, by qualified locators; with a log, also a place to keep new ones.
+pub struct StoredBodies<'s> {
+    store: &'s Store,
+    log: Option<&'s SessionLog>,
+    readers: RefCell<HashMap<SessionId, Rc<SessionReader>>>,
+}
+
+/// A locator that says its session.
+#[must_use]
+pub fn qualified(session: &SessionId, locator: &Locator) -> Locator {
+    if locator.0.contains('#') { locator.clone() } else { Locator(format!("{session}#{}", locator.0)) }
+}
+
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::other(error)
+}
+
+impl<'s> StoredBodies<'s> {
+    /// Bodies to read; and to keep, where there is a log to keep them in.
+    #[must_use]
+    pub fn new(store: &'s Store, log: Option<&'s SessionLog>) -> Self {
+        Self { store, log, readers: RefCell::default() }
+    }
+
+    fn find(&self, kept: &Locator) -> io::Result<(Rc<SessionReader>, Locator)> {
+        let (session, locator) =
+            kept.0.split_once('#').ok_or_else(|| io::Error::other(format!("`{}` names no session", kept.0)))?;
+        let session: SessionId = session.parse().map_err(other)?;
+        let locator = Locator(locator.to_owned());
+        if let Some(reader) = self.readers.borrow().get(&session) {
+            return Ok((Rc::clone(reader), locator));
+        }
+        let reader = Rc::new(self.store.vault().open_session(&session).map_err(other)?);
+        self.readers.borrow_mut().insert(session, Rc::clone(&reader));
+        Ok((reader, locator))
+    }
+
+    fn log(&self) -> io::Result<&SessionLog> {
+        self.log.ok_or_else(|| io::Error::other("nothing can be kept while only a plan is made"))
+    }
+}
+
+impl Bodies for StoredBodies<'_> {
+    fn holds(&self, kept: &Locator) -> bool {
+        let Ok((reader, locator)) = self.find(kept) else { return false };
+        match reader.pin_stat(&locator) {
+            Ok(stat) => stat.now.is_some(),
+            Err(_) => reader.length(&locator).is_ok(),
+        }
+    }
+
+    fn read(&self, kept: &Locator, limit: u64) -> io::Result<Vec<u8>> {
+        let (reader, locator) = self.find(kept)?;
+        reader.read_all(&locator, limit).map_err(other)
+    }
+
+    fn copy_to(&self, kept: &Locator, file: &File) -> io::Result<()> {
+        let (reader, locator) = self.find(kept)?;
+        reader.copy_to(&locator, file).map(drop).map_err(other)
+    }
+
+    fn keep(&self, bytes: &[u8]) -> io::Result<Content> {
+        let log = self.log()?;
+        let (digest, locator) = log.put(bytes, false)?;
+        let kept = Some(qualified(log.id(), &locator));
+        Ok(Content { length: bytes.len() as u64, digest: Some(digest), stamp: None, kept })
+    }
+
+    fn keep_file(&self, file: &File) -> io::Result<Content> {
+        let log = self.log()?;
+        let blob = log.put_file(file, file.metadata()?.len(), false)?;
+        let kept = Some(qualified(log.id(), &blob.locator));
+        Ok(Content { length: blob.length, digest: blob.digest, stamp: None, kept })
+    }
+
+    fn pin(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Locator>> {
+        let log = self.log()?;
+        Ok(log.pin(folder, name.as_bytes(), false)?.map(|locator| qualified(log.id(), &locator)))
+    }
+
+    fn link(&self, kept: &Locator, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
+        let (reader, locator) = self.find(kept)?;
+        let Ok(slot) = reader.pin_slot(&locator) else { return Ok(false) };
+        match rustix::fs::linkat(slot.dir(), slot.name(), folder, name, rustix::fs::AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::XDEV | rustix::io::Errno::MLINK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

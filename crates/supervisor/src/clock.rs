@@ -1,0 +1,48 @@
+//! Time and randomness from the system, for those who have no reason to be given them.
+
+use rescind_model::{SessionId, Timestamp};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The time now.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Sixteen random bytes as hex, so that a body can't be guessed from its digest.
+#[must_use]
+pub fn salt() -> String {
+    use std::fmt::Write as _;
+    let mut bytes = [0_u8; 16];
+    let _all_zero_is_only_less_secret = getrandom::fill(&mut bytes);
+    bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A new session's id.
+#[must_use]
+pub fn session_id() -> SessionId {
+    let mut random = [0_u8; 4];
+    let _less_random_then = getrandom::fill(&mut random);
+    SessionId::new(u64::try_from(now().milliseconds()).unwrap_or(0), u32::from_ne_bytes(random))
+}
+
+/// Who a process is, so that a later command can tell whether it still lives: number, start time in ticks since boot,
+/// and the boot's id, separated by colons.
+#[must_use]
+pub fn process_mark(pid: u32) -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19)).unwrap_or("0");
+    format!("{pid}:{start}:{}", boot.trim())
+}
+
+/// Whether the process with this mark still lives.
+#[must_use]
+pub fn lives(mark: &str) -> bool {
+    let pid = mark.split(':').next().and_then(|pid| pid.parse().ok());
+    pid.is_some_and(|pid| process_mark(pid) == mark)
+}

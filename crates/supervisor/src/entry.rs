@@ -1,0 +1,87 @@
+//! Ledger entries: JSON lines of a few hundred bytes that carry digests of bodies, never bodies (docs/formats/entries.md).
+
+use rescind_model::Digest;
+use rescind_vault::Mark;
+use serde::{Deserialize, Serialize};
+
+/// One entry of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The form's version: 1.
+    pub v: u32,
+    /// What happened.
+    pub kind: EntryKind,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// The session.
+    pub session: String,
+    /// The action, `SESSION.NUMBER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// SHA-256 of the body: the frame of the session's journal that this entry stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// What the session's files held by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkForm>,
+    /// A sentence, where the entry has no body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What an entry says happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryKind {
+    /// A session began.
+    #[serde(rename = "session.started")]
+    SessionStarted,
+    /// The intent of an action.
+    #[serde(rename = "action.started")]
+    ActionStarted,
+    /// The outcome of an action.
+    #[serde(rename = "action.ended")]
+    ActionEnded,
+    /// A step of an undo: intent or outcome.
+    #[serde(rename = "undo.step")]
+    UndoStep,
+    /// An undo's receipt.
+    #[serde(rename = "undo.receipt")]
+    UndoReceipt,
+    /// A session ended.
+    #[serde(rename = "session.ended")]
+    SessionEnded,
+    /// A later command finished the books of a session whose supervisor died.
+    #[serde(rename = "session.recovered")]
+    SessionRecovered,
+    /// A session's content was erased from the vault.
+    #[serde(rename = "vault.erased")]
+    VaultErased,
+    /// Recreatable content of a session was erased from the vault.
+    #[serde(rename = "vault.pruned")]
+    VaultPruned,
+}
+
+/// A mark on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkForm {
+    /// The file's name.
+    pub f: String,
+    /// Bytes.
+    pub l: u64,
+    /// SHA-256 of them.
+    pub d: String,
+}
+
+impl From<&Mark> for MarkForm {
+    fn from(mark: &Mark) -> Self {
+        Self { f: mark.file.clone(), l: mark.length, d: mark.digest.to_string() }
+    }
+}
+
+impl MarkForm {
+    /// The mark; `None` where the digest is none.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        Some(Mark { file: self.f.clone(), length: self.l, digest: self.d.parse::<Digest>().ok()? })
+    }
+}

@@ -1,0 +1,86 @@
+//! Where rescind keeps its state.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// The state directory: `$RESCIND_HOME`, else `$XDG_STATE_HOME/rescind`, else `~/.local/state/rescind`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// The directory that the environment names.
+    ///
+    /// # Errors
+    /// Neither `RESCIND_HOME`, `XDG_STATE_HOME` nor `HOME` is set.
+    pub fn from_environment() -> io::Result<Self> {
+        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = named("RESCIND_HOME")
+            .or_else(|| named("XDG_STATE_HOME").map(|state| state.join("rescind")))
+            .or_else(|| named("HOME").map(|home| home.join(".local/state/rescind")))
+            .ok_or_else(|| io::Error::other("RESCIND_HOME, XDG_STATE_HOME and HOME are all unset"))?;
+        Ok(Self { root: std::path::absolute(root)? })
+    }
+
+    /// This directory.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The ledger's directory.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger")
+    }
+
+    /// The vault's directory.
+    #[must_use]
+    pub fn vault(&self) -> PathBuf {
+        self.root.join("vault")
+    }
+
+    /// The user's own redaction rules, if there are any.
+    #[must_use]
+    pub fn rules(&self) -> PathBuf {
+        self.root.join("redaction.rules")
+    }
+
+    /// Make the directory, readable by its owner alone.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn make(&self) -> io::Result<()> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.root)
+    }
+
+    /// A directory for pins on the file system of `path`, where this home is on another one: `.rescind-<uid>` in the
+    /// highest directory of that file system in which we may make one. `None` where there is none.
+    #[must_use]
+    pub fn pin_root(path: &Path) -> Option<PathBuf> {
+        let device = path.metadata().ok()?.dev();
+        let name = format!(".rescind-{}", rustix::process::geteuid().as_raw());
+        let mut above: Vec<&Path> =
+            path.ancestors().take_while(|at| at.metadata().is_ok_and(|found| found.dev() == device)).collect();
+        above.reverse();
+        above.into_iter().map(|at| at.join(&name)).find(|root| {
+            let made = std::fs::DirBuilder::new().mode(0o700).create(root);
+            let own = |found: std::fs::Metadata| {
+                found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.dev() == device
+            };
+            match made {
+                Ok(()) => true,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => root.symlink_metadata().is_ok_and(own),
+                Err(_) => false,
+            }
+        })
+    }
+}

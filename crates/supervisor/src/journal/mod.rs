@@ -1,0 +1,14 @@
+//! The session journal: what the frames of a session's journal hold, as JSON (docs/formats/journal.md).
+//!
+//! Domain types know nothing of this form; they are converted here, at the edge.
+
+mod form;
+mod record;
+mod system;
+
+pub use form::{StateForm, bytes_from_text, text_from_bytes};
+pub use record::{
+    AfterForm, BeforeForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, ObjectForm, OutcomeForm, OutputForm,
+    Record, RedactedForm, Role, SessionEnded, SessionKind, SessionOpened,
+};
+pub use system::{EffectForm, ReceiptForm, SystemForm};

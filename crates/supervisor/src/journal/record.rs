@@ -1,0 +1,302 @@
+//! The records of a session's journal.
+
+use super::form::StateForm;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One record. A frame of the journal holds one record or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum Record {
+    /// The session began; always the first record.
+    Session(SessionOpened),
+    /// A program is about to run (the body of the ledger's `action.started`).
+    Node(NodeStarted),
+    /// It ended (the body of the ledger's `action.ended`).
+    NodeEnd(NodeEnded),
+    /// An inode was seen for the first time, or an object got a new inode.
+    Object(ObjectForm),
+    /// A resource is about to be changed.
+    Before(BeforeForm),
+    /// What it looked like when its action had ended or somebody else went on with it.
+    After(AfterForm),
+    /// Something an action did, or could have done, that is not captured.
+    Missing {
+        /// The node.
+        n: u64,
+        /// What: a path, an address.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// An action talked to a process outside that could act for it.
+    Escape {
+        /// The node.
+        n: u64,
+        /// The address.
+        what: String,
+        /// What it can do, and what was decided.
+        why: String,
+    },
+    /// A node was found to be the agent, or no longer to be it.
+    Agent {
+        /// The node.
+        n: u64,
+    },
+    /// A record of an undo.
+    System(super::system::SystemForm),
+    /// The session ended.
+    SessionEnd(SessionEnded),
+}
+
+/// What began a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOpened {
+    /// The session.
+    pub id: String,
+    /// Random, so that nobody can guess an erased body from its digest.
+    pub salt: String,
+    /// What kind of session.
+    pub kind: SessionKind,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// The agent's name, as given or found.
+    pub agent: String,
+    /// The command line, redacted.
+    pub argv: Vec<String>,
+    /// The working directory.
+    pub cwd: String,
+    /// The user's name or number.
+    pub user: String,
+    /// The machine's name.
+    pub host: String,
+    /// The supervisor's process number and start time in clock ticks since boot, with the boot's id: who to ask, and
+    /// how to know that it is gone.
+    pub supervisor: String,
+    /// For an undo: the session it undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// For an undo: what of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+/// The kinds of sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// An agent's.
+    Run,
+    /// Rescind's own: an undo.
+    Undo,
+}
+
+/// What a node is in its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A program that only starts the agent.
+    Launcher,
+    /// The agent itself.
+    Agent,
+    /// Started by the agent.
+    Action,
+    /// Started by an action.
+    Process,
+    /// The agent's own writes over a stretch of time.
+    Direct,
+    /// A step of rescind itself.
+    System,
+}
+
+/// An environment: what differs from the parent node's.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EnvironmentForm {
+    /// Set or changed, redacted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
+    /// Taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+}
+
+/// How often something was redacted, by kind.
+pub type RedactedForm = BTreeMap<String, u64>;
+
+/// A program about to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStarted {
+    /// Its number in the session, from 1.
+    pub n: u64,
+    /// The node that started it; 0: rescind.
+    pub parent: u64,
+    /// Its role.
+    pub role: Role,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Random, as in [`SessionOpened::salt`].
+    pub salt: String,
+    /// Its process number.
+    pub pid: i32,
+    /// The program's path as it was called.
+    pub exe: String,
+    /// The command line, redacted.
+    pub argv: Vec<String>,
+    /// The working directory.
+    pub cwd: String,
+    /// The environment.
+    pub env: EnvironmentForm,
+    /// Why the agent says it does this, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitForm {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It became another program by exec: this node.
+    Exec(u64),
+    /// The exec failed: the program never ran.
+    NotStarted,
+    /// Nobody saw how.
+    Unknown,
+}
+
+/// What a program wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutputForm {
+    /// Bytes in all, as written.
+    pub bytes: u64,
+    /// SHA-256 of all bytes after redaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The first bytes, redacted, as text.
+    pub preview: String,
+    /// Where the vault keeps it, redacted, in pieces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
+    /// Why it was not recorded, or not whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<String>,
+    /// How often something was redacted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: RedactedForm,
+}
+
+/// A program that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeEnded {
+    /// The node.
+    pub n: u64,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// How.
+    pub exit: ExitForm,
+    /// What it wrote.
+    pub output: OutputForm,
+    /// How many resources it changed.
+    pub effects: u64,
+    /// What was not captured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<(String, String)>,
+}
+
+/// An inode by its session number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectForm {
+    /// The session whose numbers these are.
+    pub session: String,
+    /// The number.
+    pub o: u64,
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Birth time in ns since the epoch; 0 where the file system has none.
+    pub btime: i64,
+    /// `file`, `dir`, `symlink`, ...
+    pub kind: String,
+    /// Whether it is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+    /// Its path, as [`super::text_from_bytes`].
+    pub path: String,
+}
+
+/// What is known of an effect besides its states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeForm {
+    /// Only the intent.
+    #[default]
+    Intended,
+    /// Nothing was captured.
+    NotCaptured,
+}
+
+/// A resource about to be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeforeForm {
+    /// The effect's number in the session, from 1, in the order of capture.
+    pub s: u64,
+    /// The node that does it.
+    pub n: u64,
+    /// The surface.
+    #[serde(default = "files", skip_serializing_if = "is_files")]
+    pub f: String,
+    /// The resource's key, as [`super::text_from_bytes`].
+    pub k: String,
+    /// Its name, as [`super::text_from_bytes`].
+    pub p: String,
+    /// Its state before.
+    pub b: StateForm,
+    /// The state intended, where it is known beforehand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub i: Option<StateForm>,
+    /// What is known.
+    #[serde(default, skip_serializing_if = "is_intended")]
+    pub w: OutcomeForm,
+}
+
+/// What an effect left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AfterForm {
+    /// The effect's number.
+    pub s: u64,
+    /// The state.
+    pub a: StateForm,
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnded {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// How the agent ended.
+    pub exit: ExitForm,
+    /// `ended`, or `recovered` where a later command finished the books after a crash, or `killed`.
+    pub how: String,
+    /// Resources changed.
+    pub effects: u64,
+    /// What was not captured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<(String, String)>,
+}
+
+fn files() -> String {
+    "files".to_owned()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_intended(outcome: &OutcomeForm) -> bool {
+    *outcome == OutcomeForm::Intended
+}
+
+fn is_files(surface: &str) -> bool {
+    surface == "files"
+}

@@ -1,0 +1,179 @@
+//! One session's log: its journal in the vault, and its entries in the ledger. The only writer of both.
+
+use crate::clock;
+use crate::entry::{Entry, EntryKind, MarkForm};
+use crate::journal::{NodeEnded, NodeStarted, Record, SessionEnded, SessionOpened, SystemForm};
+use crate::{Recorder, SystemRecord};
+use rescind_ledger::Ledger;
+use rescind_model::{Digest, Level, Locator, SessionId};
+use rescind_vault::{FileBlob, Keeping, SessionWriter, Urgency};
+use rustix::fs::{AtFlags, linkat, statat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// The log of one session. Shared between threads.
+#[derive(Debug)]
+pub struct SessionLog {
+    id: SessionId,
+    writer: SessionWriter,
+    ledger: Ledger,
+    level: Level,
+}
+
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::other(error)
+}
+
+fn keeping(recreatable: bool) -> Keeping {
+    if recreatable { Keeping::Recreatable } else { Keeping::Lasting }
+}
+
+impl SessionLog {
+    pub(crate) fn new(id: SessionId, writer: SessionWriter, ledger: Ledger, level: Level) -> Self {
+        Self { id, writer, ledger, level }
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Whether a full disk may be met with the reserve: for recovery.
+    pub fn recovering(&self) {
+        self.writer.set_urgency(Urgency::Recovery);
+    }
+
+    /// Write records into the journal, as one frame.
+    ///
+    /// # Errors
+    /// They can't be written; none of them is there then.
+    pub fn write(&self, records: &[Record]) -> io::Result<()> {
+        let bytes = match records {
+            [] => return Ok(()),
+            [one] => serde_json::to_vec(one)?,
+            more => serde_json::to_vec(more)?,
+        };
+        self.writer.append(&bytes).map_err(other)?;
+        if self.level == Level::Power {
+            self.writer.sync().map_err(other)?;
+        }
+        Ok(())
+    }
+
+    /// The intent of a node: its body in the journal, then its entry in the ledger. When this has returned, it may run.
+    ///
+    /// # Errors
+    /// It can't be recorded: it may not run.
+    pub fn start(&self, node: &NodeStarted) -> io::Result<()> {
+        let action = Some(self.id.action(node.n).to_string());
+        self.enter(EntryKind::ActionStarted, &node.time, action, &Record::Node(node.clone()), false)
+    }
+
+    /// The outcome of a node.
+    ///
+    /// # Errors
+    /// It can't be recorded: the action stays in doubt until the books are finished.
+    pub fn end(&self, node: &NodeEnded) -> io::Result<()> {
+        let action = Some(self.id.action(node.n).to_string());
+        self.enter(EntryKind::ActionEnded, &node.time, action, &Record::NodeEnd(node.clone()), true)
+    }
+
+    pub(crate) fn opened(&self, opened: &SessionOpened) -> io::Result<()> {
+        self.enter(EntryKind::SessionStarted, &opened.time, None, &Record::Session(opened.clone()), true)
+    }
+
+    /// The end of the session.
+    ///
+    /// # Errors
+    /// It can't be recorded.
+    pub fn close(&self, ended: &SessionEnded) -> io::Result<()> {
+        let kind = if ended.how == "recovered" { EntryKind::SessionRecovered } else { EntryKind::SessionEnded };
+        self.enter(kind, &ended.time, None, &Record::SessionEnd(ended.clone()), true)?;
+        self.writer.sync().map_err(other)
+    }
+
+    fn enter(
+        &self,
+        kind: EntryKind,
+        time: &str,
+        action: Option<String>,
+        record: &Record,
+        marked: bool,
+    ) -> io::Result<()> {
+        let body = serde_json::to_vec(record)?;
+        self.writer.append(&body).map_err(other)?;
+        if self.level == Level::Power {
+            self.writer.sync().map_err(other)?;
+        }
+        let marks = if marked { self.writer.marks().iter().map(MarkForm::from).collect() } else { Vec::new() };
+        let entry = Entry {
+            v: 1,
+            kind,
+            time: time.to_owned(),
+            session: self.id.to_string(),
+            action,
+            body: Some(Digest::of(&body).to_string()),
+            marks,
+            note: None,
+        };
+        self.ledger.append(&serde_json::to_vec(&entry)?, self.level).map_err(other)?;
+        Ok(())
+    }
+
+    /// Keep bytes in the vault.
+    ///
+    /// # Errors
+    /// The vault can't be written.
+    pub fn put(&self, bytes: &[u8], recreatable: bool) -> io::Result<(Digest, Locator)> {
+        self.writer.put(bytes, keeping(recreatable)).map_err(other)
+    }
+
+    /// Keep the first `length` bytes of a file.
+    ///
+    /// # Errors
+    /// The file can't be read or the vault can't be written.
+    pub fn put_file(&self, file: &File, length: u64, recreatable: bool) -> io::Result<FileBlob> {
+        self.writer.put_file(file, length, keeping(recreatable)).map_err(other)
+    }
+
+    /// Keep the very file behind `name` by one more link. `None` where that can't be done there.
+    ///
+    /// # Errors
+    /// The vault can't be written.
+    pub fn pin(&self, folder: BorrowedFd<'_>, name: &[u8], recreatable: bool) -> io::Result<Option<Locator>> {
+        let device = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_dev;
+        let Some(slot) = self.writer.pin_slot(device, keeping(recreatable)).map_err(other)? else { return Ok(None) };
+        match linkat(folder, name, slot.dir(), slot.name(), AtFlags::empty()) {
+            Ok(()) => self.writer.adopt(&slot).map(Some).map_err(other),
+            // Another mount of the same device, too many links, or protected_hardlinks: the bytes are kept instead.
+            Err(Errno::XDEV | Errno::MLINK | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Bring everything to the disk.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn sync(&self) -> io::Result<()> {
+        self.writer.sync().map_err(other)
+    }
+}
+
+/// The recorder of an undo: every record is in the journal before the step it is for, and the ends are in the ledger.
+impl Recorder for &SessionLog {
+    fn record(&mut self, record: &SystemRecord) -> io::Result<()> {
+        let form = Record::System(SystemForm::from(record));
+        let time = clock::now().to_string();
+        match record {
+            SystemRecord::Opened { .. } | SystemRecord::CompensationStarted { .. } => {
+                self.enter(EntryKind::UndoStep, &time, None, &form, true)
+            }
+            SystemRecord::Receipt(_) => self.enter(EntryKind::UndoReceipt, &time, None, &form, true),
+            _ => self.write(std::slice::from_ref(&form)),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A session as its journal tells it: nodes, effects, objects, gaps. Read-only, rebuilt from the frames each time.
+
+use crate::bodies::qualified;
+use crate::journal::{
+    AfterForm, BeforeForm, EnvironmentForm, NodeEnded, NodeStarted, ObjectForm, OutcomeForm, Record, Role,
+    SessionEnded, SessionOpened, bytes_from_text,
+};
+use crate::{Store, StoreError, SystemRecord};
+use rescind_model::{Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value};
+use std::collections::BTreeMap;
+
+/// A node with its end, if it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// How it began.
+    pub started: NodeStarted,
+    /// How it ended; `None` while it runs, or when its supervisor died.
+    pub ended: Option<NodeEnded>,
+}
+
+/// Everything a session's journal says.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// The session.
+    pub id: SessionId,
+    /// How it began.
+    pub opened: SessionOpened,
+    /// How it ended.
+    pub ended: Option<SessionEnded>,
+    /// Nodes by number.
+    pub nodes: BTreeMap<u64, Node>,
+    /// Effects in the order of capture.
+    pub effects: Vec<Effect>,
+    /// Inodes, in the order of the journal.
+    pub objects: Vec<ObjectForm>,
+    /// What was not captured: node, what, why.
+    pub missing: Vec<(u64, String, String)>,
+    /// What could have been done outside: node, address, power.
+    pub escapes: Vec<(u64, String, String)>,
+    /// Records of an undo.
+    pub system: Vec<SystemRecord>,
+}
+
+impl SessionView {
+    /// Read a session.
+    ///
+    /// # Errors
+    /// It is not there, was erased, or its journal is damaged.
+    pub fn load(store: &Store, id: &SessionId) -> Result<Self, StoreError> {
+        let fail = |why: String| StoreError::Journal { session: id.to_string(), why };
+        let reader = store.reader(id)?;
+        let mut records = Vec::new();
+        for frame in reader.frames(0)? {
+            let (_, bytes) = frame?;
+            let parsed = if bytes.first() == Some(&b'[') {
+                serde_json::from_slice::<Vec<Record>>(&bytes)
+            } else {
+                serde_json::from_slice::<Record>(&bytes).map(|record| vec![record])
+            };
+            records.extend(parsed.map_err(|error| fail(error.to_string()))?);
+        }
+        let mut records = records.into_iter();
+        let Some(Record::Session(opened)) = records.next() else {
+            return Err(fail("it does not begin with the session".to_owned()));
+        };
+        let mut view = Self {
+            id: id.clone(),
+            opened,
+            ended: None,
+            nodes: BTreeMap::new(),
+            effects: Vec::new(),
+            objects: Vec::new(),
+            missing: Vec::new(),
+            escapes: Vec::new(),
+            system: Vec::new(),
+        };
+        let mut places = BTreeMap::new();
+        for record in records {
+            view.take(record, &mut places);
+        }
+        Ok(view)
+    }
+
+    fn take(&mut self, record: Record, places: &mut BTreeMap<u64, usize>) {
+        match record {
+            Record::Node(started) => {
+                self.nodes.insert(started.n, Node { started, ended: None });
+            }
+            Record::NodeEnd(ended) => {
+                if let Some(node) = self.nodes.get_mut(&ended.n) {
+                    node.ended = Some(ended);
+                }
+            }
+            Record::Object(object) => self.objects.push(object),
+            Record::Before(form) => {
+                places.insert(form.s, self.effects.len());
+                let effect = self.effect(form);
+                self.effects.push(effect);
+            }
+            Record::After(AfterForm { s, a }) => {
+                let state = qualify(&self.id, a.into());
+                if let Some(effect) = places.get(&s).and_then(|place| self.effects.get_mut(*place)) {
+                    effect.after = state;
+                    effect.outcome = Outcome::Observed;
+                }
+            }
+            Record::Missing { n, what, why } => self.missing.push((n, what, why)),
+            Record::Escape { n, what, why } => self.escapes.push((n, what, why)),
+            Record::System(form) => self.system.extend(form.record()),
+            Record::SessionEnd(ended) => self.ended = Some(ended),
+            Record::Session(_) | Record::Agent { .. } => {}
+        }
+    }
+
+    fn effect(&self, form: BeforeForm) -> Effect {
+        let before = qualify(&self.id, form.b.into());
+        let after = form.i.map_or_else(|| before.clone(), |intended| qualify(&self.id, intended.into()));
+        let surface = if form.f == Surface::Memory.name() { Surface::Memory } else { Surface::Files };
+        Effect {
+            action: self.id.action(form.n),
+            seq: Seq(form.s),
+            resource: ResourceId { surface, key: bytes_from_text(&form.k) },
+            name: form.p,
+            before,
+            after,
+            outcome: match form.w {
+                OutcomeForm::Intended => Outcome::InDoubt,
+                OutcomeForm::NotCaptured => Outcome::NotCaptured,
+            },
+        }
+    }
+
+    /// The node that stands for a node in lists of actions: itself, or the action above it.
+    #[must_use]
+    pub fn action_of(&self, mut number: u64) -> u64 {
+        while let Some(node) = self.nodes.get(&number) {
+            if node.started.role != Role::Process {
+                return number;
+            }
+            number = node.started.parent;
+        }
+        number
+    }
+
+    /// The nodes at or below a node, itself first. An action's scope is all of them.
+    #[must_use]
+    pub fn below(&self, number: u64) -> Vec<u64> {
+        let mut found = vec![number];
+        // Children have higher numbers than their parents, so one pass in order finds all.
+        for (child, node) in self.nodes.range(number + 1..) {
+            let is_process = matches!(node.started.role, Role::Process);
+            if is_process && found.contains(&node.started.parent) {
+                found.push(*child);
+            }
+        }
+        found
+    }
+
+    /// The environment of a node, put together from the differences above it.
+    #[must_use]
+    pub fn environment(&self, number: u64) -> BTreeMap<String, String> {
+        let mut chain: Vec<&EnvironmentForm> = Vec::new();
+        let mut at = number;
+        while let Some(node) = self.nodes.get(&at) {
+            chain.push(&node.started.env);
+            at = node.started.parent;
+        }
+        let mut environment = BTreeMap::new();
+        for form in chain.into_iter().rev() {
+            for name in &form.unset {
+                environment.remove(name);
+            }
+            environment.extend(form.set.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        environment
+    }
+}
+
+/// The same state with locators that say their session.
+fn qualify(session: &SessionId, state: State) -> State {
+    let State::Present(fields) = state else { return State::Absent };
+    let qualified = fields.iter().map(|(name, value)| {
+        let value = match value {
+            Value::Content(content) => {
+                let mut content = content.clone();
+                content.kept = content.kept.map(|kept| qualified(session, &kept));
+                Value::Content(content)
+            }
+            other => other.clone(),
+        };
+        (name.to_owned(), value)
+    });
+    State::Present(qualified.collect::<Fields>())
+}

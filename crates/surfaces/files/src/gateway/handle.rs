@@ -1,0 +1,291 @@
+//! One trapped call: what it is about to do is captured and recorded, then it is answered.
+
+use super::calls::{Call, PathArgument, Target, decode};
+use super::escape;
+use super::look;
+use super::policy::Policy;
+use super::resolve::{Place, Viewer, of_descriptor, read_path, resolve};
+use super::touch::{How, Refusal};
+use super::tree::Node;
+use super::{Gateway, Uncaptured};
+use rescind_sys::{Answer, Listener, Notification};
+use rustix::io::Errno;
+use std::os::fd::AsFd;
+
+type Done = Result<Answer, Refusal>;
+
+const GO_ON: Done = Ok(Answer::Continue);
+
+impl Gateway {
+    /// Capture, record, and say how the call is to be answered. `None`: somebody else answers it later.
+    pub fn handle(&mut self, listener: &Listener, call: &Notification) -> Option<Answer> {
+        let process = self.tree.process_of(call.thread);
+        if !self.tree.contains(process) {
+            self.admit(process);
+        }
+        self.confirm_exec(process);
+        let viewer = self.tree.viewer(call.thread, process);
+        let node = self.tree.get(process).map_or(0, |entry| entry.node);
+        let what = decode(call)?;
+        match what {
+            Call::Exec { path, argv, envp, flags } => {
+                return Some(self.exec(listener, call, viewer, super::nodes::ExecCall { path, argv, envp, flags }));
+            }
+            Call::Exit(code) => return self.exit(call, process, code),
+            _ => {}
+        }
+        let done = self.act(listener, call, viewer, node, what);
+        Some(self.answer(node, what, done))
+    }
+
+    fn answer(&mut self, node: Node, what: Call, done: Done) -> Answer {
+        match done {
+            Ok(answer) => answer,
+            Err(Refusal::Harmless) => Answer::Continue,
+            Err(Refusal::Protected) => {
+                self.say("a change to rescind's own files was refused");
+                Answer::Errno(libc::EPERM)
+            }
+            Err(Refusal::NotRecorded(why)) => {
+                self.miss(node, what_name(what), format!("refused: the record can't be written ({why})"));
+                self.say("a change was refused because it can't be recorded; `rescind status` says why");
+                Answer::Errno(libc::EIO)
+            }
+            Err(Refusal::NotCaptured(why)) if self.policy.lets_pass() => {
+                let name = self.last_name.take().unwrap_or_else(|| what_name(what));
+                self.miss(node, name, why);
+                match self.flush() {
+                    Ok(()) => Answer::Continue,
+                    Err(_) => Answer::Errno(libc::EIO),
+                }
+            }
+            Err(Refusal::NotCaptured(why)) => {
+                let name = self.last_name.take().unwrap_or_else(|| what_name(what));
+                self.refused(node, name, &why);
+                Answer::Errno(libc::EPERM)
+            }
+        }
+    }
+
+    fn act(&mut self, listener: &Listener, call: &Notification, viewer: Viewer, node: Node, what: Call) -> Done {
+        let node = self.acting_node(node);
+        match what {
+            Call::Open { path, flags } => self.open(listener, call, viewer, node, path, flags),
+            Call::Open2 { path, how } => {
+                let mut bytes = [0_u8; 8];
+                rescind_sys::read_memory(viewer.thread, how, &mut bytes).map_err(|_| Refusal::Harmless)?;
+                let flags = u64::from_ne_bytes(bytes);
+                let writes = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
+                if flags & writes as u64 == 0 {
+                    return GO_ON;
+                }
+                self.open(listener, call, viewer, node, path, flags)
+            }
+            Call::Truncate(path) => {
+                let place = self.place(listener, call, viewer, path, true)?;
+                self.touch_known(node, &place, How::Write)
+            }
+            Call::Remove { path, .. } => {
+                let place = self.place(listener, call, viewer, path, false)?;
+                self.touch_known(node, &place, How::Remove)
+            }
+            Call::Rename { from, to, flags } => self.rename(listener, call, viewer, node, (from, to, flags)),
+            Call::Link { to } | Call::Make(to) => {
+                let place = self.place(listener, call, viewer, to, false)?;
+                self.touch_known(node, &place, How::Make)
+            }
+            Call::Attributes { target, mode, .. } => {
+                self.attributes(listener, call, viewer, node, target, mode)
+            }
+            Call::Bind { address, length } => {
+                let escape::Peer::Path(path) = self.peer(viewer, address, length)? else { return GO_ON };
+                if path.is_empty() {
+                    return GO_ON;
+                }
+                let here = PathArgument { directory: libc::AT_FDCWD, address: 0 };
+                let place = resolve(viewer, here, &path, false)?;
+                self.touch_known(node, &place, How::Make)
+            }
+            Call::Connect { address, length } => self.connect(viewer, node, address, length),
+            Call::View => {
+                // What follows is resolved in the new view; asked anew with the next call.
+                self.recheck_view(viewer.process);
+                GO_ON
+            }
+            Call::Mount => self.mount(viewer, node),
+            Call::Tune { pid } => {
+                let own = self.protection.process_is_own(pid);
+                Ok(if own { Answer::Errno(libc::EPERM) } else { Answer::Continue })
+            }
+            Call::Exec { .. } | Call::Exit(_) => GO_ON,
+        }
+    }
+
+    fn place(
+        &mut self,
+        listener: &Listener,
+        call: &Notification,
+        viewer: Viewer,
+        path: PathArgument,
+        follow: bool,
+    ) -> Result<Place, Refusal> {
+        let text = if path.address == 0 { Vec::new() } else { read_path(viewer, path.address).map_err(unreadable)? };
+        if !listener.still_waits(call.id) {
+            return Err(Refusal::Harmless);
+        }
+        self.last_name = Some(String::from_utf8_lossy(&text).into_owned());
+        resolve(viewer, path, &text, follow).map_err(Refusal::from)
+    }
+
+    fn touch_known(&mut self, node: Node, place: &Place, how: How) -> Done {
+        self.touch(node, place, how)?;
+        GO_ON
+    }
+
+    fn open(
+        &mut self,
+        listener: &Listener,
+        call: &Notification,
+        viewer: Viewer,
+        node: Node,
+        path: PathArgument,
+        flags: u64,
+    ) -> Done {
+        let has = |flag: i32| flags & flag as u64 == flag as u64;
+        if has(libc::O_TMPFILE) {
+            // A file without a name: it shows only when a link is made, which is trapped.
+            return GO_ON;
+        }
+        let exclusive = has(libc::O_CREAT) && has(libc::O_EXCL);
+        let follow = !exclusive && !has(libc::O_NOFOLLOW);
+        let place = self.place(listener, call, viewer, path, follow)?;
+        let found = look::at(place.directory.as_fd(), &place.name)?;
+        if !found.exists {
+            if !has(libc::O_CREAT) {
+                return GO_ON;
+            }
+            return self.touch_known(node, &place, How::Make);
+        }
+        if exclusive || place.name == b"." {
+            return GO_ON;
+        }
+        match found.mode & libc::S_IFMT {
+            libc::S_IFREG => self.touch_known(node, &place, How::Write),
+            libc::S_IFCHR | libc::S_IFBLK if !Policy::device_is_harmless(found.rdev) => {
+                Err(Refusal::NotCaptured("it is a device: what is written to it can't be captured".to_owned()))
+            }
+            // FIFOs and sockets keep nothing; folders and dangling links can't be opened for writing.
+            _ => GO_ON,
+        }
+    }
+
+    fn rename(
+        &mut self,
+        listener: &Listener,
+        call: &Notification,
+        viewer: Viewer,
+        node: Node,
+        (from, to, flags): (PathArgument, PathArgument, u32),
+    ) -> Done {
+        let exchange = flags & libc::RENAME_EXCHANGE != 0;
+        if flags & libc::RENAME_WHITEOUT != 0 {
+            return Ok(Answer::Errno(libc::EINVAL));
+        }
+        let from = self.place(listener, call, viewer, from, false)?;
+        let to = self.place(listener, call, viewer, to, false)?;
+        let source = look::at(from.directory.as_fd(), &from.name)?;
+        let target = look::at(to.directory.as_fd(), &to.name)?;
+        if !source.exists || (flags & libc::RENAME_NOREPLACE != 0 && target.exists) {
+            return GO_ON;
+        }
+        if (source.dev, source.ino) == (target.dev, target.ino) && target.exists {
+            // Two names of one file: rename does nothing.
+            return GO_ON;
+        }
+        self.touch(node, &from, How::Move)?;
+        let how = match (target.exists, exchange) {
+            (true, true) => How::Move,
+            (true, false) => How::Remove,
+            (false, _) => How::Make,
+        };
+        self.touch_known(node, &to, how)
+    }
+
+    fn attributes(
+        &mut self,
+        listener: &Listener,
+        call: &Notification,
+        viewer: Viewer,
+        node: Node,
+        target: Target,
+        mode: Option<u32>,
+    ) -> Done {
+        let place = match target {
+            Target::Path { path, follow } => self.place(listener, call, viewer, path, follow)?,
+            Target::Descriptor(number) => of_descriptor(viewer, number)?,
+        };
+        let found = look::at(place.directory.as_fd(), &place.name)?;
+        if mode.is_some_and(|mode| self.protection.closes(&found, mode)) {
+            return Err(Refusal::Protected);
+        }
+        // A folder named from above is the folder itself.
+        let place = if found.is_folder() && place.name != b"." {
+            let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW;
+            let directory = rustix::fs::openat(&place.directory, place.name.as_slice(), flags, 0.into())?;
+            Place { directory, name: b".".to_vec() }
+        } else {
+            place
+        };
+        self.touch_known(node, &place, How::Attributes)
+    }
+
+    fn peer(&mut self, viewer: Viewer, address: u64, length: u64) -> Result<escape::Peer, Refusal> {
+        let mut bytes = [0_u8; 128];
+        let length = usize::try_from(length).unwrap_or(128).min(128);
+        let part = bytes.get_mut(..length).unwrap_or_default();
+        rescind_sys::read_memory(viewer.thread, address, part).map_err(|_| Refusal::Harmless)?;
+        Ok(escape::peer(part))
+    }
+
+    fn connect(&mut self, viewer: Viewer, node: Node, address: u64, length: u64) -> Done {
+        let peer = self.peer(viewer, address, length)?;
+        let Some((address, power)) = escape::power(&peer) else { return GO_ON };
+        let refused = self.options.uncaptured == Uncaptured::Refuse && self.options.refuse_escapes;
+        let why = if refused { format!("{power}; refused") } else { power.to_owned() };
+        self.write(rescind_supervisor::journal::Record::Escape {
+            n: node,
+            what: address.clone(),
+            why: why.clone(),
+        })?;
+        self.flush()?;
+        *self.escapes.entry((address, why)).or_default() += 1;
+        Ok(if refused { Answer::Errno(libc::EPERM) } else { Answer::Continue })
+    }
+
+    fn mount(&mut self, viewer: Viewer, node: Node) -> Done {
+        if viewer.foreign || !rustix::process::geteuid().is_root() {
+            // In a namespace of its own a mount changes nobody else's view; elsewhere an ordinary user can't mount.
+            return GO_ON;
+        }
+        self.last_name = Some("mount".to_owned());
+        let _who = node;
+        Err(Refusal::NotCaptured("a change of the machine's mounts can't be captured".to_owned()))
+    }
+}
+
+fn unreadable(error: Errno) -> Refusal {
+    match error {
+        Errno::PERM | Errno::ACCESS => {
+            Refusal::NotCaptured("the program hides its memory, so what it does can't be seen".to_owned())
+        }
+        _ => Refusal::Harmless,
+    }
+}
+
+fn what_name(what: Call) -> String {
+    match what {
+        Call::Mount => "a mount".to_owned(),
+        Call::Attributes { .. } => "an attribute".to_owned(),
+        _ => "a path".to_owned(),
+    }
+}

@@ -1,0 +1,377 @@
+//! Nodes: every successful exec of the tree, and stretches of the agent's own writes.
+
+use super::agent::{is_launcher, is_named};
+use super::calls::PathArgument;
+use super::look;
+use super::resolve::{Viewer, read_path, resolve};
+use super::touch::CellKey;
+use super::tree::{Node, Pending, Process, is_foreign, stack_start};
+use super::Gateway;
+use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, OutputForm, Record, Role};
+use rescind_supervisor::{now, salt};
+use rescind_sys::{Answer, Listener, Notification};
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the gateway knows of a node while it lives.
+#[derive(Debug, Default)]
+pub struct NodeInfo {
+    /// Its role; `None` for one that was never started properly.
+    pub role: Option<Role>,
+    /// The node that started it.
+    pub parent: Node,
+    /// The process that exec'd.
+    pub process: i32,
+    /// How it ended, once its exit was trapped.
+    pub exit: Option<ExitForm>,
+    /// Cells it has touched.
+    pub cells: Vec<CellKey>,
+    /// What of it was not captured.
+    pub missing: BTreeSet<(String, String)>,
+    /// Command line, for the agent's own writes.
+    pub argv: Vec<String>,
+    /// Program.
+    pub exe: String,
+    /// Working directory.
+    pub cwd: String,
+    /// When it last changed something (the agent's own writes).
+    pub last: Option<Instant>,
+}
+
+/// The arguments of an exec.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecCall {
+    pub path: PathArgument,
+    pub argv: u64,
+    pub envp: u64,
+    pub flags: u32,
+}
+
+const MOST_ARGUMENTS: usize = 4_096;
+const MOST_ARGUMENT_BYTES: usize = 1 << 20;
+/// The agent's own writes are one action until it is quiet for this long.
+const QUIET: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// A process is seen for the first time: find its node.
+    pub fn admit(&mut self, process: i32) {
+        let node = self.tree.find_node(process);
+        let uncertain = node.is_none() && self.last_node > 0;
+        let node = node.or(self.agent).unwrap_or(0);
+        self.take_in(process, node);
+        if uncertain {
+            self.miss(
+                node,
+                format!("process {process}"),
+                "its parent was killed before it was seen: which action started it is not known".to_owned(),
+            );
+        }
+    }
+
+    fn take_in(&mut self, process: i32, node: Node) {
+        let pidfd = rescind_sys::pidfd_open(process).ok();
+        if let Some(pidfd) = &pidfd {
+            self.watch.process(process, pidfd.as_fd());
+        }
+        let environment = Arc::new(Vec::new());
+        let entry = Process { node, foreign: is_foreign(process), pending: None, pidfd, environment };
+        self.tree.insert(process, entry);
+    }
+
+    /// Whether an exec that was let go on has happened: told by the stack, which every exec puts elsewhere.
+    pub fn confirm_exec(&mut self, process: i32) {
+        let Some(pending) = self.tree.get_mut(process).and_then(|entry| entry.pending.take()) else { return };
+        if stack_start(process) != pending.stack {
+            if self.tree.alive(pending.before) == 0 && pending.before != 0 {
+                let node = self.tree.get(process).map_or(0, |entry| entry.node);
+                self.finish(pending.before, ExitForm::Exec(node));
+            }
+            return;
+        }
+        let node = self.tree.get(process).map_or(0, |entry| entry.node);
+        self.tree.move_to(process, pending.before);
+        self.finish(node, ExitForm::NotStarted);
+        if self.agent == Some(node) {
+            self.agent = None;
+        }
+    }
+
+    /// The view of a process may have changed.
+    pub fn recheck_view(&mut self, process: i32) {
+        // It is about to change, not changed: taken as foreign from now on, which is right in either view.
+        if let Some(entry) = self.tree.get_mut(process) {
+            entry.foreign = true;
+        }
+    }
+
+    /// A program is about to run: a new node, on record before it does.
+    pub fn exec(&mut self, listener: &Listener, call: &Notification, viewer: Viewer, exec: ExecCall) -> Answer {
+        let Ok(path) = read_path(viewer, exec.path.address) else { return Answer::Continue };
+        let Some(found) = self.program(viewer, exec, &path) else { return Answer::Continue };
+        let argv = rescind_sys::read_strings(call.thread, exec.argv, MOST_ARGUMENTS, MOST_ARGUMENT_BYTES);
+        let envp = rescind_sys::read_strings(call.thread, exec.envp, MOST_ARGUMENTS, MOST_ARGUMENT_BYTES);
+        if !listener.still_waits(call.id) {
+            return Answer::Continue;
+        }
+        let (Ok(argv), Ok(envp)) = (argv, envp) else { return Answer::Errno(libc::EPERM) };
+        self.warn_of_privileges(&path, &found);
+        let before = self.tree.get(viewer.process).map_or(0, |entry| entry.node);
+        let n = self.last_node + 1;
+        let argv: Vec<String> = argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let exe = String::from_utf8_lossy(&path).into_owned();
+        let role = self.role(before, &argv, &exe);
+        let cwd = std::fs::read_link(format!("/proc/{}/cwd", call.thread)).unwrap_or_default();
+        let record = NodeStarted {
+            n,
+            parent: before,
+            role,
+            time: now().to_string(),
+            salt: salt(),
+            pid: viewer.process,
+            exe: self.rules.redact(&exe).text.into_owned(),
+            argv: self.rules.redact_argv(&argv),
+            cwd: cwd.to_string_lossy().into_owned(),
+            env: self.environment(viewer.process, &envp),
+            reasoning: None,
+        };
+        if self.flush().is_err() || self.log.start(&record).is_err() {
+            self.say("a program was not started because that can't be recorded; `rescind status` says why");
+            return Answer::Errno(libc::EIO);
+        }
+        self.last_node = n;
+        if role != Role::Process && self.agent.is_some() {
+            self.end_direct();
+        }
+        if role == Role::Agent {
+            self.agent = Some(n);
+        }
+        let info = NodeInfo {
+            role: Some(role),
+            parent: before,
+            process: viewer.process,
+            argv: record.argv,
+            exe: record.exe,
+            cwd: record.cwd,
+            ..NodeInfo::default()
+        };
+        self.nodes.insert(n, info);
+        let stack = stack_start(viewer.process);
+        self.tree.move_to(viewer.process, n);
+        if let Some(entry) = self.tree.get_mut(viewer.process) {
+            entry.pending = Some(Pending { before, stack });
+            entry.environment = Arc::new(envp);
+        }
+        if self.options.record_output && matches!(role, Role::Action | Role::Agent | Role::Launcher) {
+            self.watch.begin(listener, call, n, viewer.process);
+        }
+        Answer::Continue
+    }
+
+    /// The program's file, if it is there and can be executed; else the exec fails by itself and is no node.
+    fn program(&self, viewer: Viewer, exec: ExecCall, path: &[u8]) -> Option<look::Look> {
+        let follow = exec.flags & libc::AT_SYMLINK_NOFOLLOW as u32 == 0;
+        let place = resolve(viewer, exec.path, path, follow).ok()?;
+        let found = look::at(place.directory.as_fd(), &place.name).ok()?;
+        (found.is_file() && found.mode & 0o111 != 0).then_some(found)
+    }
+
+    fn warn_of_privileges(&mut self, path: &[u8], found: &look::Look) {
+        let gains = found.mode & libc::S_ISUID != 0 && found.uid == 0;
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let asks = [&b"sudo"[..], b"su", b"doas", b"pkexec"].contains(&name);
+        if gains && asks && !rustix::process::geteuid().is_root() {
+            self.say(
+                "sudo gains no privileges inside a session (no_new_privs): to let the agent act as root, run rescind \
+                 itself as root: sudo rescind run -- ...",
+            );
+        }
+    }
+
+    fn role(&self, parent: Node, argv: &[String], exe: &str) -> Role {
+        let above = self.nodes.get(&parent).and_then(|info| info.role);
+        match above {
+            None | Some(Role::Launcher) if self.agent.is_none() => {
+                let starts = match &self.options.agent {
+                    Some(name) => !is_named(argv, exe, name),
+                    None => is_launcher(argv),
+                };
+                if starts { Role::Launcher } else { Role::Agent }
+            }
+            None | Some(Role::Launcher) => Role::Action,
+            Some(Role::Agent) => Role::Action,
+            Some(_) => match &self.options.agent {
+                Some(name) if self.agent.is_none() && is_named(argv, exe, name) => Role::Agent,
+                _ => Role::Process,
+            },
+        }
+    }
+
+    /// The environment as a difference from what the process had, redacted.
+    fn environment(&self, process: i32, envp: &[Vec<u8>]) -> EnvironmentForm {
+        let before = self.tree.get(process).map(|entry| Arc::clone(&entry.environment)).unwrap_or_default();
+        if *before == envp {
+            return EnvironmentForm::default();
+        }
+        let old: BTreeMap<&[u8], &[u8]> = before.iter().map(|pair| split(pair)).collect();
+        let new: BTreeMap<&[u8], &[u8]> = envp.iter().map(|pair| split(pair)).collect();
+        let mut form = EnvironmentForm::default();
+        for (name, value) in &new {
+            if old.get(name) != Some(value) {
+                let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+                let value = self.rules.redact_env(&name, &value).into_owned();
+                form.set.insert(name.into_owned(), value);
+            }
+        }
+        form.unset = old
+            .keys()
+            .filter(|name| !new.contains_key(*name))
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect();
+        form
+    }
+
+    /// A process is about to end by itself.
+    pub fn exit(&mut self, call: &Notification, process: i32, code: i32) -> Option<Answer> {
+        let Some(node) = self.tree.get(process).map(|entry| entry.node) else { return Some(Answer::Continue) };
+        self.tree.name_children(process, node);
+        for child in self.tree.take_named(node) {
+            self.take_in(child, node);
+        }
+        let info = self.nodes.entry(node).or_default();
+        let is_main = info.process == process;
+        if is_main {
+            info.exit = Some(ExitForm::Code(code & 0xff));
+        }
+        if self.tree.alive(node) == 1 {
+            let exit = info.exit.unwrap_or(ExitForm::Unknown);
+            if is_main && self.watch.drain_before_exit(call, node) {
+                return None;
+            }
+            self.finish(node, exit);
+        }
+        Some(Answer::Continue)
+    }
+
+    /// A process is gone, however it ended.
+    pub fn gone(&mut self, process: i32, status: Option<ExitForm>) {
+        let Some((entry, last)) = self.tree.remove(process) else { return };
+        if let Some(info) = self.nodes.get_mut(&entry.node)
+            && info.process == process
+            && info.exit.is_none()
+        {
+            info.exit = status;
+        }
+        if last {
+            let exit = self.nodes.get(&entry.node).and_then(|info| info.exit).unwrap_or(ExitForm::Unknown);
+            self.finish(entry.node, exit);
+        }
+    }
+
+    /// A node is over: what it left is read and recorded. Does nothing the second time.
+    pub fn finish(&mut self, node: Node, exit: ExitForm) {
+        if Some(node) == self.agent {
+            self.end_direct();
+        }
+        let Some(info) = self.nodes.remove(&node) else { return };
+        for key in &info.cells {
+            let own = self.cells.get(key).is_some_and(|cell| cell.node == node);
+            // A cell that can't be recorded stays in doubt: the undo reads its state.
+            if own && self.close(key, None).is_err() {
+                break;
+            }
+        }
+        let effects = info.cells.iter().filter(|(_, name)| !name.is_empty()).count() as u64;
+        let output = self.watch.end(node, &self.log);
+        let record = NodeEnded {
+            n: node,
+            time: now().to_string(),
+            exit,
+            output,
+            effects,
+            missing: info.missing.into_iter().collect(),
+        };
+        let _in_doubt_if_it_fails = self.flush().and_then(|()| self.log.end(&record));
+    }
+
+    /// Whose effect a touch by this node is: the agent's own writes come in stretches, each an action of its own.
+    pub fn acting_node(&mut self, node: Node) -> Node {
+        if Some(node) != self.agent {
+            return node;
+        }
+        if let Some(direct) = self.direct {
+            if let Some(info) = self.nodes.get_mut(&direct) {
+                info.last = Some(Instant::now());
+            }
+            return direct;
+        }
+        let Some(agent) = self.nodes.get(&node) else { return node };
+        let n = self.last_node + 1;
+        let record = NodeStarted {
+            n,
+            parent: node,
+            role: Role::Direct,
+            time: now().to_string(),
+            salt: salt(),
+            pid: agent.process,
+            exe: agent.exe.clone(),
+            argv: agent.argv.clone(),
+            cwd: agent.cwd.clone(),
+            env: EnvironmentForm::default(),
+            reasoning: None,
+        };
+        let info = NodeInfo {
+            role: Some(Role::Direct),
+            parent: node,
+            last: Some(Instant::now()),
+            ..NodeInfo::default()
+        };
+        if self.flush().is_err() || self.log.start(&record).is_err() {
+            return node;
+        }
+        self.last_node = n;
+        self.nodes.insert(n, info);
+        self.direct = Some(n);
+        n
+    }
+
+    /// The agent's stretch of own writes is over.
+    pub fn end_direct(&mut self) {
+        if let Some(direct) = self.direct.take() {
+            self.finish(direct, ExitForm::Unknown);
+        }
+    }
+
+    /// End a stretch that has been quiet.
+    pub fn end_quiet(&mut self) {
+        let quiet = self.direct.and_then(|direct| self.nodes.get(&direct)?.last);
+        if quiet.is_some_and(|last| last.elapsed() > QUIET) {
+            self.end_direct();
+        }
+    }
+
+    /// Record a change that was refused.
+    pub fn refused(&mut self, node: Node, what: String, why: &str) {
+        let text = format!("refused: {why}");
+        let _kept_for_the_summary = self.write(Record::Missing { n: node, what: what.clone(), why: text.clone() });
+        let _same = self.flush();
+        *self.refusals.entry((what, why.to_owned())).or_default() += 1;
+        if let Some(info) = self.nodes.get_mut(&node) {
+            info.missing.insert(("refused".to_owned(), text));
+        }
+    }
+
+    /// No output was recorded for a node.
+    #[must_use]
+    pub fn no_output(gap: &str) -> OutputForm {
+        OutputForm { gap: Some(gap.to_owned()), ..OutputForm::default() }
+    }
+}
+
+fn split(pair: &[u8]) -> (&[u8], &[u8]) {
+    match pair.iter().position(|byte| *byte == b'=') {
+        Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+        None => (pair, b""),
+    }
+}
