@@ -76,6 +76,16 @@ fn given(view: &View<'_>, class: Option<Class>) -> Option<Given> {
         Some(class) => Some(class),
         None => classify(text, start, end, link, flag),
     }?;
+    let (link, place) = match typed(text, place).filter(|_| link == Link::Colon && !flag) {
+        Some(place) => (Link::Equals, place),
+        None if !flag && declared(text, start, link) => return None,
+        None => (link, place),
+    };
+    let quote = byte(text, place);
+    if link == Link::Equals && !gap && matches!(quote, b'"' | b'\'' | b'`') && before(text, start) == quote {
+        // The sign was the last thing within quotes: `--auth=`.
+        return None;
+    }
     let form = match link {
         Link::Gap => {
             let form = gap_form(text, (start, end), place, class)?;
@@ -165,7 +175,7 @@ fn link(text: &[u8], start: usize, end: usize) -> Option<(Link, usize, bool)> {
             let next = next + run(rest(text, next), 0, |own| own == b'\\');
             matches!(byte(text, next), b'"' | b'\'').then(|| (Link::Next, after(1), true))
         }
-        _ if closed && starts(tail, b"value=") => Some((Link::Equals, sign + 6, false)),
+        _ if closed && starts(tail, b"value=") => Some((Link::Equals, sign + 6, true)),
         // `"--password" "x"`: arguments in quotes of their own.
         b'"' | b'\'' if closed && sign > place && byte(text, start) == b'-' => Some((Link::Next, sign, true)),
         _ if !closed && sign > place => Some((Link::Gap, sign, true)),
@@ -215,6 +225,48 @@ fn classify(text: &[u8], start: usize, end: usize, link: Link, flag: bool) -> Op
     (!bare || queried).then_some(class)
 }
 
+/// The value behind a type: `password: &str = "..."`.
+fn typed(text: &[u8], place: usize) -> Option<usize> {
+    let own = |own: u8| {
+        own.is_ascii_alphanumeric()
+            || matches!(
+                own,
+                b'_' | b'&' | b'<' | b'>' | b'\'' | b'[' | b']' | b':' | b'.' | b' ' | b'|' | b'?'
+            )
+    };
+    let sign = run(part(text, 0, place + 64), place, own);
+    let first = run(text, sign + 1, blank);
+    let quote = matches!(byte(text, first), b'"' | b'\'')
+        || (byte(text, first) == b'b' && byte(text, first + 1) == b'"');
+    (sign > place && byte(text, sign) == b'=' && quote).then_some(first)
+}
+
+/// Whether the name is declared here, so that a type follows the colon: `pub password: String`, `type PASSWORD = ...`.
+fn declared(text: &[u8], start: usize, link: Link) -> bool {
+    let head = part(text, start.saturating_sub(16), start);
+    let word = head
+        .trim_ascii_end()
+        .rsplit(|own| !own.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default();
+    let known: [&[u8]; 13] = [
+        b"pub",
+        b"const",
+        b"let",
+        b"static",
+        b"mut",
+        b"var",
+        b"val",
+        b"type",
+        b"readonly",
+        b"def",
+        b"fn",
+        b"function",
+        b"ref",
+    ];
+    head.ends_with(b" ") && known.contains(&word) && (link == Link::Colon || word == b"type")
+}
+
 /// `name value` without any sign between: flags, some files and SQL.
 fn gap_form(text: &[u8], (start, end): (usize, usize), place: usize, class: Class) -> Option<Form> {
     let own = part(text, start, end);
@@ -247,13 +299,25 @@ fn gap_form(text: &[u8], (start, end): (usize, usize), place: usize, class: Clas
     let near = part(text, start.saturating_sub(512), start);
     let netrc = lower == b"password"
         && (find_bytes(near, 0, b"machine ").is_some() || find_bytes(near, 0, b"login ").is_some())
+        && netrc_ends(text, place + word.len())
         && !stop_word(text, place)
         && !values::variable(word);
-    let sql = quoted && before(text, start) != b'-';
+    let sql = quoted && lower.len() > 4 && before(text, start) != b'-';
     if netrc || sql {
         return Some(Form::Variable);
     }
-    Some(Form::Prose)
+    (lower != b"pass").then_some(Form::Prose)
+}
+
+/// Whether nothing follows but what may follow a password in a netrc file.
+fn netrc_ends(text: &[u8], end: usize) -> bool {
+    let next = run(text, end, |own| {
+        matches!(own, b' ' | b'\t' | b'\r' | b'"' | b'\'')
+    });
+    let words = [
+        "machine ", "login ", "account ", "port ", "default", "macdef ", "#", "\\n", "|", ">", "&",
+    ];
+    next >= text.len() || words.iter().any(|word| starts(rest(text, next), word.as_bytes()))
 }
 
 /// `password is hunter2`, and what a database says at its first start.
@@ -401,7 +465,8 @@ fn value(text: &[u8], place: usize, link: Link, form: Form, gap: bool) -> Option
     }
     if link == Link::Tag {
         let end = run(text, place, |own| own != b'<');
-        return (end > place && byte(text, end) == b'<').then_some(((place, end), false));
+        return (end > place && byte(text, end) == b'<' && byte(text, end + 1) == b'/')
+            .then_some(((place, end), false));
     }
     let end = unquoted(text, place, form, gap);
     (end > place).then_some(((place, end), false))

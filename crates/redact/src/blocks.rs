@@ -42,7 +42,14 @@ pub(crate) fn find_block(view: &View<'_>) -> Option<(usize, usize)> {
         return None;
     }
     let closing: &[u8] = if line.len() == 4 { b"---- END" } else { b"-----END" };
-    let Some(end) = find(text, body, closing) else {
+    let opening: &[u8] = if line.len() == 4 {
+        b"---- BEGIN"
+    } else {
+        b"-----BEGIN"
+    };
+    let other = find(text, body, opening);
+    let end = find(text, body, closing).filter(|end| other.is_none_or(|other| other > *end));
+    let Some(end) = end else {
         let end = torn(text, body);
         return key_like(part(text, body, end)).then_some((view.at, end));
     };

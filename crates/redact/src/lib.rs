@@ -17,6 +17,7 @@ mod blocks;
 mod bytes;
 mod commands;
 mod extension;
+mod hints;
 mod names;
 mod places;
 mod rules;

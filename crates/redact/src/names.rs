@@ -314,7 +314,7 @@ fn exact(words: &[String]) -> Option<Class> {
     if last.ends_with("secret") || (last == "secrets" && !head.is_empty()) {
         return Some(Class::Secret);
     }
-    if last.ends_with("token") || last == "jwt" || (last == "pat" && !head.is_empty()) {
+    if last.ends_with("token") || last == "jwt" {
         if any(OPEN_TOKENS) || matches!(last, "nexttoken" | "pagetoken") {
             return None;
         }
@@ -323,6 +323,9 @@ fn exact(words: &[String]) -> Option<Class> {
         } else {
             Class::Secret
         });
+    }
+    if last == "pat" && !head.is_empty() {
+        return Some(Class::Key);
     }
     if last == "auth" || last == "_auth" {
         return Some(if head.is_empty() { Class::Loose } else { Class::Key });

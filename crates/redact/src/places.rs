@@ -50,7 +50,7 @@ pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
         b"ssws " => word(line, after, 20, "okta-token"),
         b"auth " => redis(line, at, after),
         b"bearer" => bearer(line, at, after),
-        b"authorization" => authorization(line, after),
+        b"authorization" => authorization(line, at, after),
         b"cookie" => return cookies(line, after, found),
         b"identified" => identified(line, after),
         _ => mnemonic(line, after),
@@ -241,7 +241,7 @@ fn credential(own: u8) -> bool {
 }
 
 /// `Authorization: SCHEME HERE`, also as a member of JSON, a setting of git or an argument.
-fn authorization(line: &[u8], after: usize) -> Hit {
+fn authorization(line: &[u8], at: usize, after: usize) -> Hit {
     let sign = run(line, after, |own| {
         matches!(own, b'"' | b'\'' | b'\\' | b']' | b' ')
     });
@@ -279,7 +279,7 @@ fn authorization(line: &[u8], after: usize) -> Hit {
                 .and_then(|place| word(line, place + 9, 20, "url-signature"));
         }
         let own = part(line, first, end);
-        let whole = !values::placeholder(own) && random(own, 12);
+        let whole = edge(line, at) && !values::placeholder(own) && random(own, 12);
         return whole.then_some((first, end, "authorization"));
     }
     let start = run(line, end, |own| own == b' ');

@@ -1,6 +1,7 @@
 //! Rules: the standard set, and what a site adds to it.
 
 use crate::extension::{self, Addition};
+use crate::hints::{self, Near};
 use crate::scan::{Found, Scanner, Sink, View};
 use crate::tokens::Token;
 use crate::{assign, blocks, commands, places, shapes, table};
@@ -35,7 +36,7 @@ pub(crate) enum Matcher {
     /// A token that its own shape gives away.
     Token(Token),
     /// A function, for what one line and the next one tell.
-    Line(fn(&View<'_>, &mut Found<'_>)),
+    Line(fn(&View<'_>, &mut Found<'_>), fn(&Near<'_>) -> bool),
     /// A function, for a block that ends with these words.
     Block(fn(&View<'_>, &mut Found<'_>), &'static [u8]),
     /// A name whose values a site wants redacted as this kind.
@@ -236,7 +237,7 @@ impl Matcher {
     pub(crate) fn find(&self, view: &View<'_>, found: &mut Found<'_>) {
         match self {
             Self::Token(token) => token.find(view.text, view.at, found),
-            Self::Line(rule) | Self::Block(rule, _) => rule(view, found),
+            Self::Line(rule, _) | Self::Block(rule, _) => rule(view, found),
             Self::Named(kind) => assign::named(view, kind, found),
             Self::Pattern(kind, pattern) => {
                 let tail = crate::bytes::rest(view.text, view.after);
@@ -271,16 +272,21 @@ fn standard_anchors() -> Vec<(Vec<u8>, Matcher)> {
         .iter()
         .map(|token| (token.prefix.as_bytes().to_vec(), Matcher::Token(*token)))
         .collect();
-    let lines: [(&[&str], fn(&View<'_>, &mut Found<'_>)); 5] = [
-        (shapes::ANCHORS, shapes::find),
-        (places::ANCHORS, places::find),
-        (places::WORDS, places::find),
-        (commands::ANCHORS, commands::find),
-        (assign::WORDS, assign::find),
+    type Question = (
+        &'static [&'static str],
+        fn(&View<'_>, &mut Found<'_>),
+        fn(&Near<'_>) -> bool,
+    );
+    let lines: [Question; 5] = [
+        (shapes::ANCHORS, shapes::find, hints::shape),
+        (places::ANCHORS, places::find, hints::place),
+        (places::WORDS, places::find, hints::place),
+        (commands::ANCHORS, commands::find, hints::command),
+        (assign::WORDS, assign::find, hints::assign),
     ];
     // One anchor, one question per function: a word that is listed twice would only be asked twice.
     let mut seen: BTreeMap<(usize, Vec<u8>), ()> = BTreeMap::new();
-    for (number, (words, rule)) in lines.into_iter().enumerate() {
+    for (number, (words, rule, hint)) in lines.into_iter().enumerate() {
         for word in words {
             let both = number >= 2 && number != 3 && word.bytes().any(|own| own.is_ascii_alphabetic());
             let forms = if both {
@@ -290,7 +296,7 @@ fn standard_anchors() -> Vec<(Vec<u8>, Matcher)> {
             };
             for form in forms {
                 if seen.insert((number, form.clone()), ()).is_none() {
-                    anchors.push((form, Matcher::Line(rule)));
+                    anchors.push((form, Matcher::Line(rule, hint)));
                 }
             }
         }
@@ -311,7 +317,7 @@ fn nothing_passes() -> Rules {
     }
     let anchors = (0..=255_u8)
         .filter(|own| *own != b'\n')
-        .map(|own| (vec![own], Matcher::Line(line)));
+        .map(|own| (vec![own], Matcher::Line(line, |_| true)));
     match Rules::build(anchors.collect(), BTreeSet::new()) {
         Ok(rules) => rules,
         // 255 literals of one byte: there is no limit of the automaton that they could exceed.

@@ -5,6 +5,7 @@
 //! outcome doesn't depend on how a stream was cut.
 
 use crate::bytes::{byte, find, part, rest, space};
+use crate::hints::Near;
 use crate::rules::{Kind, MARK, Matcher, Rules};
 
 /// How many bytes before an anchor a rule may look at.
@@ -125,6 +126,15 @@ impl Scanner {
             let Some(matcher) = rules.matcher(id) else {
                 continue;
             };
+            if let Matcher::Line(_, hint) = matcher
+                && !hint(&Near {
+                    text: bytes,
+                    start,
+                    end,
+                })
+            {
+                continue;
+            }
             match window(matcher, bytes, start, last) {
                 Ok(limit) => ask(rules, matcher, bytes, base, (start, end), limit, &mut self.hits),
                 Err(wanted) => waiting = Some((start, wanted)),

@@ -1,6 +1,6 @@
 //! What a value looks like: a placeholder, a path, code, or a secret.
 
-use crate::bytes::{byte, distinct, find, holds, ident, part, rest, starts};
+use crate::bytes::{byte, distinct, find, holds, ident, is_hex, part, rest, starts};
 use crate::names::Class;
 use crate::tokens::{cased, mixed};
 
@@ -420,59 +420,96 @@ fn listed(value: &[u8]) -> bool {
     hexes || (parts.len() > 1 && parts.iter().all(|own| word(own) || number(own) || own.len() < 4))
 }
 
-/// Whether it names a secret rather than being one: `db-password`, `authToken`, `my-tls-secret`.
+/// Whether it names a secret rather than being one: `db-password`, `authToken`, `my-tls-secret`, `a::Token`.
 fn refers(value: &[u8]) -> bool {
     let plain = value
         .iter()
-        .all(|own| own.is_ascii_alphabetic() || matches!(own, b'-' | b'_' | b'.'));
-    plain
-        && [
-            "password",
-            "passwd",
-            "secret",
-            "token",
-            "key",
-            "credential",
-            "auth",
-        ]
-        .iter()
-        .any(|own| holds(value, own.as_bytes()))
+        .all(|own| own.is_ascii_alphabetic() || matches!(own, b'-' | b'_' | b'.' | b':' | b'$'));
+    plain && (speaks(value) || find(value, 0, b"::").is_some())
 }
 
-/// An expression: a call, an index, a chain of names, a variable called like the thing.
-fn code(value: &[u8]) -> bool {
-    let head = value
-        .iter()
-        .take_while(|own| own.is_ascii_alphanumeric() || matches!(own, b'_' | b'.' | b':' | b'?'))
-        .count();
-    let next = byte(value, head);
-    if head > 0
-        && (next == b'('
-            || (next == b'[' && value.contains(&b']'))
-            || (next == b'<' && value.contains(&b'>')))
-    {
-        return true;
-    }
-    if matches!(byte(value, 0), b'&' | b'{' | b'[' | b'(' | b'<' | b'|' | b'!') && value.len() < 4
-        || byte(value, 0) == b'&' && byte(value, 1) == b'\''
-    {
-        return true;
-    }
-    let plain = value.iter().all(|own| {
-        own.is_ascii_alphabetic()
-            || matches!(own, b'_' | b'.' | b'?' | b';' | b',' | b')' | b':' | b'&' | b'*')
-    });
-    let named = plain
-        && (refers(value)
-            || holds(value, b"pass")
-            || holds(value, b"pwd")
-            || find(value, 0, b"::").is_some());
-    let chain = plain && value.contains(&b'.') && OBJECTS.iter().any(|own| starts(value, own.as_bytes()));
-    let typed = value.first().is_some_and(u8::is_ascii_uppercase)
-        && plain
-        && TYPES.iter().any(|own| value.starts_with(own.as_bytes()));
-    named || chain || typed
+/// Whether a secret's word is in it.
+fn speaks(value: &[u8]) -> bool {
+    let words = [
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "key",
+        "credential",
+        "auth",
+    ];
+    words.iter().any(|own| holds(value, own.as_bytes()))
 }
+
+/// An expression: a call, an index, a type, a chain of names, a number with a type, a variable called like the thing.
+fn code(value: &[u8]) -> bool {
+    let word = |own: &u8| own.is_ascii_alphanumeric() || matches!(own, b'_' | b'.' | b':' | b'?');
+    let head = value.iter().take_while(|own| word(own)).count();
+    let head_end = head + usize::from(byte(value, head) == b'!');
+    let next = byte(value, head_end);
+    let closed = |sign: u8| value.contains(&sign);
+    let called =
+        next == b'(' || (next == b'[' && (closed(b']') || head_end > head)) || (next == b'<' && closed(b'>'));
+    if head > 0 && called {
+        return true;
+    }
+    // A reference, a pointer, a list, a generic type: in files that hold passwords these need quotes.
+    let (first, second) = (byte(value, 0), byte(value, 1));
+    let opens = matches!(first, b'{' | b'[') || (matches!(first, b'(' | b'|' | b'!') && value.len() < 4);
+    if opens
+        || first == b'<'
+        || (matches!(first, b'&' | b'*')
+            && (second.is_ascii_alphabetic() || matches!(second, b'\'' | b'*' | b'(')))
+    {
+        return true;
+    }
+    let text = std::str::from_utf8(value)
+        .unwrap_or("")
+        .trim_end_matches([',', ';', ')', ':']);
+    let constant = text.contains('_')
+        && text
+            .bytes()
+            .all(|own| own.is_ascii_uppercase() || own.is_ascii_digit() || own == b'_');
+    if text.contains("::") || typed_number(text) || constant || C_TYPES.contains(&text) {
+        return true;
+    }
+    let plain = text
+        .bytes()
+        .all(|own| own.is_ascii_alphabetic() || matches!(own, b'_' | b'.' | b'?'));
+    let named = plain && (refers(text.as_bytes()) || holds(value, b"pass") || holds(value, b"pwd"));
+    let chain = plain && text.contains('.') && OBJECTS.iter().any(|own| starts(value, own.as_bytes()));
+    let typed = first.is_ascii_uppercase() && plain && TYPES.iter().any(|own| text.starts_with(own));
+    let whole = text
+        .bytes()
+        .all(|own| own.is_ascii_alphanumeric() || matches!(own, b'_' | b'.' | b'?'));
+    let member = whole
+        && text
+            .rsplit_once('.')
+            .is_some_and(|(_, last)| speaks(last.as_bytes()));
+    named || chain || typed || member
+}
+
+/// `3i32`, `0x10`, `86u32`: a number in code.
+fn typed_number(text: &str) -> bool {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return digits.len() <= 8 && is_hex(digits.trim_end_matches(['u', 'U', 'l', 'L']).as_bytes());
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    digits > 0 && INTEGERS.contains(&text.get(digits..).unwrap_or(""))
+}
+
+const INTEGERS: &[&str] = &[
+    "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "i128", "u128", "isize", "usize", "f32", "f64",
+    "UL", "ul", "u", "U", "L",
+];
+
+const C_TYPES: &[&str] = &[
+    "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "usize", "isize", "HANDLE", "PWSTR", "PCWSTR",
+    "PSTR", "PCSTR", "BOOL", "DWORD", "ULONG", "LPWSTR", "LPCWSTR", "LPSTR", "LPCSTR", "c_char", "c_int",
+    "size_t", "uint8_t", "uint32_t", "await", "async", "new", "yield", "typeof", "lambda", "function",
+    "move", "unsafe", "match", "if", "else", "return",
+];
 
 const OBJECTS: &[&str] = &[
     "req.",
