@@ -82,8 +82,9 @@ fn given(view: &View<'_>, class: Option<Class>) -> Option<Given> {
         None => (link, place),
     };
     let quote = byte(text, place);
-    if link == Link::Equals && !gap && matches!(quote, b'"' | b'\'' | b'`') && before(text, start) == quote {
-        // The sign was the last thing within quotes: `--auth=`.
+    let unclosed = byte(text, end) != quote && !matches!(byte(text, end), b'\\' | b']');
+    if unclosed && matches!(quote, b'"' | b'\'' | b'`') && before(text, start) == quote {
+        // The sign was the last thing within quotes: `"--auth="`, `'Password: '`.
         return None;
     }
     let form = match link {
@@ -482,7 +483,8 @@ fn closing(text: &[u8], start: usize, quote: u8, slashes: usize) -> usize {
         }
         place = ahead + 1;
     }
-    text.len()
+    // It is closed in another line, or was cut off: as far as it is one word.
+    run(text, start, |own| !space(own))
 }
 
 /// The end of a value without quotes.

@@ -324,7 +324,20 @@ fn exact(words: &[String]) -> Option<Class> {
             Class::Secret
         });
     }
-    if last == "pat" && !head.is_empty() {
+    let hosts = [
+        "github",
+        "gh",
+        "gitlab",
+        "azure",
+        "devops",
+        "ado",
+        "ext",
+        "airtable",
+        "bitbucket",
+        "access",
+        "personal",
+    ];
+    if last == "pat" && any(&hosts) {
         return Some(Class::Key);
     }
     if last == "auth" || last == "_auth" {

@@ -36,7 +36,7 @@ pub(crate) fn secret(class: Class, form: Form, quoted: bool, value: &[u8]) -> bo
     }
     match class {
         Class::Password if form == Form::Prose => quoted || strong(value),
-        Class::Password => !(form == Form::Assign && value.len() < 4 && number(value)),
+        Class::Password => loud || !(value.len() < 4 && number(value)),
         Class::Secret | Class::Token if number(value) && value.len() < 6 => false,
         Class::Secret if loud => value.len() >= 3,
         Class::Secret if quoted => value.len() >= 4 && (!sentence || mixed_marks(value)) && !refers(value),
@@ -59,9 +59,7 @@ pub(crate) fn secret(class: Class, form: Form, quoted: bool, value: &[u8]) -> bo
                 && !listed(value)
                 && (mixed(value) || cased(value))
         }
-        Class::Key | Class::Loose if form == Form::Variable || form == Form::Flag => {
-            strong(value) && !listed(value)
-        }
+        Class::Key | Class::Loose if form == Form::Variable => strong(value) && !listed(value),
         Class::Key | Class::Loose => random(value, 16) && !listed(value),
     }
 }
@@ -94,7 +92,16 @@ pub(crate) fn placeholder(value: &[u8]) -> bool {
 
 /// A value that is filled in elsewhere (`$TOKEN`, `${{ secrets.X }}`, `<token>`, `%s`), or masked (`****`, `xxxx`).
 pub(crate) fn variable(value: &[u8]) -> bool {
+    let glue = [&b" +"[..], b" %", b", ", b" .", b")"];
+    if glue.iter().any(|sign| value.starts_with(sign)) || holds(value, b"%s") {
+        // What stands between two texts in code, or a text that is filled in.
+        return true;
+    }
     let value = value.trim_ascii();
+    let value = value
+        .strip_suffix(b".")
+        .filter(|own| own.ends_with(b">"))
+        .unwrap_or(value);
     let (first, second) = (byte(value, 0), byte(value, 1));
     let last = value.last().copied().unwrap_or(0);
     let filled = match first {
@@ -449,8 +456,9 @@ fn code(value: &[u8]) -> bool {
     let head_end = head + usize::from(byte(value, head) == b'!');
     let next = byte(value, head_end);
     let closed = |sign: u8| value.contains(&sign);
-    let called =
-        next == b'(' || (next == b'[' && (closed(b']') || head_end > head)) || (next == b'<' && closed(b'>'));
+    let quoted = matches!(byte(value, head_end + 1), b'"' | b'\'');
+    let indexed = closed(b']') || head_end > head || quoted || value.len() == head_end + 1;
+    let called = next == b'(' || (next == b'[' && indexed) || (next == b'<' && closed(b'>'));
     if head > 0 && called {
         return true;
     }
