@@ -35,7 +35,7 @@ impl Header {
         let crc = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
         let header = Self { field, crc };
         let sealed = header.sealed();
-        (sealed >= TAG && sealed <= MAX_PLAIN + TAG).then_some(header)
+        (TAG..=MAX_PLAIN + TAG).contains(&sealed).then_some(header)
     }
 
     fn bytes(self) -> [u8; HEADER] {

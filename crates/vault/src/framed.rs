@@ -178,15 +178,6 @@ impl Framed {
         std::mem::take(&mut self.dirty).then(|| self.file.clone())
     }
 
-    /// The file itself, for locking.
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
-    pub fn path(&self) -> &std::path::Path {
-        &self.path
-    }
-
     fn length(&self) -> Result<u64> {
         self.file
             .metadata()

@@ -67,7 +67,7 @@ impl SessionKey {
     pub fn of_file(&self, name: &str) -> Zeroizing<[u8; 32]> {
         let hash = Sha256::new()
             .chain_update(LABEL)
-            .chain_update(&*self.0)
+            .chain_update(self.0.as_slice())
             .chain_update(name.as_bytes());
         Zeroizing::new(hash.finalize().into())
     }

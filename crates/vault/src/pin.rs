@@ -88,10 +88,15 @@ impl PinRoot {
     /// The root that `roots/<number>` names, or `None` if there is none. The root may be away (not mounted): then it
     /// is an error.
     pub fn registered(roots: &Dir, number: u32) -> Result<Option<Self>> {
-        let Some(path) = read_link(roots, &number.to_string())? else {
+        let Some(path) = Self::path_of(roots, number)? else {
             return Ok(None);
         };
         Self::new(number, Dir::open(&path)?).map(Some)
+    }
+
+    /// The path that `roots/<number>` names.
+    pub fn path_of(roots: &Dir, number: u32) -> Result<Option<PathBuf>> {
+        read_link(roots, &number.to_string())
     }
 
     /// The numbers of all registered roots.

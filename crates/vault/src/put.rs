@@ -210,18 +210,18 @@ impl<'w> Chunks<'w> {
     }
 
     fn finish(mut self, digest: Option<Digest>) -> Result<BlobPlace> {
-        if let ([], [only]) = (self.lists.as_slice(), self.entries.as_slice()) {
-            if only.length == self.at {
-                let Entry {
-                    pack, offset, length, ..
-                } = *only;
-                return Ok(BlobPlace {
-                    keeping: self.keeping,
-                    pack,
-                    offset,
-                    length,
-                });
-            }
+        if let ([], [only]) = (self.lists.as_slice(), self.entries.as_slice())
+            && only.length == self.at
+        {
+            let Entry {
+                pack, offset, length, ..
+            } = *only;
+            return Ok(BlobPlace {
+                keeping: self.keeping,
+                pack,
+                offset,
+                length,
+            });
         }
         if !self.lists.is_empty() {
             self.close_list()?;

@@ -174,6 +174,7 @@ impl SessionReader {
             Some(slot) => slot.dir.stat(&slot.name)?,
             None => None,
         };
+        #[allow(clippy::useless_conversion, reason = "it is narrower on other machines")]
         let links = stat.as_ref().map_or(0, |stat| u64::from(stat.st_nlink));
         Ok(PinStat {
             made,

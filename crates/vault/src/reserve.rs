@@ -45,10 +45,12 @@ impl Inner {
             return Ok(false);
         }
         let path = || self.dir.path().join(RESERVE);
-        if let Some(stat) = self.dir.stat(RESERVE)? {
-            if u64::try_from(stat.st_size).is_ok_and(|length| length >= size) {
-                return Ok(true);
-            }
+        let length = self
+            .dir
+            .stat(RESERVE)?
+            .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+        if length >= size {
+            return Ok(true);
         }
         let space = rustix::fs::fstatvfs(self.dir.fd())
             .map_err(|error| Error::io("look at the file system of", self.dir.path(), error))?;

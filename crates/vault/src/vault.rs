@@ -10,7 +10,7 @@ use crate::writer::SessionWriter;
 use rescind_model::SessionId;
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a vault is to be used. None of it changes the format.
@@ -182,18 +182,30 @@ impl Inner {
     /// The directories of a session's pins of one kind, on every root that is there.
     pub fn pin_dirs(&self, keeping: Keeping, session: &SessionId) -> Result<Vec<Dir>> {
         let mut dirs = Vec::new();
-        for root in self.all_roots()? {
+        for root in self.all_roots()?.there {
             dirs.extend(root.find_session(keeping, session)?);
         }
         Ok(dirs)
     }
 
-    /// Every root that can be opened. One that is not mounted now holds no pins that could be found.
-    pub fn all_roots(&self) -> Result<Vec<Arc<PinRoot>>> {
-        let mut roots = Vec::new();
+    /// All pin roots, the vault's own first.
+    pub fn all_roots(&self) -> Result<Roots> {
+        let mut roots = Roots {
+            there: Vec::new(),
+            away: Vec::new(),
+        };
         for number in std::iter::once(0).chain(PinRoot::numbers(&self.roots)?) {
-            roots.extend(self.root(number).ok().flatten());
+            match self.root(number) {
+                Ok(root) => roots.there.extend(root),
+                Err(_) => roots.away.extend(PinRoot::path_of(&self.roots, number)?),
+            }
         }
         Ok(roots)
     }
+}
+
+/// Pin roots that can be opened, and the paths of those that can't.
+pub(crate) struct Roots {
+    pub there: Vec<Arc<PinRoot>>,
+    pub away: Vec<PathBuf>,
 }

@@ -160,10 +160,10 @@ impl Walk {
 
     /// Where the next whole frame behind the broken one at `offset` begins; first where that one claims to end.
     fn search(&mut self, offset: u64, claimed: Option<u64>) -> io::Result<Option<u64>> {
-        if let Some(end) = claimed.filter(|end| *end < self.end) {
-            if matches!(self.look(end)?, Look::Whole(_)) {
-                return Ok(Some(end));
-            }
+        if let Some(end) = claimed.filter(|end| *end < self.end)
+            && matches!(self.look(end)?, Look::Whole(_))
+        {
+            return Ok(Some(end));
         }
         let mut cost = 0;
         let last = self

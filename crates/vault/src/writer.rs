@@ -11,7 +11,7 @@ use crate::packs::Packs;
 use crate::pin::{PinRoot, PinSlot, pin_number};
 use crate::vault::Inner;
 use rescind_model::{Locator, SessionId};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FileType, FlockOperation};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
@@ -175,6 +175,9 @@ impl SessionWriter {
             .dir
             .stat(&slot.name)?
             .ok_or_else(|| Error::io("find the pin", slot.path(), Errno::NOENT))?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            return Err(Error::io("pin", slot.path(), Errno::ISDIR));
+        }
         held(&self.pins).set_dirty(slot);
         let identity = PinIdentity::of(&stat);
         Ok(PinPlace {

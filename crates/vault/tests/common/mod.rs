@@ -1,5 +1,12 @@
 //! What the vault's tests share: a vault in a fresh directory, ids, seeded randomness.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use rescind_model::SessionId;
 use rescind_vault::{Options, Vault};
