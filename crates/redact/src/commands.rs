@@ -66,6 +66,11 @@ pub(crate) const ANCHORS: &[&str] = &[
     "doctl",
     "chpasswd",
     "--password-stdin",
+    "passwd --stdin",
+    "useradd",
+    "usermod",
+    "unrar",
+    "unzip",
     "sudo -S",
     "--with-token",
     "bao",
@@ -84,7 +89,7 @@ pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
     let anchor = part(text, view.at, view.after);
     if matches!(
         anchor,
-        b"--password-stdin" | b"sudo -S" | b"--with-token" | b"chpasswd"
+        b"--password-stdin" | b"passwd --stdin" | b"sudo -S" | b"--with-token" | b"chpasswd"
     ) {
         return piped(text, view.at, found);
     }
@@ -108,6 +113,19 @@ pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
 
 /// `echo HERE | docker login --password-stdin`; `echo user:HERE | chpasswd`.
 fn piped(text: &[u8], at: usize, found: &mut Found<'_>) {
+    if let Some(here) = find_bytes(text, at, b"<<<") {
+        let start = here + 3;
+        let start = start
+            + part(text, start, text.len())
+                .iter()
+                .take_while(|own| space(**own) || matches!(**own, b'"' | b'\''))
+                .count();
+        let end = run(text, start, |own| !space(own) && !matches!(own, b'"' | b'\''));
+        if !variable(part(text, start, end)) {
+            found.add(start, end, "password", 7);
+        }
+        return;
+    }
     let from = run_back(text, at, |own| own != b'\n' && own != b';');
     let head = part(text, from, at);
     let Some(pipe) = head.iter().rposition(|own| *own == b'|') else {
@@ -155,7 +173,10 @@ pub(crate) fn secrets(arguments: &[&[u8]]) -> Vec<Secret> {
     match name {
         "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlshow" | "mysqlcheck" | "mysqlpump"
         | "mysqlslap" | "mysqlbinlog" | "mysqlsh" | "mysql_upgrade" | "mariadb" | "mariadb-dump"
-        | "mariadb-admin" | "mycli" => mysql(arguments, &mut list),
+        | "mariadb-admin" | "mycli" => {
+            mysql(arguments, &mut list);
+            after(arguments, &["password"], 1, &mut list);
+        }
         "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoexport" | "mongoimport" | "mongostat"
         | "cqlsh" | "cypher-shell" | "evil-winrm" | "twine" => {
             following(arguments, &["-p"], &mut list);
@@ -175,9 +196,12 @@ pub(crate) fn secrets(arguments: &[&[u8]]) -> Vec<Secret> {
         | "ldapcompare" => {
             following(arguments, &["-w", "-s", "-a"], &mut list);
         }
+        "useradd" | "usermod" => following(arguments, &["-p"], &mut list),
         "smbclient" | "rpcclient" | "net" | "smbget" | "smbmap" => {
-            split_user(arguments, &["-U", "--user"], b'%', &mut list)
+            split_user(arguments, &["-U", "--user"], b'%', &mut list);
+            share(arguments, &mut list);
         }
+
         "curl" => {
             split_user(
                 arguments,
@@ -291,6 +315,20 @@ fn split_user(arguments: &[&[u8]], flags: &[&str], sign: u8, list: &mut Vec<Secr
                 list.push((place, from + colon + 1, "password"));
             }
         }
+    }
+}
+
+/// `smbclient //host/share HERE`, `net use X: \\\\host\\share HERE`.
+fn share(arguments: &[&[u8]], list: &mut Vec<Secret>) {
+    let shared = |own: &&[u8]| own.starts_with(b"//") || own.starts_with(b"\\\\");
+    let Some(number) = arguments.iter().position(shared) else {
+        return;
+    };
+    if arguments
+        .get(number + 1)
+        .is_some_and(|own| !matches!(byte(own, 0), b'-' | b'/'))
+    {
+        list.push((number + 1, 0, "password"));
     }
 }
 

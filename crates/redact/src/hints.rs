@@ -3,7 +3,7 @@
 //! INVARIANT: `false` only where the rule would find nothing, whatever follows what is there. Where the answer lies behind the
 //! end of the bytes at hand it is `true`. So hints change the time that scanning takes, never its outcome.
 
-use crate::bytes::{before, blank, byte, edge, holds, ident, part, run, run_back, space};
+use crate::bytes::{before, blank, byte, edge, holds, ident, is_hex, part, run, run_back, space};
 
 /// The bytes at hand around an anchor.
 pub(crate) struct Near<'a> {
@@ -30,6 +30,7 @@ pub(crate) fn assign(near: &Near<'_>) -> bool {
             let bare = name == near.end && before(text, near.start) == own;
             !(bare && part(text, near.start, near.end).eq_ignore_ascii_case(b"key"))
         }
+        b'(' => matches!(next, b'"' | b'\''),
         b'>' | b'`' | b'\\' | b']' | b'?' => true,
         b',' | b'\n' | b'\r' => {
             let first = run_back(part(text, near.start.saturating_sub(FAR), near.start), FAR, ident);
@@ -52,7 +53,13 @@ fn gap(text: &[u8], near: &Near<'_>, name: usize) -> bool {
         b'=' => return byte(text, next + 1) != b'=',
         b':' | b'(' | b'?' | b'"' | b'\'' | b'\\' => return true,
         own if own.is_ascii_digit() => return true,
+        b'[' => return true,
+        b'i' | b'w' if matches!(byte(text, next + 1), b's' | b'a') => return true,
         _ => {}
+    }
+    let digits = run(text, next, |own| own.is_ascii_hexdigit());
+    if digits - next >= 32 || digits + 2 >= text.len() {
+        return true;
     }
     let back = part(text, near.start.saturating_sub(FAR), near.start);
     let first = near.start - back.len() + run_back(back, back.len(), ident);
@@ -108,6 +115,9 @@ pub(crate) fn shape(near: &Near<'_>) -> bool {
     let (text, start) = (near.text, near.start);
     let last = before(text, start);
     match part(text, start, near.end) {
+        b"AC" => {
+            edge(text, start) && (near.end + 1 >= text.len() || is_hex(part(text, near.end, near.end + 2)))
+        }
         b"-us" => last.is_ascii_hexdigit(),
         b":AA" => last.is_ascii_digit(),
         b"AKIA" | b"ASIA" | b"Q~" | b"AZDO" | b"+ASt" | b"+ACR" | b"ACDb" | b"NRAL" | b".atlasv1."

@@ -107,6 +107,9 @@ fn address(line: &[u8], at: usize, after: usize, found: &mut Found<'_>) {
                 found.add(after, colon, "url-credential", 6);
             }
         } else if !masked(password) {
+            if named.len() >= 32 && is_hex(named) {
+                found.add(after, colon, "url-credential", 6);
+            }
             found.add(colon + 1, sign, "url-password", 6);
         }
         return;

@@ -10,6 +10,7 @@ pub(crate) const ANCHORS: &[&str] = &[
     "eyJ",
     "AKIA",
     "ASIA",
+    "AC",
     "SG.",
     ":AA",
     "Q~",
@@ -48,6 +49,7 @@ pub(crate) fn find(view: &View<'_>, found: &mut Found<'_>) {
     let hit = match part(text, at, after) {
         b"eyJ" => json_token(text, at).map(|end| (at, end, "jwt")),
         b"AKIA" | b"ASIA" => aws_secret(text, after + 16),
+        b"AC" => twilio(text, at),
         b"SG." => sendgrid(text, at),
         b":AA" => telegram(text, at),
         b"Q~" => azure_client(text, at),
@@ -123,6 +125,24 @@ fn aws_secret(text: &[u8], after: usize) -> Hit {
             return Some((place, end, "aws-secret-key"));
         }
         place = end + 1;
+    }
+    None
+}
+
+/// Behind the number of an account, within 80 bytes of its line: 32 hexadecimal digits.
+fn twilio(text: &[u8], at: usize) -> Hit {
+    let after = at + 34;
+    if run(text, at + 2, |own| own.is_ascii_hexdigit()) != after {
+        return None;
+    }
+    let end = run(text, after, |own| own != b'\n').min(after + 80);
+    let mut place = after;
+    while place < end {
+        let last = run(text, place, |own| alnum(own) || own == b'_');
+        if last - place == 32 && is_hex(part(text, place, last)) {
+            return Some((place, last, "twilio-token"));
+        }
+        place = last + 1;
     }
     None
 }

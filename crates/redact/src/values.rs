@@ -29,6 +29,11 @@ pub(crate) fn secret(class: Class, form: Form, quoted: bool, value: &[u8]) -> bo
     {
         return false;
     }
+    let glue = [&b" +"[..], b" %", b", ", b" .", b")"];
+    if quoted && (glue.iter().any(|sign| value.starts_with(sign)) || holds(value, b"%s")) {
+        // What stands between two texts in code, or a text that is filled in.
+        return false;
+    }
     let loud = matches!(form, Form::Flag | Form::Variable | Form::Part);
     let sentence = value.iter().any(|own| own.is_ascii_whitespace());
     if !loud && version(value) || !loud && !quoted && code(value) {
@@ -41,6 +46,7 @@ pub(crate) fn secret(class: Class, form: Form, quoted: bool, value: &[u8]) -> bo
         Class::Secret if loud => value.len() >= 3,
         Class::Secret if quoted => value.len() >= 4 && (!sentence || mixed_marks(value)) && !refers(value),
         Class::Secret if form == Form::Prose => strong(value),
+        Class::Secret if form == Form::Assign => value.len() >= 6 && !refers(value),
         Class::Secret => {
             value.len() >= 8 && !refers(value) && (mixed(value) || value.len() >= 16 || !word(value))
         }
@@ -92,11 +98,6 @@ pub(crate) fn placeholder(value: &[u8]) -> bool {
 
 /// A value that is filled in elsewhere (`$TOKEN`, `${{ secrets.X }}`, `<token>`, `%s`), or masked (`****`, `xxxx`).
 pub(crate) fn variable(value: &[u8]) -> bool {
-    let glue = [&b" +"[..], b" %", b", ", b" .", b")"];
-    if glue.iter().any(|sign| value.starts_with(sign)) || holds(value, b"%s") {
-        // What stands between two texts in code, or a text that is filled in.
-        return true;
-    }
     let value = value.trim_ascii();
     let value = value
         .strip_suffix(b".")
