@@ -52,12 +52,19 @@ fn ledger(ledger: &Ledger, producers: usize, level: Level) -> Result<(f64, u128,
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().map_err(|_| "a producer panicked")?).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| "a producer panicked")?)
+            .collect()
     });
     let elapsed = start.elapsed().as_secs_f64();
     let mut times: Vec<Duration> = times?.into_iter().flatten().collect();
     times.sort_unstable();
-    let at = |share: usize| times.get(times.len() * share / 100).map_or(0, Duration::as_micros);
+    let at = |share: usize| {
+        times
+            .get(times.len() * share / 100)
+            .map_or(0, Duration::as_micros)
+    };
     Ok((times.len() as f64 / elapsed, at(50), at(99)))
 }
 
@@ -74,8 +81,14 @@ fn main() -> Result<(), Failure> {
     let handle = Ledger::open(&dir.path().join("ledger"), &Options::default())?;
     let background = handle.start_background()?;
     println!("level      producers   appends/s   raw syncs/s   ratio (median of {rounds})   p50 µs   p99 µs");
-    let rows =
-        [(Level::Power, 1), (Level::Power, 16), (Level::Power, 64), (Level::Power, 256), (Level::Process, 1), (Level::Process, 16)];
+    let rows = [
+        (Level::Power, 1),
+        (Level::Power, 16),
+        (Level::Power, 64),
+        (Level::Power, 256),
+        (Level::Process, 1),
+        (Level::Process, 16),
+    ];
     for (level, producers) in rows {
         let (mut ratios, mut rates, mut raws, mut p50, mut p99) = (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..rounds {

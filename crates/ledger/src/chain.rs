@@ -45,7 +45,11 @@ impl Segment {
         let Some(file) = disk.segment(&name)? else {
             return Ok(None);
         };
-        let path = disk.join(&name);
+        Self::read_header(file, disk.join(&name), epoch)
+    }
+
+    /// The segment in `file`; `None`: it has no valid header.
+    pub fn read_header(file: File, path: PathBuf, epoch: u32) -> Result<Option<Self>> {
         let mut start = [0_u8; header::LIMIT];
         let count =
             disk::read_at(&file, &mut start, 0).map_err(Error::io("read", &path, "nothing was changed"))?;

@@ -6,9 +6,6 @@ pub const MAX_ENTRY: usize = 65_535;
 /// Length and checksum before the bytes of a frame.
 pub(crate) const HEAD: usize = 8;
 
-/// The longest frame.
-pub(crate) const MAX_FRAME: usize = HEAD + MAX_ENTRY;
-
 /// A frame found in a buffer.
 pub(crate) struct Frame<'a> {
     pub bytes: &'a [u8],

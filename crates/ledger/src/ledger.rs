@@ -3,10 +3,11 @@
 use crate::checkpoint::Checkpoint;
 use crate::cursor::Cursor;
 use crate::disk::{Disk, Probe};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, whole};
 use crate::frame::MAX_ENTRY;
 use crate::key;
 use crate::log::Log;
+use crate::mirror;
 use crate::note::Signer;
 use crate::queue::{Queue, Work};
 use crate::scribe::{self, Scribe};
@@ -89,7 +90,12 @@ impl Ledger {
         let log = Log::open(disk, options.patience)?;
         let scribe = Scribe::open(&log, signer.verifier())?;
         let tail = Tail::open(&log, scribe.position())?;
-        if let Some((_, checkpoint)) = scribe::current(&log, signer.verifier())?
+        let checkpoint = scribe::current(&log, signer.verifier())?;
+        if checkpoint.is_none() {
+            // Later it is never made anew: that it is gone must stay visible.
+            mirror::make_list(&log.disk, &signer)?;
+        }
+        if let Some((_, checkpoint)) = checkpoint
             && checkpoint.size > tail.position().index
         {
             let place = tail.position();
@@ -266,7 +272,7 @@ impl Inner {
         let mut trouble = guard(&self.trouble);
         match result {
             Ok(()) => drop(trouble.remove(task)),
-            Err(error) => drop(trouble.insert(task.to_owned(), error.to_string())),
+            Err(error) => drop(trouble.insert(task.to_owned(), whole(&error))),
         }
     }
 }

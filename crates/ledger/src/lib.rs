@@ -14,24 +14,33 @@ mod error;
 mod frame;
 mod frontier;
 mod header;
+mod http;
 mod key;
 mod ledger;
 mod log;
 pub mod merkle;
+mod mirror;
 mod note;
+mod proof;
 mod queue;
 mod scribe;
 mod tail;
+mod tiles;
+mod verify;
 
-pub use background::Background;
+pub use background::{Background, Stopped};
 pub use checkpoint::Checkpoint;
 pub use cursor::Cursor;
 #[doc(hidden)]
 pub use disk::{Interference, Probe, Step};
 pub use error::{Error, Result};
 pub use frame::MAX_ENTRY;
+pub use http::serve_mirror;
 pub use ledger::{Ledger, Options};
+pub use mirror::{MirrorError, MirrorReport, verify_mirror};
 pub use note::{NoteError, Verifier};
+pub use proof::{Checked, ProofError, check};
+pub use verify::{Against, Fault, Report, verify};
 
 /// Space kept for [`Ledger::append_from_reserve`], in bytes.
 pub const RESERVE: u64 = log::RESERVE;

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Space allocated at a time, in bytes.
-const STEP: u64 = 4 << 20;
+pub(crate) const STEP: u64 = 4 << 20;
 
 /// Space that only entries which must still fit may use, in bytes.
 pub(crate) const RESERVE: u64 = 1 << 20;
@@ -288,7 +288,7 @@ pub(crate) fn make_room(
     if needed <= size {
         return Ok(size);
     }
-    let wanted = needed.saturating_add(STEP).next_multiple_of(STEP);
+    let wanted = needed.checked_next_multiple_of(STEP).unwrap_or(needed);
     if disk.allocate(file, size, wanted).is_ok() {
         return Ok(wanted);
     }

@@ -63,10 +63,6 @@ impl Tail {
         self.position
     }
 
-    pub fn segment(&self) -> &Segment {
-        self.chain.last()
-    }
-
     /// Take in what others have appended, without the lock.
     pub fn refresh(&mut self, log: &Log) -> Result<()> {
         for _ in 0..TRIES {

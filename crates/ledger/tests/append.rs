@@ -15,12 +15,21 @@ fn entries_come_back_in_order_also_after_reopening() {
     let ledger = open(&path);
     for index in 0..300_u64 {
         let entry = format!("entry {index}");
-        let level = if index % 100 == 0 { Level::Power } else { Level::Process };
+        let level = if index % 100 == 0 {
+            Level::Power
+        } else {
+            Level::Process
+        };
         assert_eq!(ledger.append(entry.as_bytes(), level).unwrap(), index);
     }
     let checkpoint = ledger.checkpoint().unwrap().unwrap();
     assert_eq!(checkpoint.size, 300);
-    assert_eq!(ledger.append_batch(&[b"a".to_vec(), b"b".to_vec()], Level::Process).unwrap(), [300, 301]);
+    assert_eq!(
+        ledger
+            .append_batch(&[b"a".to_vec(), b"b".to_vec()], Level::Process)
+            .unwrap(),
+        [300, 301]
+    );
 
     let again = open(&path);
     assert_eq!(again.len().unwrap(), 302);
@@ -29,7 +38,13 @@ fn entries_come_back_in_order_also_after_reopening() {
     assert_eq!(all[299], b"entry 299");
     assert_eq!(all[301], b"b");
     assert_eq!(again.read(150..151).unwrap(), [b"entry 150".to_vec()]);
-    assert!(matches!(again.read(302..303), Err(Error::NoEntry { index: 302, length: 302 })));
+    assert!(matches!(
+        again.read(302..303),
+        Err(Error::NoEntry {
+            index: 302,
+            length: 302
+        })
+    ));
     assert_eq!(again.checkpoint().unwrap().unwrap().size, 302);
     assert_eq!(ledger.checkpoint().unwrap(), again.checkpoint().unwrap());
 }
@@ -38,9 +53,15 @@ fn entries_come_back_in_order_also_after_reopening() {
 fn entries_of_a_size_that_no_frame_has_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
-    assert!(matches!(ledger.append(b"", Level::Process), Err(Error::EntrySize { bytes: 0 })));
+    assert!(matches!(
+        ledger.append(b"", Level::Process),
+        Err(Error::EntrySize { bytes: 0 })
+    ));
     let long = vec![7; MAX_ENTRY + 1];
-    assert!(matches!(ledger.append(&long, Level::Process), Err(Error::EntrySize { bytes: 65_536 })));
+    assert!(matches!(
+        ledger.append(&long, Level::Process),
+        Err(Error::EntrySize { bytes: 65_536 })
+    ));
     assert_eq!(ledger.append(&long[1..], Level::Process).unwrap(), 0);
     assert_eq!(ledger.read(0..1).unwrap()[0].len(), MAX_ENTRY);
     assert_eq!(ledger.checkpoint().unwrap().unwrap().size, 1);
@@ -50,13 +71,20 @@ fn entries_of_a_size_that_no_frame_has_are_refused() {
 fn many_threads_of_several_handles_lose_and_double_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let handles: Vec<Ledger> = (0..3).map(|_| open(dir.path())).collect();
-    let background: Vec<_> = handles.iter().map(|ledger| ledger.start_background().unwrap()).collect();
+    let background: Vec<_> = handles
+        .iter()
+        .map(|ledger| ledger.start_background().unwrap())
+        .collect();
     let mut acknowledged = BTreeSet::new();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..24)
             .map(|number| {
                 let ledger = handles[number % 3].clone();
-                let level = if number % 2 == 0 { Level::Power } else { Level::Process };
+                let level = if number % 2 == 0 {
+                    Level::Power
+                } else {
+                    Level::Process
+                };
                 scope.spawn(move || {
                     (0..100)
                         .map(|turn| {
@@ -75,7 +103,7 @@ fn many_threads_of_several_handles_lose_and_double_nothing() {
     assert_eq!(stored.len(), 2400);
     assert_eq!(stored, acknowledged);
     for service in background {
-        assert_eq!(service.stop().unwrap().unwrap().size, 2400);
+        assert_eq!(service.stop().unwrap().checkpoint.unwrap().size, 2400);
     }
     assert!(handles.iter().all(|ledger| ledger.trouble().is_empty()));
 }
@@ -88,8 +116,15 @@ fn the_background_service_signs_within_a_second_of_an_entry() {
     for size in 1..=2 {
         ledger.append(b"entry", Level::Process).unwrap();
         let start = std::time::Instant::now();
-        while ledger.last_checkpoint().unwrap().is_none_or(|checkpoint| checkpoint.size < size) {
-            assert!(start.elapsed().as_millis() < 1500, "no checkpoint over {size} entries");
+        while ledger
+            .last_checkpoint()
+            .unwrap()
+            .is_none_or(|checkpoint| checkpoint.size < size)
+        {
+            assert!(
+                start.elapsed().as_millis() < 1500,
+                "no checkpoint over {size} entries"
+            );
             std::thread::yield_now();
         }
     }
