@@ -1,7 +1,7 @@
 //! What earlier undos did, read back from their records: so that an undo goes on where a crash stopped it, does
 //! nothing twice, and can itself be undone.
 
-use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, SessionId, State};
+use rescind_model::{ActionId, Content, Effect, EffectId, Outcome, ResourceId, SessionId, State, Value};
 use rescind_supervisor::{Called, Position, Restored, Step, StepEnd, SystemRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -223,7 +223,7 @@ impl Reading {
             }
         }
         if let Some(undone) = last.and_then(|at| self.earlier.undone.get_mut(at)) {
-            undone.effect.after = left.clone();
+            undone.effect.after = with_bodies(left, &undone.effect.after);
         }
     }
 
@@ -249,4 +249,28 @@ impl Reading {
             whole: false,
         });
     }
+}
+
+/// The state left, with its bodies named where they are kept: it was made from them.
+fn with_bodies(left: &State, made_from: &State) -> State {
+    let (State::Present(fields), Some(source)) = (left, made_from.fields()) else {
+        return left.clone();
+    };
+    let mut named = fields.clone();
+    for (name, value) in fields.iter() {
+        let Value::Content(content) = value else { continue };
+        let known = source
+            .content(name)
+            .filter(|kept| content.kept.is_none() && kept.same(content) == Some(true));
+        if let Some(kept) = known.and_then(|known| known.kept.clone()) {
+            named.set(
+                name.to_owned(),
+                Value::Content(Content {
+                    kept: Some(kept),
+                    ..content.clone()
+                }),
+            );
+        }
+    }
+    State::Present(named)
 }

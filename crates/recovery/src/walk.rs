@@ -53,13 +53,11 @@ impl Place<'_> {
         for segment in segments.iter().rev() {
             let before = &segment.before;
             let Some(after) = &segment.after else {
-                if !self.driver.undisturbed(&state, before).same(before) {
-                    let now = std::mem::take(&mut state);
-                    state = if on_conflict == OnConflict::Restore {
-                        before.clone()
-                    } else {
-                        now.clone()
-                    };
+                let now = std::mem::replace(&mut state, before.clone());
+                if !self.driver.undisturbed(&now, before).same(before) {
+                    if on_conflict != OnConflict::Restore {
+                        state.clone_from(&now);
+                    }
                     clashes.push(Clash {
                         before: before.clone(),
                         after: None,

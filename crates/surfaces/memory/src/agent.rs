@@ -1,8 +1,10 @@
 //! An agent's session on the world: captures before, acts, observes after; and what can go wrong with that.
 
 use crate::{Edit, Payments, Records, Shelf, World, Writer, charge_key};
-use rescind_model::{ActionId, Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value};
-use rescind_supervisor::{Called, Caller as _, Driver as _};
+use rescind_model::{
+    ActionId, Content, Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value,
+};
+use rescind_supervisor::{Bodies as _, Called, Caller as _, Driver as _, DriverError};
 
 /// A session of an agent, as a gateway would record it.
 #[derive(Debug)]
@@ -56,12 +58,15 @@ impl<'a> Agent<'a> {
         if matches!(mishap, Mishap::DiedBefore | Mishap::DiedAfter) {
             let trial = self.world.clone();
             trial.edit(&by, edit);
-            intended = keys.iter().map(|key| seen(&Records(&trial), key)).collect();
+            intended = keys
+                .iter()
+                .map(|key| announced(seen(&Records(&trial), key)))
+                .collect();
         }
         if mishap != Mishap::DiedBefore && !self.world.edit(&by, edit) {
             return Vec::new();
         }
-        let after: Vec<State> = keys.iter().map(|key| seen(&driver, key)).collect();
+        let after: Vec<State> = keys.iter().map(|key| observed(&driver, key)).collect();
         let mut effects = Vec::new();
         for (at, (key, (before, after))) in keys.iter().zip(before.into_iter().zip(after)).enumerate() {
             let (before, after, outcome) = match mishap {
@@ -134,4 +139,50 @@ fn captured(driver: &Records<'_>, key: &str) -> State {
     driver
         .capture(&resource(key), key, &now, &Shelf(driver.0))
         .unwrap_or(now)
+}
+
+/// The state an action left: texts are kept for merging, of other bodies the stamp is enough.
+fn observed(driver: &Records<'_>, key: &str) -> State {
+    let State::Present(mut fields) = seen(driver, key) else {
+        return State::Absent;
+    };
+    let text = driver
+        .load(&resource(key), key, "text", u64::MAX)
+        .and_then(|bytes| {
+            let failed = |source| DriverError::NotRecorded {
+                name: key.to_owned(),
+                source,
+            };
+            Shelf(driver.0).keep(&bytes).map_err(failed)
+        });
+    if let (Ok(kept), Some(found)) = (text, fields.content("text")) {
+        let content = Content {
+            kept: kept.kept,
+            ..found.clone()
+        };
+        fields.set("text", Value::Content(content));
+    }
+    State::Present(fields)
+}
+
+/// A state as an intent can say it: stamps and identities are not known before the change is made.
+fn announced(state: State) -> State {
+    let State::Present(fields) = state else {
+        return State::Absent;
+    };
+    let fields = fields
+        .iter()
+        .filter(|(_, value)| !matches!(value, Value::Object(_)));
+    let known = fields.map(|(name, value)| match value {
+        Value::Content(content) => {
+            let content = Content {
+                stamp: None,
+                kept: None,
+                ..content.clone()
+            };
+            (name.to_owned(), Value::Content(content))
+        }
+        other => (name.to_owned(), other.clone()),
+    });
+    State::Present(known.collect())
 }

@@ -45,6 +45,13 @@ pub enum Edit {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// Write the text anew.
+    Write {
+        /// The record.
+        key: String,
+        /// The text.
+        text: String,
+    },
     /// Edit a line of the text.
     Text {
         /// The record.
@@ -87,7 +94,11 @@ impl Edit {
             Self::Table { .. } | Self::Record { .. } | Self::Remove { .. } => {
                 [own].into_iter().chain(parent(own)).map(str::to_owned).collect()
             }
-            Self::Int { .. } | Self::Label { .. } | Self::Blob { .. } | Self::Text { .. } => {
+            Self::Int { .. }
+            | Self::Label { .. }
+            | Self::Blob { .. }
+            | Self::Write { .. }
+            | Self::Text { .. } => {
                 vec![own.to_owned()]
             }
         }
@@ -103,6 +114,7 @@ impl Edit {
             | Self::Int { key, .. }
             | Self::Label { key, .. }
             | Self::Blob { key, .. }
+            | Self::Write { key, .. }
             | Self::Text { key, .. } => key,
         }
     }

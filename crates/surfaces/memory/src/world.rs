@@ -252,6 +252,7 @@ impl World {
             Edit::Int { key, field, value } => self.change(by, key, field, |_| Some(Item::Int(*value))),
             Edit::Label { key, value } => self.change(by, key, "label", |_| Some(Item::Text(value.clone()))),
             Edit::Blob { key, bytes } => self.change(by, key, "blob", |_| Some(self.body(bytes))),
+            Edit::Write { key, text } => self.change(by, key, "text", |_| Some(self.body(text.as_bytes()))),
             Edit::Text { key, edit } => self.change(by, key, "text", |old| match old {
                 Item::Body { bytes, .. } => edit
                     .apply(std::str::from_utf8(bytes).ok()?)
