@@ -14,12 +14,17 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 /// The log of one session. Shared between threads.
-#[derive(Debug)]
 pub struct SessionLog {
     id: SessionId,
     writer: SessionWriter,
     ledger: Ledger,
     level: Level,
+}
+
+impl std::fmt::Debug for SessionLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SessionLog({})", self.id)
+    }
 }
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

@@ -183,3 +183,80 @@ pub fn reap() -> io::Result<Option<(i32, ExitStatus)>> {
     };
     Ok(Some((pid, what)))
 }
+
+/// End the process at once, running nothing more of it (`_exit(2)`).
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+/// How the process behind a pidfd ended, also when somebody else has reaped it (PIDFD_GET_INFO with
+/// PIDFD_INFO_EXIT, Linux 6.15). `None` where the kernel can't say.
+#[must_use]
+pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
+    const GET_INFO: libc::c_ulong = 0xc050_ff0b;
+    const INFO_EXIT: u64 = 1 << 3;
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        ids: [u32; 11],
+        exit_code: i32,
+        rest: [u64; 2],
+    }
+    let mut info = Info { mask: INFO_EXIT, ..Info::default() };
+    // SAFETY: the request's size field (0x50 = 80) is the size of `Info`, which is zeroed and outlives the call.
+    let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
+    if result < 0 || info.mask & INFO_EXIT == 0 {
+        return None;
+    }
+    let status = info.exit_code;
+    Some(if libc::WIFSIGNALED(status) {
+        ExitStatus::Signaled(libc::WTERMSIG(status))
+    } else {
+        ExitStatus::Exited(libc::WEXITSTATUS(status))
+    })
+}
+
+/// End this process by a signal, with its default disposition and without a core file: so that whoever waits sees
+/// the same status as of the program that stood behind it.
+pub fn end_by_signal(signal: i32) {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: plain numbers, a valid disposition, and pointers to live values.
+    unsafe {
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+        libc::signal(signal, libc::SIG_DFL);
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::kill(libc::getpid(), signal);
+    }
+}
+
+/// Whether any seccomp filter is on this process.
+#[must_use]
+pub fn has_filter() -> bool {
+    std::fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|v| v.trim() == "2")))
+}
+
+/// Whether a filter with a listener is on this process, so that there can't be a second one. Tried out in a child.
+#[must_use]
+pub fn listener_is_taken() -> bool {
+    let Ok(side) = fork() else { return false };
+    match side {
+        Fork::Child => {
+            let taken = forbid_new_privileges().is_ok()
+                && matches!(install_filter(&Filter::new(&[])), Err(error) if error.raw_os_error() == Some(libc::EBUSY));
+            exit_now(i32::from(taken))
+        }
+        Fork::Parent(pid) => {
+            let mut status = 0;
+            // SAFETY: the pointer is to a live integer.
+            unsafe { libc::waitpid(pid, &raw mut status, 0) };
+            libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 1
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod cell;
 // mod driver;
+pub mod gateway;
 // pub mod manifest;
 mod object;
 pub mod read;

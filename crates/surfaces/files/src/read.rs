@@ -11,6 +11,7 @@ mod xattr;
 pub use body::{digest, full, open_file, settle};
 pub use look::{Look, look, look_at};
 pub use xattr::{MAX_VALUE, xattrs};
+pub(crate) use xattr::xattrs_of;
 
 use crate::object::Kind;
 use crate::state;

@@ -31,7 +31,7 @@ impl Gateway {
             Call::Exec { path, argv, envp, flags } => {
                 return Some(self.exec(listener, call, viewer, super::nodes::ExecCall { path, argv, envp, flags }));
             }
-            Call::Exit(code) => return self.exit(call, process, code),
+            Call::Exit(code) => return self.exit(process, code),
             _ => {}
         }
         let done = self.act(listener, call, viewer, node, what);

@@ -27,6 +27,8 @@ pub struct Launch {
     pub argv: Vec<std::ffi::OsString>,
     /// Whether the agent may be started although this kernel can't keep it from signalling the supervisor.
     pub without_signal_scope: bool,
+    /// Variables set for the agent.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
 }
 
 /// What the guardian and the front tell and are told, as five bytes: a letter and a number.
@@ -120,6 +122,13 @@ pub struct Seat {
     pub agent: OwnedFd,
 }
 
+impl Seat {
+    /// Supervision never began: the front ends with this code. Does nothing where the front has its word already.
+    pub fn refuse(&self, code: i32) {
+        let _the_front_is_gone_then = Message::Exited(code).send(&self.front);
+    }
+}
+
 const FORWARDED: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1, Signal::USR2];
 
 /// Fork into front, supervisor, guardian and agent. Returns in the supervisor with its seat, and in the front, once
@@ -146,6 +155,8 @@ pub fn launch(launch: &Launch) -> io::Result<Result<Seat, ExitStatus>> {
                 Fork::Parent(guardian_process) => {
                     drop((other, agent_other));
                     rescind_sys::set_name("rescind-super");
+                    rescind_sys::adopt_orphans()?;
+                    rescind_sys::become_untraceable()?;
                     Ok(Ok(Seat { front: supervisor, front_process, guardian, guardian_process, agent }))
                 }
                 Fork::Child => {
@@ -271,6 +282,11 @@ fn end_tree() {
     }
 }
 
+/// The same from the supervisor, when the guardian is gone: it is the next reaper, having adopted orphans itself.
+pub fn end_tree_from_here() {
+    end_tree();
+}
+
 /// All living processes below `root`, from `/proc`.
 fn descendants(root: i32) -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -313,12 +329,16 @@ pub fn detach() {
 fn become_agent(socket: OwnedFd, launch: &Launch, signals: &SignalGate) -> ! {
     let Some((program, arguments)) = launch.argv.split_first() else { exit_now(126) };
     if let Err(error) = prepare(&socket, launch) {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            // The supervisor could not begin, and has said why.
+            exit_now(125);
+        }
         eprintln!("rescind: the agent was not started, nothing was changed: {error}");
         exit_now(125);
     }
     drop(socket);
     signals.release();
-    let error = Command::new(program).args(arguments).exec();
+    let error = Command::new(program).args(arguments).envs(launch.environment.iter().cloned()).exec();
     eprintln!("rescind: `{}` can't be run: {error}", program.display());
     exit_now(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
 }
@@ -337,7 +357,7 @@ fn prepare(socket: &OwnedFd, launch: &Launch) -> io::Result<()> {
     let mut go = [0_u8; 1];
     match rustix::io::read(socket, &mut go)? {
         1 => Ok(()),
-        _ => Err(io::Error::other("the supervisor is gone")),
+        _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
     }
 }
 

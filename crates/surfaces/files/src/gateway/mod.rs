@@ -45,6 +45,8 @@ pub struct Options {
     pub largest: u64,
     /// What to do with changes that can't be captured.
     pub uncaptured: Uncaptured,
+    /// Whether connections to processes that could act for the agent are refused.
+    pub refuse_escapes: bool,
     /// Whether output is recorded.
     pub record_output: bool,
     /// Directories and files of rescind itself.
@@ -74,6 +76,12 @@ pub(crate) struct Gateway {
     escapes: BTreeMap<(String, String), u64>,
     /// Messages for the person at the terminal, each said once.
     said: std::collections::BTreeSet<&'static str>,
+    /// What was refused, each with its reason and how often.
+    refusals: BTreeMap<(String, String), u64>,
+    /// The path that the call at hand names, for messages.
+    last_name: Option<String>,
+    /// Whether the books are closed.
+    closed: bool,
     watch: output::Outputs,
 }
 

@@ -220,7 +220,7 @@ impl Gateway {
         for (name, value) in &new {
             if old.get(name) != Some(value) {
                 let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
-                let value = self.rules.redact_env(&name, &value).into_owned();
+                let value = self.rules.redact_env(&name, &value);
                 form.set.insert(name.into_owned(), value);
             }
         }
@@ -233,7 +233,7 @@ impl Gateway {
     }
 
     /// A process is about to end by itself.
-    pub fn exit(&mut self, call: &Notification, process: i32, code: i32) -> Option<Answer> {
+    pub fn exit(&mut self, process: i32, code: i32) -> Option<Answer> {
         let Some(node) = self.tree.get(process).map(|entry| entry.node) else { return Some(Answer::Continue) };
         self.tree.name_children(process, node);
         for child in self.tree.take_named(node) {
@@ -246,7 +246,7 @@ impl Gateway {
         }
         if self.tree.alive(node) == 1 {
             let exit = info.exit.unwrap_or(ExitForm::Unknown);
-            if is_main && self.watch.drain_before_exit(call, node) {
+            if is_main && self.watch.drain(node).is_some() {
                 return None;
             }
             self.finish(node, exit);
@@ -307,6 +307,10 @@ impl Gateway {
             return direct;
         }
         let Some(agent) = self.nodes.get(&node) else { return node };
+        if self.last_node == node {
+            // It has started nothing yet: what it writes is its own node's.
+            return node;
+        }
         let n = self.last_node + 1;
         let record = NodeStarted {
             n,

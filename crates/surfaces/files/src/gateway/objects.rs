@@ -60,6 +60,7 @@ impl Gateway {
             ino: found.ino,
             btime: found.btime,
             kind: found.kind().to_owned(),
+            gone: false,
             path: text_from_bytes(path),
         }))?;
         Ok(())

@@ -222,8 +222,7 @@ impl Gateway {
         let file = look::open(place.directory.as_fd(), &place.name).map_err(|error| {
             Refusal::NotCaptured(format!("it can't be read, so it can't be saved ({error})"))
         })?;
-        let (_, locator) = self.log.put_file(&file, found.size, recreatable)?;
-        Ok(Some(locator))
+        Ok(Some(self.log.put_file(&file, found.size, recreatable)?.locator))
     }
 
     /// The effect on a cell is over: record what it left. `now`: what was just seen there, if it was looked at.

@@ -1,7 +1,7 @@
 //! Extended attributes of a directory entry. There is no call that takes a folder and a name before Linux 6.13, so the
 //! folder's descriptor is named through `/proc/self/fd`: a link that leads to it whatever its path has become.
 
-use rustix::fs::{lgetxattr, llistxattr};
+use rustix::fs::{getxattr, lgetxattr, listxattr, llistxattr};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
@@ -17,16 +17,36 @@ const SMALL: usize = 1_024;
 ///
 /// # Errors
 /// An attribute is there and can't be read.
-pub fn xattrs(folder: BorrowedFd<'_>, name: &OsStr, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
-    let path = path(folder, name)?;
+pub fn xattrs(folder: BorrowedFd<'_>, name: &OsStr, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    all(&entry(folder, name)?, Follow::No, each)
+}
+
+/// As [`xattrs`], of what a descriptor is open on (`O_PATH` will do).
+pub(crate) fn xattrs_of(opened: BorrowedFd<'_>, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    let path = CString::new(format!("/proc/self/fd/{}", opened.as_raw_fd()))?;
+    all(&path, Follow::Yes, each)
+}
+
+/// Whether the path ends in the link of a descriptor, which is to be followed, or in a name, which is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follow {
+    Yes,
+    No,
+}
+
+fn all(path: &CStr, follow: Follow, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    let list = |buffer: &mut [u8]| match follow {
+        Follow::Yes => listxattr(path, buffer),
+        Follow::No => llistxattr(path, buffer),
+    };
     let mut small = [0_u8; SMALL];
     let large;
-    let names = match llistxattr(path.as_c_str(), &mut small[..]) {
+    let names = match list(&mut small[..]) {
         Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(()),
         Ok(length) => small.get(..length).unwrap_or_default(),
         Err(Errno::RANGE) => {
             let mut buffer = vec![0_u8; MAX_VALUE];
-            let length = llistxattr(path.as_c_str(), &mut buffer[..])?;
+            let length = list(&mut buffer[..])?;
             buffer.truncate(length);
             large = buffer;
             large.as_slice()
@@ -34,21 +54,24 @@ pub fn xattrs(folder: BorrowedFd<'_>, name: &OsStr, mut each: impl FnMut(&[u8], 
         Err(error) => return Err(error.into()),
     };
     for name in names.split_inclusive(|byte| *byte == 0) {
-        let Ok(name) = CStr::from_bytes_with_nul(name) else {
-            continue;
-        };
-        value(&path, name, |value| each(name.to_bytes(), value))?;
+        if let Ok(name) = CStr::from_bytes_with_nul(name) {
+            value(path, follow, name, |value| each(name.to_bytes(), value))?;
+        }
     }
     Ok(())
 }
 
-fn value(path: &CStr, name: &CStr, each: impl FnOnce(&[u8])) -> io::Result<()> {
+fn value(path: &CStr, follow: Follow, name: &CStr, each: impl FnOnce(&[u8])) -> io::Result<()> {
+    let get = |buffer: &mut [u8]| match follow {
+        Follow::Yes => getxattr(path, name, buffer),
+        Follow::No => lgetxattr(path, name, buffer),
+    };
     let mut small = [0_u8; SMALL];
-    match lgetxattr(path, name, &mut small[..]) {
+    match get(&mut small[..]) {
         Ok(length) => each(small.get(..length).unwrap_or_default()),
         Err(Errno::RANGE) => {
             let mut large = vec![0_u8; MAX_VALUE];
-            let length = lgetxattr(path, name, &mut large[..])?;
+            let length = get(&mut large[..])?;
             each(large.get(..length).unwrap_or_default());
         }
         // Taken away since it was listed.
@@ -59,12 +82,8 @@ fn value(path: &CStr, name: &CStr, each: impl FnOnce(&[u8])) -> io::Result<()> {
 }
 
 /// The path of a folder's entry through the folder's descriptor.
-pub(crate) fn path(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<CString> {
-    let mut path = format!("/proc/self/fd/{}", folder.as_raw_fd()).into_bytes();
-    path.push(b'/');
-    if name.is_empty() {
-        path.push(b'.');
-    }
-    path.extend_from_slice(name.as_bytes());
+fn entry(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<CString> {
+    let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+    path.extend_from_slice(if name.is_empty() { b"." } else { name.as_bytes() });
     Ok(CString::new(path)?)
 }

@@ -1,0 +1,324 @@
+//! `rescind run`: put an agent under supervision.
+
+use clap::{Args, ValueEnum};
+use rescind_files::gateway::{self, Finished, Launch, Options, Seat, Uncaptured};
+use rescind_model::{Level, SessionId};
+use rescind_supervisor::journal::{SessionKind, SessionOpened};
+use rescind_supervisor::{Home, Store, StoreError, now, process_mark, salt, session_id};
+use rescind_sys::ExitStatus;
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Arguments of `rescind run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Which program is the agent, by name, where the first one that is no launcher is not it
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// What a recorded step survives: the death of any process, or also a power cut (slower)
+    #[arg(long, value_enum, default_value_t = Durability::Process)]
+    pub durability: Durability,
+    /// Changes that can't be captured (a device, a foreign file system, a file over the limit): refuse them, or let
+    /// them pass and say so
+    #[arg(long, value_enum, default_value_t = OnUncaptured::Refuse)]
+    pub uncaptured: OnUncaptured,
+    /// The largest file that is captured by copying, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub capture_limit: u64,
+    /// Connections to daemons that could act for the agent outside (docker, tmux, D-Bus, ...): record or refuse them
+    #[arg(long, value_enum, default_value_t = OnEscape::Record)]
+    pub escapes: OnEscape,
+    /// Don't record what actions write
+    #[arg(long)]
+    pub no_output: bool,
+    /// Start although this kernel lacks something that is not vital; see `rescind status` for the names
+    #[arg(long, value_name = "NAME")]
+    pub without: Vec<String>,
+    /// Say nothing at the end
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// The agent's command
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `--durability`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// The death of any process.
+    Process,
+    /// A power cut.
+    Power,
+}
+
+/// `--uncaptured`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnUncaptured {
+    /// They fail.
+    Refuse,
+    /// They pass, and are reported.
+    Allow,
+}
+
+/// `--escapes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnEscape {
+    /// They pass, and are reported.
+    Record,
+    /// They fail, and are reported.
+    Refuse,
+}
+
+/// The variable that tells programs of a session which one it is.
+pub const SESSION_VARIABLE: &str = "RESCIND_SESSION";
+const FAILED: i32 = 125;
+
+/// Run an agent. Never returns to the caller's thread in the supervisor process; returns the exit code in the front.
+#[must_use]
+pub fn run(args: &RunArgs) -> i32 {
+    if inside_supervised_tree() {
+        return join_outer(&args.command);
+    }
+    let lacks = rescind_sys::probe();
+    if let Some(lack) =
+        lacks.iter().find(|lack| lack.fatal || !args.without.iter().any(|name| name == lack.name))
+    {
+        eprintln!("error[kernel-lacks]: this kernel lacks {}", lack.what);
+        eprintln!("nothing was started");
+        if !lack.fatal {
+            eprintln!("help: `rescind run --without {}` starts without it", lack.name);
+        }
+        return FAILED;
+    }
+    let home = match Home::from_environment() {
+        Ok(home) => home,
+        Err(error) => {
+            eprintln!("error[store-unreachable]: {error}; nothing was started");
+            return FAILED;
+        }
+    };
+    let id = session_id();
+    let launch = Launch {
+        argv: args.command.clone(),
+        without_signal_scope: args.without.iter().any(|name| name == "landlock-scope"),
+        environment: vec![(SESSION_VARIABLE.into(), id.to_string().into())],
+    };
+    match gateway::launch(&launch) {
+        Ok(Err(status)) => end_like(status),
+        Ok(Ok(seat)) => {
+            let code = supervise(args, &home, &id, &seat);
+            // The front waits for its word; if supervision never began, this is it.
+            seat.refuse(code);
+            std::process::exit(code)
+        }
+        Err(error) => {
+            eprintln!("error[kernel-lacks]: the agent's processes can't be made: {error}; nothing was started");
+            FAILED
+        }
+    }
+}
+
+/// In the front: end as the agent ended.
+fn end_like(status: ExitStatus) -> i32 {
+    match status {
+        ExitStatus::Exited(code) => code,
+        ExitStatus::Signaled(signal) => {
+            rescind_sys::end_by_signal(signal);
+            128 + signal
+        }
+        ExitStatus::Stopped(_) | ExitStatus::Continued => FAILED,
+    }
+}
+
+fn supervise(args: &RunArgs, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
+    match supervise_in_store(args, home, id, seat) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("error[store-unreachable]: {}; the agent was not started, nothing was changed", chain(&*error));
+            FAILED
+        }
+    }
+}
+
+fn supervise_in_store(
+    args: &RunArgs,
+    home: &Home,
+    id: &SessionId,
+    seat: &Seat,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Store::open(home.clone())?;
+    let own = own_paths(&store)?;
+    let level = match args.durability {
+        Durability::Process => Level::Process,
+        Durability::Power => Level::Power,
+    };
+    let opened = opened(args, &store, id);
+    let log = Arc::new(store.begin(id, opened, level)?);
+    let background = store.ledger().start_background()?;
+    let syncing = sync_soon(&log);
+    let options = Options {
+        agent: args.agent.clone(),
+        largest: args.capture_limit << 20,
+        uncaptured: match args.uncaptured {
+            OnUncaptured::Refuse => Uncaptured::Refuse,
+            OnUncaptured::Allow => Uncaptured::Allow,
+        },
+        refuse_escapes: args.escapes == OnEscape::Refuse,
+        record_output: !args.no_output,
+        own,
+    };
+    let quiet = args.quiet;
+    let ledger = store.ledger().clone();
+    let session = id.clone();
+    gateway::run(seat, Arc::clone(&log), store.rules(), options, |finished| {
+        let _signed_by_the_service_else = ledger.checkpoint();
+        if !quiet {
+            eprint!("{}", last_lines(&session, finished));
+        }
+    })?;
+    drop(syncing);
+    background.stop()?;
+    Ok(())
+}
+
+/// Bring the journal to the disk within 50 ms of each write: level `process` with a power cut's loss bounded.
+fn sync_soon(log: &Arc<rescind_supervisor::SessionLog>) -> std::sync::mpsc::Sender<()> {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let log = Arc::clone(log);
+    let _without_it_only_a_power_cut_loses_more = std::thread::Builder::new().name("sync".to_owned()).spawn(move || {
+        let wait = std::time::Duration::from_millis(40);
+        while stopped.recv_timeout(wait) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if log.sync().is_err() {
+                return;
+            }
+        }
+    });
+    stop
+}
+
+fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
+    let argv: Vec<String> = args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let agent = args.agent.clone().or_else(|| argv.first().map(|first| base(first).to_owned()));
+    SessionOpened {
+        id: id.to_string(),
+        salt: salt(),
+        kind: SessionKind::Run,
+        time: now().to_string(),
+        agent: agent.unwrap_or_default(),
+        argv: store.rules().redact_argv(&argv),
+        cwd: std::env::current_dir().unwrap_or_default().display().to_string(),
+        user: std::env::var("USER").unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string()),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        supervisor: process_mark(std::process::id()),
+        undoes: None,
+        scope: None,
+    }
+}
+
+/// What no supervised process may change: the state directory, and the folders for pins on other file systems, which
+/// are made here for the file systems an agent is likely to work on.
+fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
+    let mut own = vec![store.home().root().to_path_buf()];
+    let mut devices = vec![store.home().root().metadata().map_or(0, |found| found.dev())];
+    let places = [
+        std::env::current_dir().ok(),
+        std::env::var_os("HOME").map(PathBuf::from),
+        Some(std::env::temp_dir()),
+        Some(PathBuf::from("/dev/shm")),
+    ];
+    for place in places.into_iter().flatten() {
+        let Ok(device) = place.metadata().map(|found| found.dev()) else { continue };
+        if devices.contains(&device) {
+            continue;
+        }
+        devices.push(device);
+        let Some(root) = Home::pin_root(&place) else { continue };
+        store.vault().add_pin_root(&root)?;
+        own.push(root);
+    }
+    Ok(own)
+}
+
+/// What is said when the agent has ended: what changed, whether all of it can be undone, and the command for it.
+fn last_lines(session: &SessionId, finished: &Finished) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    let gaps: u64 = finished.missing.iter().map(|(_, _, count)| count).sum();
+    let undo = match (finished.changed, gaps) {
+        (0, 0) => "nothing changed".to_owned(),
+        (changed, 0) => format!("{} changed, all of it can be undone: rescind undo {session}", paths(changed)),
+        (changed, gaps) => format!(
+            "{} changed; {gaps} of its doings can't be undone (below), the rest can: rescind undo {session}",
+            paths(changed)
+        ),
+    };
+    let _infallible = writeln!(text, "rescind: {undo}");
+    let mut list = |label: &str, entries: &[(String, String, u64)]| {
+        for (what, why, count) in entries.iter().take(SHOWN) {
+            let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+            let _infallible = writeln!(text, "  {label}: {}: {}{times}", printable(what), printable(why));
+        }
+        if entries.len() > SHOWN {
+            let _infallible = writeln!(text, "  {label}: {} more, see rescind log", entries.len() - SHOWN);
+        }
+    };
+    list("not captured", &finished.missing);
+    list("refused", &finished.refused);
+    list("outside", &finished.escapes);
+    if finished.background > 0 {
+        let _infallible = writeln!(
+            text,
+            "  {} in the background, still under supervision: rescind kill {session}",
+            if finished.background == 1 {
+                "1 process goes on".to_owned()
+            } else {
+                format!("{} processes go on", finished.background)
+            }
+        );
+    }
+    text
+}
+
+const SHOWN: usize = 8;
+
+fn paths(count: u64) -> String {
+    if count == 1 { "1 path".to_owned() } else { format!("{count} paths") }
+}
+
+/// A text from an agent without what would steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
+fn base(path: &str) -> &str {
+    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Whether this process is already supervised: the kernel allows one listener, so a second one is refused.
+#[must_use]
+pub fn inside_supervised_tree() -> bool {
+    rescind_sys::has_filter() && rescind_sys::listener_is_taken()
+}
+
+/// `rescind run` inside a session: the command joins it.
+fn join_outer(command: &[OsString]) -> i32 {
+    let session = std::env::var(SESSION_VARIABLE).unwrap_or_else(|_| "around this one".to_owned());
+    eprintln!("rescind: already supervised: `rescind run` joins the session {session}");
+    let Some((program, arguments)) = command.split_first() else { return 2 };
+    let error = std::process::Command::new(program).args(arguments).exec();
+    eprintln!("rescind: `{}` can't be run: {error}", program.display());
+    if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }
+}

@@ -1,0 +1,90 @@
+//! Saving what is about to be overwritten.
+
+use super::index::numbered;
+use super::{Stop, Undoing, object};
+use crate::cell::Cell;
+use crate::object::Kind;
+use crate::read::{self, Look};
+use crate::state;
+use rescind_model::{Content, State};
+use rescind_supervisor::Bodies;
+use std::io;
+
+/// Files up to this length, in bytes, are kept as bytes: many of them share a place in the vault.
+const SMALL: u64 = 32 << 10;
+
+impl Undoing {
+    /// The state with its body kept, if it has one. What the plan only moves elsewhere is not saved.
+    pub(crate) fn capture(&mut self, cell: &Cell, now: &State, bodies: &dyn Bodies) -> Result<State, Stop> {
+        let Some(body) = state::content(now).filter(|body| body.kept.is_none() && body.length > 0) else {
+            return Ok(now.clone());
+        };
+        let own = numbered(cell, now);
+        if own.is_some_and(|own| self.index.wanted_elsewhere(&own, cell) && !self.index.wants(cell, &own)) {
+            return Ok(now.clone());
+        }
+        let changed = || Stop::Io(io::Error::other("it was changed after it had been looked at"));
+        let folder = self.find(cell)?.ok_or_else(changed)?;
+        let look = read::look(folder.fd(), cell.name())?.ok_or_else(changed)?;
+        if look.kind != Kind::File || look.size != body.length {
+            return Err(changed());
+        }
+        let kept = self.keep(cell, now, &look, bodies)?;
+        let after = read::look(folder.fd(), cell.name())?.ok_or_else(changed)?;
+        let same = match (&kept.digest, &body.digest) {
+            (Some(kept), Some(known)) => kept == known,
+            _ => after.unchanged_since(&look) && self.has_body_of(cell, &look, now)?,
+        };
+        if !same {
+            return Err(changed());
+        }
+        let content = Content {
+            digest: kept.digest.or(body.digest),
+            kept: kept.kept,
+            ..body.clone()
+        };
+        Ok(state::with_content(now, content))
+    }
+
+    /// Whether the file looked at still has the body of `now`; read and hashed where only that tells.
+    fn has_body_of(&mut self, cell: &Cell, look: &Look, now: &State) -> Result<bool, Stop> {
+        if read::settle(look, now).is_some() {
+            return Ok(true);
+        }
+        let found = self.read(cell, Some(now))?;
+        Ok(state::content(&found).is_some() && state::content(&found) == state::content(now))
+    }
+
+    /// Keep what is in a cell: its bytes where it is small, has other links or will be written in place; else the very
+    /// file, which costs nothing however long it is.
+    fn keep(&mut self, cell: &Cell, now: &State, look: &Look, bodies: &dyn Bodies) -> Result<Content, Stop> {
+        let folder = self.find(cell)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let goes = self.index.at(cell).is_some_and(|planned| {
+            let target = &planned.step.target;
+            !target.exists() || object(target).is_some_and(|target| object(now) != Some(target))
+        });
+        if look.size > SMALL && goes && look.nlink == 1 {
+            let kept = bodies.pin(folder.fd(), cell.name())?;
+            if kept.is_some() {
+                return Ok(Content {
+                    kept,
+                    ..read::body_of(look)
+                });
+            }
+        }
+        match read::open_file(folder.fd(), cell.name(), look) {
+            Ok(file) => Ok(bodies.keep_file(&file)?),
+            // It may not be read, but it can be kept as it is.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && goes => {
+                match bodies.pin(folder.fd(), cell.name())? {
+                    Some(kept) => Ok(Content {
+                        kept: Some(kept),
+                        ..read::body_of(look)
+                    }),
+                    None => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! One step: what a cell holds becomes what it should hold.
+
+use super::attributes::Inode;
+use super::folders::Opened;
+use super::index::numbered;
+use super::make::{Temporary, as_left, fillable, write_body};
+use super::replace::rename;
+use super::moving::Source;
+use super::{Note, Stop, Undoing, half, kept, object};
+use crate::cell::Cell;
+use crate::object::Kind;
+use crate::read::{self, Look};
+use crate::state;
+use rescind_model::{Fields, ObjectId, SessionId, State};
+use rescind_supervisor::{Bodies, Intents, Restored, Step};
+use rustix::fs::{Mode, OFlags, RenameFlags, openat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+
+/// What a step is carried out with.
+pub(crate) struct Job<'a> {
+    pub(crate) cell: &'a Cell,
+    pub(crate) step: &'a Step,
+    pub(crate) bodies: &'a dyn Bodies,
+    pub(crate) intents: &'a mut dyn Intents,
+}
+
+impl Job<'_> {
+    fn intend(&mut self, before: &State) -> Result<(), Stop> {
+        let step = self.step;
+        self.intents
+            .intend(&step.resource, &step.name, before, &step.target)
+            .map_err(Stop::NotRecorded)
+    }
+}
+
+impl Undoing {
+    pub(crate) fn restore(
+        &mut self,
+        cell: &Cell,
+        step: &Step,
+        bodies: &dyn Bodies,
+        intents: &mut dyn Intents,
+    ) -> Result<Restored, Stop> {
+        let State::Present(target) = &step.target else {
+            return self.remove(cell, step, bodies, intents);
+        };
+        if cell.is_folder_itself() {
+            let why = "a folder is changed by the entry that it is, not by itself";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why).into());
+        }
+        let mut job = Job {
+            cell,
+            step,
+            bodies,
+            intents,
+        };
+        let mut announced = false;
+        if !step.expected.exists() {
+            match self.place(&mut job, target, &mut announced) {
+                Err(stop) if stop.is(io::ErrorKind::AlreadyExists) => {}
+                other => return other,
+            }
+        }
+        self.change(&mut job, target)
+    }
+
+    /// Bring something into a cell in which there is nothing. `AlreadyExists`: there is.
+    fn place_new(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
+        self.place(job, target, &mut false)
+    }
+
+    fn place(
+        &mut self,
+        job: &mut Job<'_>,
+        target: &Fields,
+        announced: &mut bool,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let source = self.source(cell, &job.step.target)?;
+        let found = match &source {
+            Source::None => None,
+            Source::Move(found) | Source::Link(found) => Some(found),
+        };
+        let moves = matches!(source, Source::Move(_));
+        let mut left = None;
+        self.within(cell, |undoing, folder| {
+            if !*announced {
+                job.intend(&State::Absent)?;
+                *announced = true;
+            }
+            left = Some(match found {
+                Some(found) if moves => {
+                    undoing.bring_over(cell, folder, (&State::Absent, None), found, job.intents)?;
+                    undoing.touch_up(job, folder, target)?
+                }
+                Some(found) => {
+                    let look = undoing.link_over(folder, cell.name(), found)?;
+                    undoing.bind_to(job, &look)?;
+                    undoing.touch_up(job, folder, target)?
+                }
+                None => undoing.place_made(job, folder, target)?,
+            });
+            Ok(())
+        })?;
+        Ok(Restored::Done {
+            left: left.unwrap_or(State::Absent),
+        })
+    }
+
+    /// Make it again: a file of plain bytes directly at its place, anything else complete before it gets its name.
+    fn place_made(&mut self, job: &Job<'_>, folder: &Opened, target: &Fields) -> Result<State, Stop> {
+        let cell = job.cell;
+        let temporary = Temporary::of(cell).new_name();
+        let is_file = state::kind_of(target) == Some(Kind::File);
+        if is_file && Self::is_plain(folder, target) {
+            let pinned = Self::link_pin(folder, &temporary, target, job.bodies)?;
+            if !pinned {
+                let look = self.make_file(folder, cell.name(), target, job.bodies)?;
+                self.bind_to(job, &look)?;
+                return Ok(as_left(&job.step.target, &look));
+            }
+            super::make::finish_build(folder, &temporary, target)?;
+        } else {
+            self.build(folder, &temporary, target, job.bodies)?;
+        }
+        if let Err(error) = rename(folder, &temporary, cell.name(), RenameFlags::NOREPLACE) {
+            super::make::discard(folder, &temporary)?;
+            return Err(error.into());
+        }
+        // A rename has changed its ctime.
+        let look = read::look(folder.fd(), cell.name())?.ok_or_else(not_found)?;
+        self.bind_to(job, &look)?;
+        Ok(as_left(&job.step.target, &look))
+    }
+
+    /// The cell holds something, or did when the plan was made.
+    fn change(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let folder = self.enter(cell)?;
+        let now = self.read_real(cell, Some(&job.step.expected))?;
+        let look = read::look(folder.fd(), cell.name())?;
+        if now.exists() && state::undisturbed(&now, &job.step.target).same(&job.step.target) {
+            return self.is_there(job, look);
+        }
+        let Some(look) = look else {
+            // Nothing there: taken away by us in passing, or by somebody else.
+            let ours = self.parked.get(cell) == Some(&None);
+            return if ours || !job.step.expected.exists() {
+                self.place_absent(job, target)
+            } else {
+                Ok(Restored::Drifted { now: State::Absent })
+            };
+        };
+        if !now.exists() {
+            return self.replace_half_made(job, &folder, &look, target);
+        }
+        let Some(found) = self.accepted(cell, &now, &job.step.expected)? else {
+            return Ok(Restored::Drifted { now });
+        };
+        self.exchange(job, &look, &found, target)
+    }
+
+    /// It is as it should be already. Where we brought it here in passing, nobody has been told.
+    fn is_there(&mut self, job: &mut Job<'_>, look: Option<Look>) -> Result<Restored, Stop> {
+        if let Some(look) = look.filter(|look| look.kind == Kind::Dir) {
+            self.bind_to(job, &look)?;
+        }
+        let ours = self.parked.get(job.cell).is_some_and(Option::is_some);
+        if !ours || job.step.expected.same(&job.step.target) {
+            return Ok(Restored::Already);
+        }
+        job.intend(&job.step.expected)?;
+        let left = match (look, state::content(&job.step.target)) {
+            (Some(look), Some(_)) => as_left(&job.step.target, &look),
+            _ => job.step.target.clone(),
+        };
+        Ok(Restored::Done { left })
+    }
+
+    fn place_absent(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        match self.place_new(job, target) {
+            Err(stop) if stop.is(io::ErrorKind::AlreadyExists) => self.drifted(cell),
+            other => other,
+        }
+    }
+
+    /// From what is there, known and ours to change, to the target.
+    fn exchange(
+        &mut self,
+        job: &mut Job<'_>,
+        look: &Look,
+        found: &State,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let wanted = object(&job.step.target);
+        let same_inode = wanted.is_none() || wanted == object(found);
+        if same_inode {
+            return self.in_same_inode(job, look, found, target);
+        }
+        let source = self.source(cell, &job.step.target)?;
+        let left = match source {
+            Source::Move(from) => {
+                job.intend_captured(self, found)?;
+                self.within(cell, |undoing, folder| {
+                    undoing.bring_over(cell, folder, (found, Some(look)), &from, job.intents)?;
+                    undoing.touch_up(job, folder, target)
+                })?
+            }
+            Source::Link(from) => {
+                job.intend_captured(self, found)?;
+                self.within(cell, |undoing, folder| {
+                    let temporary = Temporary::of(cell).new_name();
+                    super::make::discard(folder, &temporary)?;
+                    let new = undoing.link_over(folder, &temporary, &from)?;
+                    undoing.swap_in(cell, folder, &temporary, &new, look)?;
+                    undoing.bind_to(job, &new)?;
+                    undoing.touch_up(job, folder, target)
+                })?
+            }
+            Source::None if look.kind == Kind::Dir && state::kind_of(target) == Some(Kind::Dir) => {
+                // Any folder will do: what is in it is others' or has steps of its own.
+                job.intend_captured(self, found)?;
+                self.take_over(job, found)?;
+                self.bind_to(job, look)?;
+                self.within(cell, |_, folder| bring(folder, cell, look, &fillable(target, Kind::Dir)))?;
+                job.step.target.clone()
+            }
+            Source::None => return self.made_anew(job, look, found, target),
+        };
+        Ok(Restored::Done { left })
+    }
+
+    /// The inode stays, or is replaced by one that is to be the same object.
+    fn in_same_inode(
+        &mut self,
+        job: &mut Job<'_>,
+        look: &Look,
+        found: &State,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let as_it_is = state::kind(found) == state::kind_of(target) && same_body(found, target);
+        if as_it_is {
+            job.intend_captured(self, found)?;
+            let left = self.within(cell, |_, folder| {
+                let look = bring(folder, cell, look, &fillable(target, look.kind))?;
+                Ok(as_left(&job.step.target, &look))
+            })?;
+            return Ok(Restored::Done { left });
+        }
+        let in_place = look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
+        if in_place {
+            return self.write_in_place(job, look, found, target);
+        }
+        self.made_anew(job, look, found, target)
+    }
+
+    /// Something new in the place of what is there.
+    fn made_anew(
+        &mut self,
+        job: &mut Job<'_>,
+        look: &Look,
+        found: &State,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let before = job.captured(self, found)?;
+        let mut announced = false;
+        let left = self.within(cell, |undoing, folder| {
+            let temporary = Temporary::of(cell).new_name();
+            let new = undoing.build(folder, &temporary, target, job.bodies)?;
+            if new.identity == look.identity {
+                super::make::discard(folder, &temporary)?;
+                return Err(Stop::BodyLost("it was saved as the very file that has changed".to_owned()));
+            }
+            if !announced {
+                job.intend(&before)?;
+                announced = true;
+            }
+            undoing.swap_in(cell, folder, &temporary, &new, look)?;
+            undoing.bind_to(job, &new)?;
+            let look = read::look(folder.fd(), cell.name())?;
+            Ok(look.map_or(State::Absent, |look| as_left(&job.step.target, &look)))
+        })?;
+        Ok(Restored::Done { left })
+    }
+
+    /// Write a file with several links in place, so that all of them show it. A note says so until it is done: a crash
+    /// leaves the file half written, and the note has its state before.
+    fn write_in_place(
+        &mut self,
+        job: &mut Job<'_>,
+        look: &Look,
+        found: &State,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let before = job.captured(self, found)?;
+        job.intend(&before)?;
+        let number = object(found);
+        if let Some(object) = number {
+            let session = cell.session.clone();
+            self.note(&Note::Writing {
+                session,
+                object,
+                state: before,
+            })?;
+        }
+        let left = self.within(cell, |undoing, folder| {
+            let mut inode = Inode::hold(folder.fd(), cell.name())?;
+            if !inode.look.unchanged_since(look) && !undoing.is_half_written(cell, number) {
+                return undoing.drifted(cell);
+            }
+            let locked = undoing.euid != 0 && inode.look.mode & 0o200 == 0;
+            if locked {
+                inode.set_mode(inode.look.mode | 0o200)?;
+            }
+            let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            let file = File::from(openat(folder.fd(), cell.name(), flags, Mode::empty())?);
+            if read::look_at(file.as_fd())?.identity != look.identity {
+                return undoing.drifted(cell);
+            }
+            rustix::fs::ftruncate(&file, 0)?;
+            write_body(&file, target, job.bodies)?;
+            inode.bring(target)?;
+            Ok(as_left(&job.step.target, &inode.look))
+        })?;
+        if let Some(object) = number {
+            let session = cell.session.clone();
+            self.note(&Note::Written { session, object })?;
+        }
+        Ok(Restored::Done { left })
+    }
+
+    fn is_half_written(&self, cell: &Cell, number: Option<ObjectId>) -> bool {
+        number.is_some_and(|number| self.writing.contains_key(&(cell.session.clone(), number)))
+    }
+
+    /// A file that an attempt before a crash was making here: if it holds nothing else, it is made again.
+    fn replace_half_made(
+        &mut self,
+        job: &mut Job<'_>,
+        folder: &Arc<Opened>,
+        look: &Look,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let temporary = Temporary::of(cell).new_name();
+        let new = self.build(folder, &temporary, target, job.bodies)?;
+        let ours = new.kind == Kind::File && self.is_ours(folder, cell, look, &temporary)?;
+        if !ours {
+            super::make::discard(folder, &temporary)?;
+            let now = self.full(folder, cell, None)?;
+            return Ok(Restored::Drifted { now });
+        }
+        job.intend(&State::Absent)?;
+        let left = self.within(cell, |undoing, folder| {
+            undoing.swap_in(cell, folder, &temporary, &new, look)?;
+            undoing.bind_to(job, &new)?;
+            let look = read::look(folder.fd(), cell.name())?;
+            Ok(look.map_or(State::Absent, |look| as_left(&job.step.target, &look)))
+        })?;
+        Ok(Restored::Done { left })
+    }
+
+    fn is_ours(
+        &self,
+        folder: &Opened,
+        cell: &Cell,
+        look: &Look,
+        whole: &std::ffi::OsStr,
+    ) -> Result<bool, Stop> {
+        if look.size == 0 {
+            return Ok(true);
+        }
+        let inode = Inode::hold(folder.fd(), cell.name())?;
+        if self.euid != 0 {
+            inode.set_mode(half::MODE | 0o400)?;
+        }
+        let mut ours = read::open_file(folder.fd(), cell.name(), look)?;
+        inode.set_mode(half::MODE)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut whole = match openat(folder.fd(), whole, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::ACCESS) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(half::is_beginning(&mut ours, &mut whole)?)
+    }
+
+    /// After something came from elsewhere: what of it is not as it should be.
+    fn touch_up(&mut self, job: &mut Job<'_>, folder: &Opened, target: &Fields) -> Result<State, Stop> {
+        let cell = job.cell;
+        let look = read::look(folder.fd(), cell.name())?;
+        let look = look.ok_or_else(not_found)?;
+        let own = self.number(&cell.session, &look.identity);
+        let planned = own.and_then(|own| {
+            let own = (cell.session.clone(), own);
+            self.index.found(&own).next().map(|planned| planned.step.expected.clone())
+        });
+        let hint = planned.unwrap_or_else(|| job.step.target.clone());
+        let now = self.full(folder, cell, Some(&hint))?;
+        // Where no body was saved, the session has not changed it (law 2): whatever it is, it stays.
+        let stays = same_body(&now, target) || (state::kind(&now) == state::kind_of(target) && kept(&job.step.target).is_none());
+        if stays {
+            let look = bring(folder, cell, &look, &fillable(target, look.kind))?;
+            let left = as_left(&job.step.target, &look);
+            let stamped = as_left(&now, &look);
+            return Ok(match state::content(&stamped).filter(|_| !same_body(&now, target)) {
+                Some(body) => state::with_content(&left, body.clone()),
+                None => left,
+            });
+        }
+        match self.in_same_inode(job, &look, &now, target)? {
+            Restored::Done { left } => Ok(left),
+            other => Err(Stop::ended(other)),
+        }
+    }
+
+    /// The object that the target is of is this inode now.
+    fn bind_to(&mut self, job: &Job<'_>, look: &Look) -> Result<(), Stop> {
+        match numbered(job.cell, &job.step.target) {
+            Some((_, object)) => self.bind(job.cell, object, look),
+            None => Ok(()),
+        }
+    }
+
+    /// A folder of the session's becomes one that was there before: what is left in it belongs to that now.
+    fn take_over(&mut self, job: &Job<'_>, found: &State) -> Result<(), Stop> {
+        let (Some(old), Some(new)) = (numbered(job.cell, found), object(&job.step.target)) else {
+            return Ok(());
+        };
+        let session = old.0.clone();
+        self.forget_object(&session, old.1)?;
+        self.taken_over.insert(old, new);
+        Ok(())
+    }
+
+    pub(crate) fn forget_object(&mut self, session: &SessionId, object: ObjectId) -> Result<(), Stop> {
+        let table = self.table(session)?;
+        let is_dir = table.record(object).is_some_and(|record| record.kind == Kind::Dir);
+        table.remove(object);
+        if is_dir && let Some(record) = table.record(object) {
+            self.note_object(record)?;
+        }
+        Ok(())
+    }
+}
+
+impl Job<'_> {
+    /// What is there, with its body kept where it will be overwritten.
+    fn captured(&self, undoing: &mut Undoing, found: &State) -> Result<State, Stop> {
+        undoing.capture(self.cell, found, self.bodies)
+    }
+
+    fn intend_captured(&mut self, undoing: &mut Undoing, found: &State) -> Result<(), Stop> {
+        let before = self.captured(undoing, found)?;
+        self.intend(&before)
+    }
+}
+
+/// Bring the properties of the inode in a cell to the target's, if it is still the one looked at.
+fn bring(folder: &Opened, cell: &Cell, look: &Look, target: &Fields) -> Result<Look, Stop> {
+    let mut inode = Inode::hold(folder.fd(), cell.name())?;
+    if inode.look.identity != look.identity {
+        return Err(io::Error::other("it was replaced while it was changed").into());
+    }
+    inode.bring(target)?;
+    Ok(inode.look)
+}
+
+/// Whether body, target and device number are already those of the target.
+fn same_body(now: &State, target: &Fields) -> bool {
+    let Some(now) = now.fields() else { return false };
+    [state::CONTENT, state::TARGET, state::RDEV]
+        .into_iter()
+        .all(|field| now.get(field) == target.get(field))
+}
+
+fn not_found() -> io::Error {
+    io::Error::from(io::ErrorKind::NotFound)
+}

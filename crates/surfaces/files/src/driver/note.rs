@@ -1,0 +1,99 @@
+//! What the driver notes down about objects before it acts, besides the intents that every driver announces.
+
+use super::{Stop, Undoing};
+use crate::cell::Cell;
+use crate::object::ObjectRecord;
+use rescind_model::{ObjectId, SessionId, State};
+use std::fmt;
+use std::io;
+
+/// A change in what the driver knows, to be given to the driver that goes on after a crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The object is bound to this inode at this path now, or is about to be moved there.
+    Object(ObjectRecord),
+    /// Two objects are about to change places.
+    Exchanged {
+        /// The session in whose numbers they are counted.
+        session: SessionId,
+        /// The one.
+        one: ObjectId,
+        /// The other.
+        other: ObjectId,
+    },
+    /// The cell is about to hold something in passing that is on its way elsewhere. Of no use once the undo is over.
+    Parked {
+        /// The cell.
+        cell: Cell,
+        /// What it holds; `None`: nothing.
+        object: Option<ObjectId>,
+    },
+    /// A file with several links is about to be written in place. Of no use once the undo is over.
+    Writing {
+        /// The session in whose numbers it is counted.
+        session: SessionId,
+        /// The file.
+        object: ObjectId,
+        /// Its state before, with its body kept.
+        state: State,
+    },
+    /// It was written.
+    Written {
+        /// The session in whose numbers it is counted.
+        session: SessionId,
+        /// The file.
+        object: ObjectId,
+    },
+}
+
+/// Where notes are written.
+pub trait Notes: fmt::Debug {
+    /// Write one note. Durable (level `process`) when it returns.
+    ///
+    /// # Errors
+    /// It could not be written: what it is about is not done.
+    fn note(&mut self, note: &Note) -> io::Result<()>;
+}
+
+impl Undoing {
+    /// Write a note down and take it in.
+    pub(crate) fn note(&mut self, note: &Note) -> Result<(), Stop> {
+        self.notes.note(note).map_err(Stop::NotRecorded)?;
+        self.learn(note);
+        Ok(())
+    }
+
+    /// Write down where an object is and take it in.
+    pub(crate) fn note_object(&mut self, record: ObjectRecord) -> Result<(), Stop> {
+        self.note(&Note::Object(record))
+    }
+
+    pub(crate) fn learn(&mut self, note: &Note) {
+        match note {
+            Note::Object(record) => {
+                self.folders.forget(&(record.session.clone(), record.object));
+                if let Some(table) = self.tables.get_mut(&record.session) {
+                    table.load(record);
+                }
+            }
+            Note::Exchanged { session, one, other } => {
+                if let Some(table) = self.tables.get_mut(session) {
+                    table.exchanged(*one, *other);
+                }
+            }
+            Note::Parked { cell, object } => {
+                self.parked.insert(cell.clone(), *object);
+            }
+            Note::Writing {
+                session,
+                object,
+                state,
+            } => {
+                self.writing.insert((session.clone(), *object), state.clone());
+            }
+            Note::Written { session, object } => {
+                self.writing.remove(&(session.clone(), *object));
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The supervisor's life: from the agent's first instruction to the end of its last process.
+
+use super::launch::{Message, Seat, detach};
+use super::nodes::NodeInfo;
+use super::output::Outputs;
+use super::policy::Policy;
+use super::protect::Protection;
+use super::tree::Tree;
+use super::{Gateway, Options};
+use crate::ObjectTable;
+use rescind_redact::Rules;
+use rescind_supervisor::journal::{ExitForm, SessionEnded};
+use rescind_supervisor::{SessionLog, now};
+use rescind_sys::{Answer, ExitStatus, Listener, Notification};
+use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Why a run did not start. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The agent's side did not come up.
+    #[error("the agent could not be put under supervision, nothing was changed")]
+    NotSupervised {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// How a run ended, for its last line.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// How the agent ended.
+    pub exit: ExitStatus,
+    /// Resources touched, by what became of them.
+    pub changed: u64,
+    /// What was not captured, and why, and how often.
+    pub missing: Vec<(String, String, u64)>,
+    /// What was refused, and why, and how often.
+    pub refused: Vec<(String, String, u64)>,
+    /// Addresses of processes outside that could act for the agent.
+    pub escapes: Vec<(String, String, u64)>,
+    /// Processes that go on in the background.
+    pub background: usize,
+}
+
+const SWEEP: Duration = Duration::from_millis(25);
+const SWEPT_AT_ONCE: usize = 64;
+/// How long processes that are about to end may take before the front is let go.
+const LINGER: Duration = Duration::from_millis(300);
+
+type Shared = Arc<Mutex<Gateway>>;
+
+fn lock(gateway: &Mutex<Gateway>) -> MutexGuard<'_, Gateway> {
+    gateway.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Supervise the agent behind `seat` until its last process has ended. `finished` is called once the agent has ended,
+/// before the front is told.
+///
+/// # Errors
+/// [`RunError`]: the agent never ran.
+pub fn run(
+    seat: &Seat,
+    log: Arc<SessionLog>,
+    rules: Arc<Rules>,
+    options: Options,
+    mut finished: impl FnMut(&Finished),
+) -> Result<(), RunError> {
+    let fail = |source| RunError::NotSupervised { source };
+    let listener = rescind_sys::receive_descriptor(seat.agent.as_fd()).map_err(fail)?;
+    let listener = Arc::new(Listener::new(listener));
+    listener.wake_synchronously();
+    let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| fail(error.into()))?);
+    let agent = match Message::receive(&seat.guardian).map_err(fail)? {
+        Some(Message::Started(pid)) => pid,
+        _ => return Err(fail(io::Error::other("the guardian did not start the agent"))),
+    };
+    let own = vec![std::process::id().cast_signed(), seat.guardian_process, seat.front_process];
+    let gateway = Gateway {
+        protection: Protection::new(&options.own, own),
+        policy: Policy::new(options.uncaptured),
+        options,
+        tree: Tree::default(),
+        objects: ObjectTable::new(log.id().clone()),
+        cells: HashMap::new(),
+        unsettled: Vec::new(),
+        nodes: HashMap::new(),
+        last_node: 0,
+        agent: None,
+        direct: None,
+        seq: 0,
+        buffer: Vec::new(),
+        missing: BTreeMap::new(),
+        refusals: BTreeMap::new(),
+        escapes: BTreeMap::new(),
+        said: std::collections::BTreeSet::new(),
+        last_name: None,
+        closed: false,
+        watch: Outputs::new(Arc::clone(&epoll), Arc::clone(&rules)),
+        log,
+        rules,
+    };
+    let gateway = Arc::new(Mutex::new(gateway));
+    {
+        let mut gateway = lock(&gateway);
+        gateway.nodes.insert(0, NodeInfo::default());
+        gateway.admit(agent);
+        gateway.capture_inherited(agent, 0);
+        gateway.flush().map_err(fail)?;
+    }
+    let answering = {
+        let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
+        std::thread::Builder::new().name("answers".to_owned()).spawn(move || answer(&gateway, &listener))
+    };
+    answering.map_err(fail)?;
+    rustix::io::write(&seat.agent, b"g").map_err(|error| fail(error.into()))?;
+    Watch { seat, gateway, epoll, agent, ended: None, released: None, killed: false }.run(&mut finished);
+    Ok(())
+}
+
+/// Answer trapped calls, one at a time, until the filter has no process left.
+fn answer(gateway: &Shared, listener: &Arc<Listener>) {
+    loop {
+        let call = match listener.receive() {
+            Ok(call) => call,
+            // The caller was killed before we could look: nothing was run.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
+        let answer = lock(gateway).handle(listener, &call);
+        if let Some(answer) = answer {
+            let _the_caller_is_gone_then = listener.answer(call.id, answer);
+        } else {
+            answer_exit_later(gateway, listener, call);
+        }
+    }
+}
+
+/// An exit waits for its output without holding anybody else up.
+fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, call: Notification) {
+    let (gateway, listener_too) = (Arc::clone(gateway), Arc::clone(listener));
+    let waiting = std::thread::Builder::new().name("exit".to_owned()).spawn(move || {
+        let drain = lock(&gateway).drain_of(call.thread);
+        if let Some(drain) = drain {
+            drain.wait();
+        }
+        lock(&gateway).finish_drained(call.thread);
+        let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
+    });
+    if waiting.is_err() {
+        let _the_caller_is_gone_then = listener.answer(call.id, Answer::Continue);
+    }
+}
+
+/// The second thread: guardian, front, ends of processes, sweeps.
+struct Watch<'s> {
+    seat: &'s Seat,
+    gateway: Shared,
+    epoll: Arc<OwnedFd>,
+    agent: i32,
+    ended: Option<(ExitStatus, Instant)>,
+    released: Option<()>,
+    killed: bool,
+}
+
+impl Watch<'_> {
+    fn run(mut self, finished: &mut impl FnMut(&Finished)) {
+        loop {
+            let front_lives = self.released.is_none();
+            let mut fds = vec![
+                PollFd::new(&self.seat.guardian, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.epoll.as_fd(), PollFlags::IN),
+            ];
+            if front_lives {
+                fds.push(PollFd::new(&self.seat.front, PollFlags::IN));
+            }
+            let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(SWEEP.subsec_nanos()) };
+            let _timeout = poll(&mut fds, Some(&timeout));
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            drop(fds);
+            if ready.get(1) == Some(&true) {
+                self.ends_of_processes();
+            }
+            if ready.get(2) == Some(&true) {
+                self.front();
+            }
+            let mut empty = false;
+            if ready.first() == Some(&true) {
+                empty = self.guardian();
+            }
+            self.sweep();
+            let lingered = self.ended.is_some_and(|(_, since)| since.elapsed() > LINGER);
+            if self.released.is_none() && self.ended.is_some() && (empty || lingered) {
+                self.release(finished, empty);
+            }
+            if empty {
+                self.close();
+                return;
+            }
+        }
+    }
+
+    fn sweep(&self) {
+        let mut gateway = lock(&self.gateway);
+        gateway.settle(SWEPT_AT_ONCE);
+        gateway.end_quiet();
+        let _reported_with_the_next_call = gateway.flush();
+    }
+
+    fn ends_of_processes(&self) {
+        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 64];
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let Ok(found) = epoll::wait(self.epoll.as_ref(), &mut events, Some(&zero)) else { return };
+        for event in events.iter().take(found) {
+            let Ok(process) = u32::try_from({ event.data }.u64()) else { continue };
+            let process = process.cast_signed();
+            let mut gateway = lock(&self.gateway);
+            let status = gateway.tree.get(process).and_then(|entry| entry.pidfd.as_ref()).and_then(|pidfd| {
+                rescind_sys::exit_status(pidfd.as_fd()).map(|status| match status {
+                    ExitStatus::Exited(code) => ExitForm::Code(code),
+                    ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
+                    ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
+                })
+            });
+            gateway.gone(process, status);
+        }
+    }
+
+    fn front(&mut self) {
+        match Message::receive(&self.seat.front) {
+            Ok(Some(Message::Forward(signal))) => {
+                let _gone = rescind_sys::kill_process(self.agent, signal);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                // The front was killed: so is the session.
+                self.released = Some(());
+                self.kill();
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        self.killed = true;
+        let _gone = Message::Kill.send(&self.seat.guardian);
+    }
+
+    /// What the guardian says; true when nothing of the tree is left.
+    fn guardian(&mut self) -> bool {
+        match Message::receive(&self.seat.guardian) {
+            Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
+            Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
+            Ok(Some(Message::Stopped(signal))) => {
+                let _gone = Message::Stopped(signal).send(&self.seat.front);
+            }
+            Ok(Some(Message::Empty)) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                // The guardian is gone without having said that nothing is left: the supervisor is the next reaper.
+                super::launch::end_tree_from_here();
+                self.killed = true;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn agent_ended(&mut self, status: ExitStatus) {
+        self.ended = Some((status, Instant::now()));
+        let form = match status {
+            ExitStatus::Exited(code) => ExitForm::Code(code),
+            ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
+            ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
+        };
+        lock(&self.gateway).gone(self.agent, Some(form));
+    }
+
+    /// The agent has ended: the last line, and the front goes with its status.
+    fn release(&mut self, finished: &mut impl FnMut(&Finished), empty: bool) {
+        self.released = Some(());
+        let Some((exit, _)) = self.ended else { return };
+        let summary = {
+            let mut gateway = lock(&self.gateway);
+            if empty {
+                gateway.finish_all();
+            }
+            gateway.summary(exit, empty)
+        };
+        finished(&summary);
+        let message = match exit {
+            ExitStatus::Signaled(signal) => Message::Signaled(signal),
+            ExitStatus::Exited(code) => Message::Exited(code),
+            ExitStatus::Stopped(_) | ExitStatus::Continued => Message::Exited(125),
+        };
+        if empty {
+            self.close();
+        }
+        let _gone = message.send(&self.seat.front);
+        if !empty {
+            detach();
+        }
+    }
+
+    /// Nothing of the tree is left: the books are closed. Does nothing the second time.
+    fn close(&self) {
+        let mut gateway = lock(&self.gateway);
+        if gateway.closed {
+            return;
+        }
+        gateway.closed = true;
+        gateway.finish_all();
+        let exit = match self.ended {
+            Some((ExitStatus::Exited(code), _)) => ExitForm::Code(code),
+            Some((ExitStatus::Signaled(signal), _)) => ExitForm::Signal(signal),
+            _ => ExitForm::Unknown,
+        };
+        let record = SessionEnded {
+            time: now().to_string(),
+            exit,
+            how: if self.killed { "killed" } else { "ended" }.to_owned(),
+            effects: gateway.changed(),
+            missing: gateway.missing.keys().cloned().collect(),
+        };
+        // If this can't be written, the next command finds the session broken and finishes its books.
+        let _finished_later = gateway.log.close(&record);
+    }
+}
+
+impl Gateway {
+    /// The wait for the output of the action whose exit is held.
+    fn drain_of(&mut self, thread: i32) -> Option<super::output::Drain> {
+        let process = self.tree.process_of(thread);
+        let node = self.tree.get(process)?.node;
+        self.watch.drain(node)
+    }
+
+    /// The output of an action that is about to exit has been passed on.
+    fn finish_drained(&mut self, thread: i32) {
+        let process = self.tree.process_of(thread);
+        let Some(node) = self.tree.get(process).map(|entry| entry.node) else { return };
+        if self.tree.alive(node) == 1 {
+            let exit = self.nodes.get(&node).and_then(|info| info.exit).unwrap_or(ExitForm::Unknown);
+            self.finish(node, exit);
+        }
+    }
+
+    /// Close every node that is open: nothing of the tree is left.
+    fn finish_all(&mut self) {
+        self.end_direct();
+        let mut open: Vec<u64> = self.nodes.keys().copied().collect();
+        open.sort_unstable();
+        for node in open {
+            let exit = self.nodes.get(&node).and_then(|info| info.exit).unwrap_or(ExitForm::Unknown);
+            if node == 0 {
+                self.finish_root();
+            } else {
+                self.finish(node, exit);
+            }
+        }
+    }
+
+    fn finish_root(&mut self) {
+        let Some(info) = self.nodes.remove(&0) else { return };
+        for key in &info.cells {
+            if self.cells.get(key).is_some_and(|cell| cell.node == 0) && self.close(key, None).is_err() {
+                break;
+            }
+        }
+        let _in_doubt_if_it_fails = self.flush();
+    }
+
+    fn changed(&self) -> u64 {
+        self.cells.keys().filter(|(_, name)| !name.is_empty()).count() as u64
+    }
+
+    fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {
+        let list = |map: &BTreeMap<(String, String), u64>| {
+            map.iter().map(|((what, why), count)| (what.clone(), why.clone(), *count)).collect()
+        };
+        Finished {
+            exit,
+            changed: self.changed(),
+            missing: list(&self.missing),
+            refused: list(&self.refusals),
+            escapes: list(&self.escapes),
+            background: if empty { 0 } else { self.tree.processes().count() },
+        }
+    }
+}
