@@ -112,7 +112,7 @@ impl Rules {
                 flag.to_ascii_lowercase().as_str(),
                 "password" | "passwd" | "passphrase" | "psk"
             );
-            let spoken = spoken && values::strong(value.as_bytes());
+            let spoken = spoken && values::secret(Class::Password, Form::Prose, false, value.as_bytes());
             if !(flagged || setting || spoken) || next || assign::speaks(value.as_bytes()) {
                 continue;
             }

@@ -282,7 +282,7 @@ fn authorization(line: &[u8], at: usize, after: usize) -> Hit {
                 .and_then(|place| word(line, place + 9, 20, "url-signature"));
         }
         let own = part(line, first, end);
-        let whole = edge(line, at) && !values::placeholder(own) && random(own, 12);
+        let whole = edge(line, at) && !values::placeholder(own) && random(own, 10);
         return whole.then_some((first, end, "authorization"));
     }
     let start = run(line, end, |own| own == b' ');

@@ -17,6 +17,9 @@ pub const BLOCK: usize = 64 * 1024;
 /// How far before its anchor a secret may begin.
 pub(crate) const LEAD: usize = 128;
 
+/// Hits of this rank and above are told by the shape of the secret itself, which chance doesn't make.
+const SHAPED: u8 = 8;
+
 /// How many bytes from the begin of a block's closing words on a rule may look at.
 const CLOSING: usize = 256;
 
@@ -85,6 +88,9 @@ impl Found<'_> {
     pub fn add(&mut self, start: usize, end: usize, kind: impl Into<Kind>, rank: u8) {
         let start = start.max(self.at.saturating_sub(LEAD));
         let secret = part(self.text, start, end);
+        if rank < SHAPED && binary(part(self.text, start.saturating_sub(24), end.min(start + 24) + 8)) {
+            return;
+        }
         if secret.is_empty()
             || secret.starts_with(MARK)
             || part(self.text, 0, start).ends_with(MARK)
@@ -166,7 +172,8 @@ impl Scanner {
         let ready: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in ready {
             self.settle(bytes, base, hit.start);
-            if hit.start < self.covered {
+            self.written = self.written.max(self.covered.min(frontier));
+            if hit.start < self.covered || (self.open && hit.start == self.covered) {
                 // Longer than what it begins in: the same secret, to the end of the longer one.
                 self.open = if hit.end > self.covered {
                     hit.open
@@ -206,6 +213,24 @@ impl Scanner {
             }
         }
     }
+}
+
+/// Whether these bytes are no text: less than seven tenths of them are printable or white space. NUL counts as white
+/// space, since it parts the variables of an environment.
+fn binary(bytes: &[u8]) -> bool {
+    let text = |own: char| !own.is_control() || matches!(own, '\0' | '\t' | '\n' | '\r' | '\x1b');
+    let valid: usize = bytes
+        .utf8_chunks()
+        .map(|chunk| {
+            chunk
+                .valid()
+                .chars()
+                .filter(|own| text(*own))
+                .map(char::len_utf8)
+                .sum::<usize>()
+        })
+        .sum();
+    valid * 10 < bytes.len() * 7
 }
 
 /// The end of what `matcher` may see of an anchor at `start`, or how many bytes there must be before that can be said.

@@ -54,7 +54,7 @@ pub(crate) fn secret(class: Class, form: Form, quoted: bool, value: &[u8]) -> bo
         Class::Token if quoted => {
             !sentence && !refers(value) && (value.len() >= 12 || mixed(value) && value.len() >= 4)
         }
-        Class::Token if form == Form::Prose => strong(value) && random(value, 12),
+        Class::Token if form == Form::Prose => strong(value) && random(value, 10),
         Class::Token => {
             !refers(value) && (value.len() >= 8 && mixed(value) || value.len() >= 20 && !word(value))
         }
@@ -272,6 +272,12 @@ const BARE: &[&str] = &[
 
 /// How references to a secret that is kept elsewhere begin.
 const REFERENCES: &[&str] = &[
+    "id=",
+    "type=",
+    "src=",
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
     "op://",
     "arn:",
     "vault:",
@@ -380,7 +386,7 @@ fn mixed_marks(value: &[u8]) -> bool {
 fn number(value: &[u8]) -> bool {
     value
         .iter()
-        .all(|own| own.is_ascii_digit() || matches!(own, b'.' | b'-' | b',' | b'_'))
+        .all(|own| own.is_ascii_digit() || matches!(own, b'.' | b'-' | b',' | b'_' | b'/'))
         || value
             .iter()
             .position(|own| !own.is_ascii_digit())

@@ -1,5 +1,6 @@
 //! The corpus: what must go and what must stay, in each form.
 
+#[allow(dead_code, reason = "each test uses its part of the corpus")]
 mod corpus;
 
 use corpus::{Dice, Sample, in_place, look_alikes, tokens};

@@ -557,6 +557,12 @@ pub fn in_place() -> Vec<Sample> {
         let secret = hex(&mut dice);
         sample(to, "", text, &secret);
     }
+    for text in include_str!("in_place.txt").lines() {
+        let secret = plain(&mut dice);
+        sample(to, "", text, &secret);
+        let secret = format!("{}{}", dice.of(ALNUM, 16), "Zq7");
+        sample(to, "", text, &secret);
+    }
     let secret = dice.uuid();
     sample(to, "", "HEROKU_API_KEY={}", &secret);
     let secret = dice.uuid();
