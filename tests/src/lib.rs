@@ -1,0 +1,19 @@
+//! What the scenarios share: a place with a tree and a state directory, the real binary, and an oracle of its own.
+//!
+//! Nothing here uses a crate of the product: what judges it shares no code with it.
+
+mod binary;
+mod counts;
+mod manifest;
+mod processes;
+mod random;
+mod scenario;
+mod wait;
+
+pub use binary::rescind_binary;
+pub use counts::{Seed, count, proved, proving};
+pub use manifest::Manifest;
+pub use processes::{Process, descendants, kill, process_named, stop_and_kill};
+pub use random::Random;
+pub use scenario::{Outcome, Place, Scenario, Who, text};
+pub use wait::{until, within};
