@@ -60,7 +60,7 @@ impl Undoing {
         };
         let mut announced = false;
         if !step.expected.exists() {
-            match self.place(&mut job, target, &mut announced) {
+            match self.place_into(&mut job, target, &mut announced) {
                 Err(stop) if stop.is(io::ErrorKind::AlreadyExists) => {}
                 other => return other,
             }
@@ -70,10 +70,10 @@ impl Undoing {
 
     /// Bring something into a cell in which there is nothing. `AlreadyExists`: there is.
     fn place_new(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
-        self.place(job, target, &mut false)
+        self.place_into(job, target, &mut false)
     }
 
-    fn place(
+    fn place_into(
         &mut self,
         job: &mut Job<'_>,
         target: &Fields,

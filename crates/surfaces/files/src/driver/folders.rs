@@ -69,6 +69,11 @@ impl Folders {
         self.open.retain(|(own, _)| own != folder);
     }
 
+    /// Forget which folders are open: others may have changed places since.
+    pub(crate) fn clear(&mut self) {
+        self.open.clear();
+    }
+
     pub(crate) fn times(&self, folder: &Numbered) -> Option<Times> {
         self.times.get(folder).copied()
     }
@@ -146,7 +151,7 @@ impl Undoing {
     pub(crate) fn within<T>(
         &mut self,
         cell: &Cell,
-        act: impl FnMut(&mut Self, &Arc<Opened>) -> Result<T, Stop>,
+        mut act: impl FnMut(&mut Self, &Arc<Opened>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let folder = self.enter(cell)?;
         let number = (cell.session.clone(), cell.folder);
@@ -223,7 +228,7 @@ impl Undoing {
         Ok(())
     }
 
-    fn path_in(table: &crate::object::ObjectTable, cell: &Cell) -> Option<Vec<u8>> {
+    pub(crate) fn path_in(table: &crate::object::ObjectTable, cell: &Cell) -> Option<Vec<u8>> {
         let mut path = table.path(cell.folder)?;
         if path.last() != Some(&b'/') {
             path.push(b'/');

@@ -36,7 +36,7 @@ impl Index {
             return;
         };
         let at = self.steps.len();
-        let mut list = |state: &State, places: &mut HashMap<Numbered, Vec<usize>>| {
+        let list = |state: &State, places: &mut HashMap<Numbered, Vec<usize>>| {
             if let Some(object) = object(state) {
                 places.entry((cell.session.clone(), object)).or_default().push(at);
             }

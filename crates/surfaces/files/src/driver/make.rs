@@ -60,6 +60,11 @@ impl Temporary {
         self.name(&format!("-{}.out", mark(found)))
     }
 
+    /// Whether `cell`, from a temporary name, stands for this cell.
+    pub(crate) fn is(&self, cell: &str) -> bool {
+        self.0 == cell
+    }
+
     fn name(&self, rest: &str) -> OsString {
         let name = [PREFIX, self.0.as_bytes(), rest.as_bytes()].concat();
         OsString::from_vec(name)

@@ -1,0 +1,181 @@
+//! Effects in a form in which each cell can be taken alone.
+//!
+//! Two things make a cell depend on what happened elsewhere. A body saved late (when the file was deleted) is the body
+//! of earlier states, too, as long as nothing changed it. And a write through one hard link shows through the others:
+//! the states of all cells that lead to one object begin with its first state in the scope and end with its last.
+
+use super::Undoing;
+use crate::cell::Cell;
+use crate::object::{Folder, Kind};
+use crate::state;
+use rescind_model::{Effect, Fields, ObjectId, SessionId, State, Value};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+type Numbered = (SessionId, ObjectId);
+
+/// Which of an effect's two states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+/// Where a state is: the place of its effect in the list, and the side.
+type Place = (usize, Side);
+
+pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
+    let mut cells: BTreeMap<Cell, Vec<usize>> = BTreeMap::new();
+    for (at, effect) in effects.iter().enumerate() {
+        if let Some(cell) = Cell::parse(&effect.resource) {
+            cells.entry(cell).or_default().push(at);
+        }
+    }
+    for chain in cells.values_mut() {
+        chain.sort_by_key(|at| effects.get(*at).map(|effect| effect.seq));
+        share_bodies(&mut effects, &places(chain));
+    }
+    let mut objects: HashMap<Numbered, BTreeMap<Cell, Vec<Place>>> = HashMap::new();
+    for (cell, chain) in &cells {
+        for place in places(chain) {
+            let object = get(&effects, place).and_then(super::object);
+            if let Some(object) = object {
+                let links = objects.entry((cell.session.clone(), object)).or_default();
+                links.entry(cell.clone()).or_default().push(place);
+            }
+        }
+    }
+    for links in objects.into_values().filter(|links| links.len() > 1) {
+        let mut all: Vec<Place> = links.values().flatten().copied().collect();
+        all.sort_by_key(|(at, side)| (effects.get(*at).map(|effect| effect.seq), *side == Side::After));
+        share_bodies(&mut effects, &all);
+        if contiguous(&effects, &all) {
+            unite(&mut effects, &all, &links);
+        }
+    }
+    effects
+}
+
+fn places(chain: &[usize]) -> Vec<Place> {
+    chain
+        .iter()
+        .flat_map(|at| [(*at, Side::Before), (*at, Side::After)])
+        .collect()
+}
+
+fn get(effects: &[Effect], (at, side): Place) -> Option<&State> {
+    let effect = effects.get(at)?;
+    Some(match side {
+        Side::Before => &effect.before,
+        Side::After => &effect.after,
+    })
+}
+
+fn get_mut(effects: &mut [Effect], (at, side): Place) -> Option<&mut State> {
+    let effect = effects.get_mut(at)?;
+    Some(match side {
+        Side::Before => &mut effect.before,
+        Side::After => &mut effect.after,
+    })
+}
+
+/// Along a chain of states, let each body know what the others that are the same know: digest and locator.
+fn share_bodies(effects: &mut [Effect], chain: &[Place]) {
+    let forward: Vec<Place> = chain.to_vec();
+    let backward: Vec<Place> = chain.iter().rev().copied().collect();
+    for order in [forward, backward] {
+        let mut known = None;
+        for place in order {
+            let Some(state) = get_mut(effects, place) else { continue };
+            let Some(mut body) = state::content(state).cloned() else {
+                continue;
+            };
+            if let Some(known) = &known
+                && body.same(known) == Some(true)
+            {
+                body.digest = body.digest.or(known.digest);
+                body.kept = body.kept.or_else(|| known.kept.clone());
+                *state = state::with_content(state, body.clone());
+            }
+            known = Some(body);
+        }
+    }
+}
+
+/// Whether an object's states follow from each other: nobody else changed it in between.
+fn contiguous(effects: &[Effect], all: &[Place]) -> bool {
+    let states: Vec<(Side, &State)> = all
+        .iter()
+        .filter_map(|place| get(effects, *place).map(|state| (place.1, state)))
+        .collect();
+    states.windows(2).all(|pair| match pair {
+        // What lies between a state before and a state after is the session's own change.
+        [(_, left), (Side::Before, found)] => left.same(found),
+        _ => true,
+    })
+}
+
+/// Let every cell go from the object's first state to its last in its first step, and stay there.
+fn unite(effects: &mut [Effect], all: &[Place], links: &BTreeMap<Cell, Vec<Place>>) {
+    let ends = all.first().zip(all.last());
+    let Some((first, last)) = ends.and_then(|(first, last)| Some((get(effects, *first)?, get(effects, *last)?))) else {
+        return;
+    };
+    let (first, last) = (first.clone(), last.clone());
+    for places in links.values() {
+        for (number, place) in places.iter().enumerate() {
+            let begins = number == 0 && place.1 == Side::Before;
+            let visible = if begins { &first } else { &last };
+            if let Some(state) = get_mut(effects, *place) {
+                *state = visible_of(visible, state);
+            }
+        }
+    }
+}
+
+/// The fields of `visible` with the identity that `own` has.
+fn visible_of(visible: &State, own: &State) -> State {
+    let (State::Present(fields), Some(object)) = (visible, super::object(own)) else {
+        return own.clone();
+    };
+    let fields: Fields = fields.clone().with(state::OBJECT, Value::Object(object));
+    State::Present(fields)
+}
+
+impl Undoing {
+    /// Folders that the effects say were removed, and that are not where they were last seen, are gone: a table may not
+    /// have been told.
+    pub(crate) fn learn_removed(&mut self, effects: &[Effect]) {
+        let mut last: HashMap<Cell, &Effect> = HashMap::new();
+        for effect in effects {
+            let Some(cell) = Cell::parse(&effect.resource) else {
+                continue;
+            };
+            let newer = last.get(&cell).is_none_or(|known| known.seq <= effect.seq);
+            if newer {
+                last.insert(cell, effect);
+            }
+        }
+        let folder = |state: &State| {
+            let is_folder = state::kind(state) == Some(Kind::Dir);
+            super::object(state).filter(|_| is_folder)
+        };
+        let living: HashSet<Numbered> = last
+            .iter()
+            .filter_map(|(cell, effect)| folder(&effect.after).map(|object| (cell.session.clone(), object)))
+            .collect();
+        let before = |effect: &Effect| {
+            let cell = Cell::parse(&effect.resource)?;
+            Some((cell.session, folder(&effect.before)?))
+        };
+        let named: HashSet<Numbered> = effects.iter().filter_map(before).collect();
+        for (session, object) in named.difference(&living) {
+            let Some(table) = self.tables.get_mut(session) else {
+                continue;
+            };
+            let there = matches!(table.folder(*object), Ok(Folder::Here(_)));
+            if !there && !table.is_gone(*object) {
+                table.remove(*object);
+            }
+        }
+    }
+}

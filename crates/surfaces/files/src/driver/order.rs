@@ -1,0 +1,354 @@
+//! The order of steps, and which of them can't be carried out.
+//!
+//! 0. What is in a folder of the session's that becomes a folder from before it goes first.
+//! 1. What should be somewhere is brought there, from the top of the tree that is wanted to its leaves: then every
+//!    folder is in its final place when something is put into it, and none is ever moved into itself.
+//! 2. Links to what is elsewhere, after what is there is as it should be.
+//! 3. What should go goes, from the leaves to the top.
+//! 4. Files in places where folders of the session were, which are empty now.
+
+use super::finish::each_name;
+use super::index::{Index, Planned, numbered};
+use super::{Numbered, Undoing};
+use crate::cell::Cell;
+use crate::object::Kind;
+use crate::state;
+use rescind_model::{ObjectId, State, Value};
+use rescind_supervisor::{Arranged, Held, HeldCause, Step};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Sorts before what comes later. Depths of what goes are negative.
+type Rank = (u8, i64);
+
+impl Undoing {
+    pub(crate) fn arrange(&mut self, steps: Vec<Step>) -> Arranged {
+        self.index = Index::new(&steps);
+        self.folders.clear();
+        let planned: Vec<Planned> = self.index.steps().to_vec();
+        let mut held = self.homeless(&planned);
+        held.extend(self.staying(&planned, &held));
+        let out: HashSet<Cell> = held.iter().filter_map(|held| Cell::parse(&held.step.resource)).collect();
+        let mut order = Order::new(self, &planned);
+        let mut ranked: Vec<(Rank, &Planned)> = planned
+            .iter()
+            .filter(|planned| !out.contains(&planned.cell))
+            .map(|planned| (order.rank(planned), planned))
+            .collect();
+        ranked.sort_by(|a, b| (a.0, &a.1.cell).cmp(&(b.0, &b.1.cell)));
+        let steps: Vec<Step> = ranked.into_iter().map(|(_, planned)| planned.step.clone()).collect();
+        self.index = Index::new(&steps);
+        let disturbed = self.disturbed();
+        Arranged {
+            steps,
+            held,
+            disturbed,
+        }
+    }
+
+    /// Steps into folders that are gone and don't come back.
+    fn homeless(&mut self, planned: &[Planned]) -> Vec<Held> {
+        let mut known: HashMap<Numbered, Option<String>> = HashMap::new();
+        let mut held: Vec<Held> = Vec::new();
+        let mut lost: HashSet<Numbered> = HashSet::new();
+        loop {
+            let before = held.len();
+            for Planned { cell, step } in planned {
+                let folder = (cell.session.clone(), cell.folder);
+                if !step.target.exists() || held.iter().any(|held| held.step.resource == step.resource) {
+                    continue;
+                }
+                let comes = self.index.wanted(&folder).next().is_some() && !lost.contains(&folder);
+                if comes {
+                    continue;
+                }
+                let why = known.entry(folder.clone()).or_insert_with(|| match self.find(cell) {
+                    Ok(Some(_)) => None,
+                    Ok(None) => Some("its folder is gone and is not brought back by this undo".to_owned()),
+                    Err(stop) => Some(format!("{:#}", DisplayStop(stop))),
+                });
+                let Some(why) = why.clone() else { continue };
+                if state::kind(&step.target) == Some(Kind::Dir)
+                    && let Some(own) = numbered(cell, &step.target)
+                {
+                    lost.insert(own);
+                }
+                held.push(Held {
+                    step: step.clone(),
+                    cause: HeldCause::NoPlace,
+                    why,
+                    by: Vec::new(),
+                });
+            }
+            if held.len() == before {
+                return held;
+            }
+        }
+    }
+
+    /// Folders that should go and hold what does not go with them.
+    fn staying(&mut self, planned: &[Planned], held: &[Held]) -> Vec<Held> {
+        let mut kept: HashSet<Cell> = held.iter().filter_map(|held| Cell::parse(&held.step.resource)).collect();
+        let mut going: Vec<(usize, &Planned, Numbered)> = planned
+            .iter()
+            .filter(|planned| !kept.contains(&planned.cell))
+            .filter_map(|planned| {
+                let own = numbered(&planned.cell, &planned.step.expected)?;
+                let dies = self.dies(planned, &own);
+                let depth = self.path_depth(&own.0, own.1);
+                dies.then_some((depth, planned, own))
+            })
+            .collect();
+        going.sort_by_key(|(depth, _, _)| Reverse(*depth));
+        let mut staying = Vec::new();
+        for (_, planned, (session, folder)) in going {
+            let mut by = Vec::new();
+            let itself = Cell::new(&session, folder, b"");
+            let Ok(Some(opened)) = self.find(&itself) else {
+                continue;
+            };
+            let listed = each_name(&opened, |name| {
+                let entry = Cell::new(&session, folder, name);
+                let goes = self.index.at(&entry).is_some_and(|planned| !kept.contains(&planned.cell));
+                if !goes && !name.starts_with(super::make::PREFIX) {
+                    by.push(entry.resource());
+                }
+            });
+            if listed.is_ok() && by.is_empty() {
+                continue;
+            }
+            kept.insert(planned.cell.clone());
+            staying.push(Held {
+                step: planned.step.clone(),
+                cause: HeldCause::Stays,
+                why: "it holds what was not made by what is taken back".to_owned(),
+                by,
+            });
+        }
+        staying
+    }
+
+    /// Whether a step ends a folder of the session's: it goes, or something other than a folder takes its place.
+    fn dies(&self, planned: &Planned, own: &Numbered) -> bool {
+        let is_folder = state::kind(&planned.step.expected) == Some(Kind::Dir);
+        let replaced = state::kind(&planned.step.target) != Some(Kind::Dir);
+        is_folder && replaced && self.index.wanted(own).next().is_none()
+    }
+
+    fn path_depth(&self, session: &rescind_model::SessionId, object: ObjectId) -> usize {
+        let path = self.tables.get(session).and_then(|table| table.path(object));
+        path.map_or(0, |path| path.iter().filter(|byte| **byte == b'/').count())
+    }
+
+    /// Folders in which the steps change entries, with the times and permissions they should have in the end.
+    fn disturbed(&mut self) -> Vec<Step> {
+        let mut folders: BTreeSet<Numbered> = BTreeSet::new();
+        for Planned { cell, step } in self.index.steps() {
+            folders.insert((cell.session.clone(), cell.folder));
+            if state::kind(&step.target) == Some(Kind::Dir) {
+                folders.extend(numbered(cell, &step.target));
+            }
+        }
+        let mut disturbed = Vec::new();
+        for (session, folder) in folders {
+            let own = (session, folder);
+            let planned = self.index.wanted(&own).next().cloned();
+            let dies = planned.is_none() && self.index.found(&own).next().is_some();
+            if dies {
+                continue;
+            }
+            let cell = Cell::new(&own.0, folder, b"");
+            let Ok(expected) = self.read(&cell, None) else {
+                continue;
+            };
+            let target = match &planned {
+                Some(planned) => with_end_of(&expected, &planned.step.target),
+                None => expected.clone(),
+            };
+            if !target.exists() {
+                continue;
+            }
+            let path = self.tables.get(&own.0).and_then(|table| table.path(folder));
+            let name = String::from_utf8_lossy(&path.unwrap_or_default()).into_owned();
+            disturbed.push(Step {
+                resource: cell.resource(),
+                name,
+                expected,
+                target,
+            });
+        }
+        disturbed
+    }
+}
+
+struct DisplayStop(super::Stop);
+
+impl std::fmt::Display for DisplayStop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            super::Stop::Io(error) => write!(f, "its folder can't be reached: {error}"),
+            super::Stop::BodyLost(why) => f.write_str(why),
+            super::Stop::NotRecorded(error) => write!(f, "{error}"),
+            super::Stop::Ended(_) => f.write_str("its folder can't be reached"),
+        }
+    }
+}
+
+/// The folder as it is, with the time and permissions that it should have in the end; as it should be, if it is not
+/// there.
+fn with_end_of(now: &State, target: &State) -> State {
+    let (State::Present(fields), Some(end)) = (now, target.fields()) else {
+        return target.clone();
+    };
+    let mut fields = fields.clone();
+    for field in [state::MTIME, state::MODE] {
+        if let Some(Value::Int(value)) = end.get(field) {
+            fields.set(field, Value::Int(*value));
+        }
+    }
+    State::Present(fields)
+}
+
+/// Works out the ranks of steps.
+struct Order<'a> {
+    undoing: &'a Undoing,
+    /// Depths, in the tree that is wanted, of folders.
+    depths: HashMap<Numbered, i64>,
+    /// Folders of the session's that become folders from before it.
+    taken_over: HashSet<Numbered>,
+    /// Folders that hold, at any depth, what belongs elsewhere.
+    waiting: HashSet<Numbered>,
+    /// Whether a folder is in one that is taken over.
+    inside: HashMap<Numbered, bool>,
+}
+
+impl<'a> Order<'a> {
+    fn new(undoing: &'a Undoing, planned: &[Planned]) -> Self {
+        let mut order = Self {
+            undoing,
+            depths: HashMap::new(),
+            taken_over: HashSet::new(),
+            waiting: HashSet::new(),
+            inside: HashMap::new(),
+        };
+        for planned in planned {
+            let Some(own) = numbered(&planned.cell, &planned.step.expected) else {
+                continue;
+            };
+            if order.is_taken_over(planned, &own) {
+                order.taken_over.insert(own);
+            } else if undoing.index.wanted_elsewhere(&own, &planned.cell) {
+                order.hold_up(&planned.cell);
+            }
+        }
+        order
+    }
+
+    fn is_taken_over(&self, planned: &Planned, own: &Numbered) -> bool {
+        let index = &self.undoing.index;
+        let folders = [&planned.step.expected, &planned.step.target];
+        let folders = folders.iter().all(|state| state::kind(state) == Some(Kind::Dir));
+        let wanted = numbered(&planned.cell, &planned.step.target);
+        let other = wanted.as_ref().is_some_and(|wanted| wanted != own);
+        let comes_from_elsewhere = wanted.is_some_and(|wanted| index.found(&wanted).next().is_some());
+        folders && other && !comes_from_elsewhere && index.wanted(own).next().is_none()
+    }
+
+    /// What belongs elsewhere holds up the folder it is in, and all above.
+    fn hold_up(&mut self, cell: &Cell) {
+        let mut cell = cell.clone();
+        loop {
+            let folder = (cell.session.clone(), cell.folder);
+            if !self.waiting.insert(folder.clone()) {
+                return;
+            }
+            match self.undoing.index.found(&folder).next() {
+                Some(planned) => cell = planned.cell.clone(),
+                None => return,
+            }
+        }
+    }
+
+    fn rank(&mut self, planned: &Planned) -> Rank {
+        let Planned { cell, step } = planned;
+        if !step.target.exists() {
+            let depth = self.undoing.path_depth(&cell.session, cell.folder);
+            let depth = i64::try_from(depth).unwrap_or(i64::MAX);
+            let own = numbered(cell, &step.expected);
+            let waits = own.is_some_and(|own| {
+                self.waiting.contains(&own) || self.undoing.index.wanted(&own).next().is_some()
+            });
+            let first = !waits && self.is_inside(&(cell.session.clone(), cell.folder));
+            return (if first { 0 } else { 3 }, -depth);
+        }
+        let ends_folder = state::kind(&step.expected) == Some(Kind::Dir)
+            && state::kind(&step.target) != Some(Kind::Dir)
+            && numbered(cell, &step.expected).is_some_and(|own| !self.undoing.index.wanted_elsewhere(&own, cell));
+        if ends_folder {
+            return (4, 0);
+        }
+        let phase = if self.is_link(cell, step) { 2 } else { 1 };
+        (phase, self.depth(&(cell.session.clone(), cell.folder), 0))
+    }
+
+    /// Whether the object stays where it is and this cell gets a link to it.
+    fn is_link(&self, cell: &Cell, step: &Step) -> bool {
+        let Some(wanted) = numbered(cell, &step.target) else {
+            return false;
+        };
+        let here = numbered(cell, &step.expected).as_ref() == Some(&wanted);
+        let index = &self.undoing.index;
+        !here && index.found(&wanted).any(|found| index.wants(&found.cell, &wanted))
+    }
+
+    fn is_inside(&mut self, folder: &Numbered) -> bool {
+        if self.taken_over.contains(folder) {
+            return true;
+        }
+        if let Some(inside) = self.inside.get(folder) {
+            return *inside;
+        }
+        // Against a circle, which can't be in a tree.
+        self.inside.insert(folder.clone(), false);
+        let above = self.undoing.index.found(folder).next().map(|planned| planned.cell.clone());
+        let inside = above.is_some_and(|cell| self.is_inside(&(cell.session.clone(), cell.folder)));
+        self.inside.insert(folder.clone(), inside);
+        inside
+    }
+
+    /// The depth of a folder in the tree that is wanted: below the cell that is to have it, or below the folder above
+    /// it that is moved, or where it is.
+    fn depth(&mut self, folder: &Numbered, down: u32) -> i64 {
+        /// More than any path has.
+        const DEEPEST: u32 = 4_096;
+        if let Some(depth) = self.depths.get(folder) {
+            return *depth;
+        }
+        let above = self.undoing.index.wanted(folder).next().map(|planned| (planned.cell.clone(), 1));
+        let above = above.or_else(|| self.nearest(folder));
+        let depth = match above {
+            Some((cell, steps)) if down < DEEPEST => {
+                self.depth(&(cell.session.clone(), cell.folder), down + 1).saturating_add(steps)
+            }
+            _ => i64::try_from(self.undoing.path_depth(&folder.0, folder.1)).unwrap_or(i64::MAX),
+        };
+        self.depths.insert(folder.clone(), depth);
+        depth
+    }
+
+    /// The cell of the nearest folder above, by its path, that the plan puts somewhere, and how far above it is.
+    fn nearest(&self, folder: &Numbered) -> Option<(Cell, i64)> {
+        let table = self.undoing.tables.get(&folder.0)?;
+        let mut path = table.path(folder.1)?;
+        let mut steps = 1;
+        while let Some(slash) = path.iter().rposition(|byte| *byte == b'/') {
+            path.truncate(slash);
+            steps += 1;
+            let above = table.folder_at(&path).map(|above| (folder.0.clone(), above));
+            if let Some(planned) = above.and_then(|above| self.undoing.index.wanted(&above).next()) {
+                return Some((planned.cell.clone(), steps));
+            }
+        }
+        None
+    }
+}
