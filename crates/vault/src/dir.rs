@@ -120,10 +120,11 @@ impl Dir {
         }
     }
 
-    /// Rename `from` to `to` in this directory.
-    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
-        rustix::fs::renameat(&self.fd, from, &self.fd, to)
-            .map_err(|error| Error::io("rename", self.path.join(from), error))
+    /// Give the file `from` the name `to` instead, unless that is taken.
+    pub fn publish(&self, from: &str, to: &str) -> Result<()> {
+        rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty())
+            .map_err(|error| Error::io("make", self.path.join(to), error))?;
+        self.unlink(from)
     }
 
     /// Call `see` with each name, in no order.

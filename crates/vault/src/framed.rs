@@ -56,7 +56,11 @@ impl Framed {
                 .map_err(|error| framed.fail("write", error))?;
         }
         framed.find_end(longest)?;
-        framed.mend()?;
+        match framed.mend() {
+            // It is mended before the next append, which may have the reserve.
+            Err(error) if error.is_disk_full() => {}
+            result => result?,
+        }
         Ok(framed)
     }
 

@@ -27,9 +27,14 @@ impl SessionKey {
         let temporary = format!(".{session}");
         keys.unlink(&temporary)?;
         let file = keys.file(&temporary, true)?;
-        file.write_all_at(&*bytes, 0)
-            .map_err(|error| Error::io("write", keys.path().join(&temporary), error))?;
-        keys.rename(&temporary, session.as_str())?;
+        let written = file
+            .write_all_at(&*bytes, 0)
+            .map_err(|error| Error::io("write", keys.path().join(&temporary), error));
+        written
+            .and_then(|()| keys.publish(&temporary, session.as_str()))
+            .inspect_err(|_| {
+                let _left = keys.unlink(&temporary);
+            })?;
         Ok(Self(bytes))
     }
 

@@ -40,4 +40,4 @@ pub use reader::{Frames, SessionReader};
 pub use usage::Usage;
 pub use vault::{Options, Vault};
 pub use verify::{Expect, Fault, FaultKind, Verified};
-pub use writer::{SessionWriter, Urgency};
+pub use writer::{MAX_APPEND, SessionWriter, Urgency};

@@ -10,7 +10,6 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::os::unix::fs::MetadataExt as _;
 
 /// More zeros in holes than this many bytes are not hashed.
 const HASHED_HOLES: u64 = 1 << 30;
@@ -59,8 +58,8 @@ impl SessionWriter {
         Ok((digest, chunks.finish(Some(digest))?.locator()))
     }
 
-    /// Keep the first `length` bytes of `file`, in steps of 1 MiB, without its holes. Moves the offset of the open
-    /// file: give one that nobody else uses.
+    /// Keep the first `length` bytes of `file` (all of it if it has fewer), in steps of 1 MiB, without its holes. Moves
+    /// the offset of the open file: give one that nobody else uses.
     ///
     /// # Errors
     /// As [`SessionWriter::put`].
@@ -68,8 +67,7 @@ impl SessionWriter {
         let fail = |error| Error::io("read a file for", self.session().as_str(), error);
         let data = file.metadata().map_err(fail)?;
         let length = length.min(data.len());
-        // Blocks are counted in units of 512 bytes. Fewer than the length needs may be holes, or be compressed.
-        let dense = data.blocks().saturating_mul(512) >= length;
+        let dense = is_dense(file, length);
         if dense && length <= CHUNK as u64 {
             let mut bytes = vec![0; usize::try_from(length).unwrap_or(CHUNK)];
             let count = read_some(file, &mut bytes, 0).map_err(fail)?;
@@ -234,6 +232,11 @@ impl<'w> Chunks<'w> {
         self.writer
             .urgently(|| self.writer.packs(self.keeping).put_list(digest, self.at, entries))
     }
+}
+
+/// Whether the file has no hole before `length`; also said where the file system knows no holes.
+fn is_dense(file: &File, length: u64) -> bool {
+    rustix::fs::seek(file, SeekFrom::Hole(0)).map_or(true, |hole| hole >= length)
 }
 
 /// The next stretch of data at or behind `at`; empty and at `length` if there is none before it.

@@ -25,6 +25,14 @@ pub struct SessionReader {
     shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for SessionReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionReader")
+            .field("session", self.session())
+            .finish_non_exhaustive()
+    }
+}
+
 pub(crate) struct Shared {
     pub vault: Arc<Inner>,
     pub session: SessionId,

@@ -6,7 +6,7 @@ use crate::key::SessionKey;
 use crate::locator::Keeping;
 use crate::pin::PinRoot;
 use crate::reader::SessionReader;
-use crate::writer::SessionWriter;
+use crate::writer::{JOURNAL, SessionWriter, Urgency};
 use rescind_model::SessionId;
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -94,7 +94,24 @@ impl Vault {
             });
         }
         let key = SessionKey::create(&self.inner.keys, session)?;
-        SessionWriter::open(&self.inner, session, key)
+        SessionWriter::open(&self.inner, session, key).inspect_err(|_| self.inner.abandon(session))
+    }
+
+    /// Begin a session that must be recorded though the disk is full, an undo's: with the reserve if need be, and with
+    /// [`Urgency::Recovery`] from the start.
+    ///
+    /// # Errors
+    /// As [`Vault::create_session`].
+    pub fn create_recovery_session(&self, session: &SessionId) -> Result<SessionWriter> {
+        let writer = match self.create_session(session) {
+            Err(error) if error.is_disk_full() => {
+                self.release_reserve()?;
+                self.create_session(session)
+            }
+            result => result,
+        }?;
+        writer.set_urgency(Urgency::Recovery);
+        Ok(writer)
     }
 
     /// Go on with a session, after a crash or otherwise. Nothing is cut off: what is torn at the end of a file is
@@ -160,6 +177,16 @@ impl Vault {
 }
 
 impl Inner {
+    /// Take back what a failed begin of a session has made. There is nothing in it yet; what can't be removed is removed
+    /// by erasing the session.
+    fn abandon(&self, session: &SessionId) {
+        if let Ok(Some(dir)) = self.sessions.find(session.as_str()) {
+            let _left = dir.unlink(JOURNAL);
+        }
+        let _left = self.sessions.rmdir(session.as_str());
+        let _left = self.keys.unlink(session.as_str());
+    }
+
     /// The root for files of a device, among those added in this process.
     pub fn root_of_device(&self, device: u64) -> Option<Arc<PinRoot>> {
         let roots = self.pin_roots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use crate::dir::Dir;
 use crate::error::{Error, Result};
-use crate::frame::MAX_FRAME;
+use crate::frame::{MAX_FRAME, MAX_PLAIN};
 use crate::framed::Framed;
 use crate::key::SessionKey;
 use crate::locator::{Keeping, PinIdentity, PinPlace};
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// The name of a session's journal.
 pub(crate) const JOURNAL: &str = "journal";
+/// The most bytes that one [`SessionWriter::append`] takes.
+pub const MAX_APPEND: usize = MAX_PLAIN;
 /// How long to wait for another writer of the session to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -47,6 +49,14 @@ pub struct SessionWriter {
     new_names: AtomicBool,
     flush_failed: AtomicBool,
     urgent: AtomicBool,
+}
+
+impl std::fmt::Debug for SessionWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionWriter")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The directories that pins are made in, and the next number.
@@ -96,7 +106,7 @@ impl SessionWriter {
     /// Append to the journal, with one write. Returns the byte offset of the frame in the journal.
     ///
     /// # Errors
-    /// [`Error::DiskFull`], [`Error::TooLarge`] over 16 MiB. The journal then has nothing of it.
+    /// [`Error::DiskFull`], [`Error::TooLarge`] over [`MAX_APPEND`] bytes. The journal then has nothing of it.
     pub fn append(&self, plaintext: &[u8]) -> Result<u64> {
         self.urgently(|| held(&self.journal).append(&[plaintext]))
     }

@@ -12,10 +12,11 @@ mod common;
 
 use common::{Random, Scratch, files_below, id};
 use rescind_model::{Digest, Locator};
-use rescind_vault::{Error, Keeping, SessionReader};
+use rescind_vault::{Error, Expect, Keeping, SessionReader};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const LIMIT: u64 = 1 << 30;
 
@@ -376,4 +377,75 @@ fn threads_share_a_writer() {
         assert_eq!(reader.read_all(&locator, LIMIT).unwrap(), bytes);
     }
     assert_eq!(reader.frames(0).unwrap().count(), 1200);
+}
+
+#[test]
+fn readers_and_verify_follow_a_writer_without_faults() {
+    let scratch = Scratch::new();
+    let writer = scratch.vault.create_session(&id(1)).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Random::new(9);
+            for number in 0..400_u32 {
+                let length = random.below(if number % 40 == 0 { 300_000 } else { 2000 }) as usize;
+                let (_, locator) = writer.put(&random.bytes(length), Keeping::Lasting).unwrap();
+                writer
+                    .append(format!("{number} {}", locator.0).as_bytes())
+                    .unwrap();
+            }
+            done.store(true, Ordering::Release);
+        });
+        scope.spawn(|| {
+            let reader = scratch.vault.open_session(&id(1)).unwrap();
+            let (mut from, mut next) = (0, 0);
+            while next < 400 {
+                let mut frames = reader.frames(from).unwrap();
+                for frame in frames.by_ref() {
+                    let text = String::from_utf8(frame.unwrap().1).unwrap();
+                    let (number, locator) = text.split_once(' ').unwrap();
+                    assert_eq!(number, next.to_string());
+                    reader.read_all(&Locator(locator.to_owned()), LIMIT).unwrap();
+                    next += 1;
+                }
+                from = frames.end();
+            }
+        });
+        let open = Expect {
+            open: true,
+            ..Expect::default()
+        };
+        while !done.load(Ordering::Acquire) {
+            let marks = writer.marks();
+            assert_eq!(
+                scratch.vault.verify_session(&id(1), &marks, open).unwrap().faults,
+                []
+            );
+        }
+    });
+    let verified = scratch
+        .vault
+        .verify_session(&id(1), &writer.marks(), Expect::default())
+        .unwrap();
+    assert_eq!((verified.faults, verified.frames), (vec![], 800));
+}
+
+#[test]
+fn a_file_that_is_preallocated_and_has_holes_keeps_them() {
+    let scratch = Scratch::new();
+    let writer = scratch.vault.create_session(&id(1)).unwrap();
+    let file = tempfile::tempfile_in(scratch.dir.path()).unwrap();
+    file.write_all_at(b"data", 1 << 16).unwrap();
+    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, 1 << 20, 1 << 20).unwrap();
+    let blob = writer.put_file(&file, u64::MAX, Keeping::Lasting).unwrap();
+    let copy = tempfile::tempfile_in(scratch.dir.path()).unwrap();
+    scratch
+        .vault
+        .open_session(&id(1))
+        .unwrap()
+        .copy_to(&blob.locator, &copy)
+        .unwrap();
+    let hole = |file: &File| rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(0)).unwrap();
+    assert_eq!((hole(&file), hole(&copy)), (0, 0));
+    assert_eq!(copy.metadata().unwrap().len(), (1 << 16) + 4);
 }
