@@ -315,6 +315,14 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     Ok(done)
 }
 
+/// Whether there is no byte but zero.
+pub(crate) fn all_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    bytes
+        .chunks(ZEROS.len())
+        .all(|chunk| ZEROS.get(..chunk.len()) == Some(chunk))
+}
+
 /// The offset of the first byte at or after `from` that may be no zero, skipping what the file system knows as holes;
 /// `None`: there is none.
 pub(crate) fn next_data(file: &File, from: u64) -> io::Result<Option<u64>> {

@@ -263,7 +263,7 @@ pub(crate) fn tidy(disk: &Disk, file: &File, offset: u64) -> std::io::Result<()>
             found.get(..count).unwrap_or_default(),
             zeros.get(..count).unwrap_or_default(),
         );
-        if found != zeros {
+        if !disk::all_zero(found) {
             disk.write_at(Step::Tidy, file, zeros, data)?;
         }
         offset = data + count as u64;

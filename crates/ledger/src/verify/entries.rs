@@ -75,12 +75,12 @@ fn chain(opened: Vec<(u32, Option<Segment>)>, dir: &Path, report: &mut Report) -
                     "this segment was passed over by a later takeover; nothing in it counts",
                 );
             }
-            None if due.is_none() && epoch == top && top > 1 && is_blank(&dir.join(&name)) => {
+            None if due.is_none() && epoch == top && is_blank(&dir.join(&name)) => {
                 report.note(
                     &name,
                     Some(0),
                     None,
-                    "a takeover was begun and not completed; the next process completes it",
+                    "it was claimed and not begun: its process was killed, and the next one begins it",
                 );
             }
             None => {
@@ -112,8 +112,10 @@ fn first_non_zero(file: &File, mut offset: u64) -> std::io::Result<Option<u64>> 
     let mut buffer = vec![0; 1 << 16];
     while let Some(data) = disk::next_data(file, offset)? {
         let count = disk::read_at(file, &mut buffer, data)?;
-        let found = buffer.iter().take(count).position(|byte| *byte != 0);
-        if let Some(found) = found {
+        let found = buffer.get(..count).unwrap_or_default();
+        if !disk::all_zero(found)
+            && let Some(found) = found.iter().position(|byte| *byte != 0)
+        {
             return Ok(Some(data + found as u64));
         }
         if count == 0 {
