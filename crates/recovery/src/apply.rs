@@ -2,8 +2,8 @@
 
 use crate::drafts::Drafting;
 use crate::readback::read_back;
-use crate::walk::{Place, missing_body, unread};
-use crate::{Compensation, Drafts, OnConflict, Plan, PlannedStep, Surfaces};
+use crate::walk::{Place, unread};
+use crate::{Compensation, Drafts, OnConflict, Plan, PlannedStep, Settled, Surfaces};
 use rescind_model::State;
 use rescind_supervisor::{
     Bodies, Called, Driver, DriverError, HeldCause, Receipt, Recorder, Remark, Restored, Step, StepOpening,
@@ -68,6 +68,15 @@ pub fn apply<R: Recorder>(
         restored: Vec::new(),
     };
     run.session.disturbs(&plan.disturbed)?;
+    for settled in &plan.settled {
+        let Settled { resource, name, took } = settled;
+        run.session.settled(StepOpening {
+            resource,
+            name,
+            took,
+            whole: true,
+        })?;
+    }
     let of = plan.steps.len() + plan.compensations.len();
     for (done, planned) in plan.steps.iter().enumerate() {
         progress(Progress {
@@ -284,7 +293,7 @@ impl<R: Recorder> Run<'_, '_, R> {
             self.receipt.already += 1;
             return Ok(None);
         }
-        if let Some(field) = missing_body(&walked.target, now, &drafting) {
+        if let Some(field) = place.missing_body(&walked.target, now) {
             return Err(DriverError::BodyLost {
                 name: step.name.clone(),
                 why: format!("its {field} is no longer kept"),

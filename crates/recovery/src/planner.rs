@@ -2,11 +2,10 @@
 
 use crate::drafts::Drafting;
 use crate::net::net;
-use crate::scope::in_order;
-use crate::walk::{Place, Walked, changed, missing_body};
+use crate::walk::{Place, Walked, changed};
 use crate::{
     Compensation, Conflict, Earlier, Flapping, HeldStep, Lane, Lost, LostWhy, OnConflict, Plan, PlannedStep,
-    Surfaces, Totals, Undone,
+    Settled, Split, Surfaces, Totals, Undone,
 };
 use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, State, Value};
 use rescind_supervisor::{Arranged, Bodies, Called, Caller, Driver, DriverError, Step};
@@ -20,10 +19,8 @@ pub const RESTORES: usize = 3;
 pub struct Request<'a> {
     /// What is taken back, as a person would say it.
     pub scope: &'a str,
-    /// The effects to take back, in the order of the ledger.
-    pub effects: &'a [Effect],
-    /// Later effects outside the scope on the same resources.
-    pub later: &'a [Effect],
+    /// The effects to take back, among all that are known.
+    pub split: &'a Split,
     /// What earlier undos of this scope, or of parts of it, did; finished or not.
     pub earlier: &'a Earlier,
     /// How conflicts are decided.
@@ -41,28 +38,38 @@ pub fn compensation_key(effect: &EffectId) -> String {
 #[must_use]
 pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies) -> Plan {
     let drafting = Drafting::new(bodies);
-    let (effects, undone) = canonical(request, surfaces);
+    let taken = request.earlier.taken();
+    let (effects, undone) = canonical(request, surfaces, &taken);
     let mut planner = Planner {
         request,
         surfaces,
         bodies: &drafting,
-        taken: request.earlier.taken(),
-        later: by_resource(request.later.iter().map(|effect| (&effect.resource, effect))),
+        taken,
+        later: by_resource(later(request.split)),
         undone: by_resource(undone.iter().map(|undone| (&undone.effect.resource, undone))),
         plan: empty(request),
         steps: Vec::new(),
     };
-    let mut lanes: BTreeMap<&ResourceId, Vec<&Effect>> = BTreeMap::new();
-    for effect in &effects {
-        match surfaces.callers.iter().find(|caller| caller.compensates(effect)) {
-            Some(caller) => planner.compensation(*caller, effect),
-            None => lanes.entry(&effect.resource).or_default().push(effect),
+    let mut lanes: BTreeMap<&ResourceId, Own<'_>> = BTreeMap::new();
+    for (effect, inside) in &effects {
+        let caller = surfaces.callers.iter().find(|caller| caller.compensates(effect));
+        if let Some(caller) = caller {
+            if *inside {
+                planner.compensation(*caller, effect);
+            }
+            continue;
+        }
+        let own = lanes.entry(&effect.resource).or_default();
+        own.all.push(effect);
+        if *inside {
+            own.inside.push(effect);
         }
     }
+    lanes.retain(|_, own| !own.inside.is_empty());
     planner.plan.compensations.reverse();
     planner.plan.totals.resources = lanes.len() as u64;
-    for (resource, effects) in lanes {
-        planner.resource(resource, &effects);
+    for (resource, own) in lanes {
+        planner.resource(resource, &own);
     }
     planner.arrange();
     let mut plan = planner.plan;
@@ -71,11 +78,35 @@ pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies)
     plan
 }
 
-/// The effects of the scope in order, and what earlier undos did, in the drivers' canonical form: both together, as the
-/// undos came after.
-fn canonical(request: &Request<'_>, surfaces: &Surfaces<'_>) -> (Vec<Effect>, Vec<Undone>) {
-    let mut effects: Vec<Effect> = in_order(request.effects).into_iter().cloned().collect();
-    let own = effects.len();
+/// The effects on one resource that should be gone in the end, in order.
+#[derive(Default)]
+struct Own<'a> {
+    /// Those of the scope.
+    inside: Vec<&'a Effect>,
+    /// These, and those that earlier undos took back.
+    all: Vec<&'a Effect>,
+}
+
+/// The effects outside of a scope that come after the first of it.
+fn later(split: &Split) -> impl Iterator<Item = (&ResourceId, &Effect)> {
+    let all = split.effects.iter().zip(&split.inside);
+    let later = all
+        .skip_while(|(_, inside)| !**inside)
+        .filter(|(_, inside)| !**inside);
+    later.map(|(effect, _)| (&effect.resource, effect))
+}
+
+/// The effects of the scope and those that are taken back already, in order, with whether they are of the scope; and
+/// what earlier undos did. In the drivers' canonical form: both together, as the undos came after.
+fn canonical(
+    request: &Request<'_>,
+    surfaces: &Surfaces<'_>,
+    taken: &BTreeSet<EffectId>,
+) -> (Vec<(Effect, bool)>, Vec<Undone>) {
+    let mut own = request.split.in_order();
+    own.retain(|(effect, inside)| *inside || taken.contains(&effect.id()));
+    let flags: Vec<bool> = own.iter().map(|(_, inside)| *inside).collect();
+    let mut effects: Vec<Effect> = own.into_iter().map(|(effect, _)| effect.clone()).collect();
     let mut undone = request.earlier.undone.clone();
     effects.extend(undone.iter().map(|undone| undone.effect.clone()));
     for driver in &surfaces.drivers {
@@ -92,11 +123,11 @@ fn canonical(request: &Request<'_>, surfaces: &Surfaces<'_>) -> (Vec<Effect>, Ve
             }
         }
     }
-    let later = effects.split_off(own);
-    for (undone, effect) in undone.iter_mut().zip(later) {
+    let after = effects.split_off(flags.len());
+    for (undone, effect) in undone.iter_mut().zip(after) {
         undone.effect = effect;
     }
-    (effects, undone)
+    (effects.into_iter().zip(flags).collect(), undone)
 }
 
 fn empty(request: &Request<'_>) -> Plan {
@@ -108,6 +139,7 @@ fn empty(request: &Request<'_>) -> Plan {
         ),
         on_conflict: request.on_conflict,
         steps: Vec::new(),
+        settled: Vec::new(),
         compensations: Vec::new(),
         conflicts: Vec::new(),
         lost: Vec::new(),
@@ -117,7 +149,7 @@ fn empty(request: &Request<'_>) -> Plan {
         disturbed: Vec::new(),
         drafts: crate::Drafts::default(),
         totals: Totals {
-            effects: request.effects.len() as u64,
+            effects: request.split.inside().count() as u64,
             ..Totals::default()
         },
     }
@@ -187,8 +219,9 @@ impl Planner<'_> {
         }
     }
 
-    /// Plan one resource, given the effects of the scope on it in order.
-    fn resource(&mut self, resource: &ResourceId, effects: &[&Effect]) {
+    /// Plan one resource.
+    fn resource(&mut self, resource: &ResourceId, own: &Own<'_>) {
+        let effects = &own.inside;
         let Some(last) = effects.last() else { return };
         for effect in effects
             .iter()
@@ -210,10 +243,13 @@ impl Planner<'_> {
             Err(error) => return self.lost(last, LostWhy::Unreachable(error.to_string())),
         };
         let now = self.settled(driver, resource, &found);
-        let Some(lane) = self.lane(resource, effects, &now) else {
+        let Some(lane) = self.lane(resource, own, &now) else {
             self.plan.totals.settled += 1;
             return;
         };
+        if lane.segments.is_empty() {
+            return self.nothing_to_do(&lane);
+        }
         let place = Place {
             driver,
             resource,
@@ -254,18 +290,27 @@ impl Planner<'_> {
         was.map_or_else(|| found.clone(), |was| driver.undisturbed(found, was))
     }
 
-    /// What is left to take back on a resource; `None` where nothing is.
-    fn lane(&mut self, resource: &ResourceId, effects: &[&Effect], now: &State) -> Option<Lane> {
-        let name = effects.last().map(|effect| effect.name.clone())?;
-        let chain = self.chain(resource, effects);
-        let chain = if chain.is_empty() {
-            self.came_back(resource, effects, now)?
+    /// It is as it should be: that is to be recorded, so that a later undo of less or of more builds on it.
+    fn nothing_to_do(&mut self, lane: &Lane) {
+        self.plan.totals.settled += 1;
+        let (resource, name) = (lane.resource.clone(), lane.name.clone());
+        self.plan.settled.push(Settled {
+            resource,
+            name,
+            took: lane.took.clone(),
+        });
+    }
+
+    /// What is left to take back on a resource; `None` where all of it is taken back already.
+    fn lane(&mut self, resource: &ResourceId, own: &Own<'_>, now: &State) -> Option<Lane> {
+        let name = own.inside.last().map(|effect| effect.name.clone())?;
+        let segments = if own.inside.iter().all(|effect| self.taken.contains(&effect.id())) {
+            net(&self.came_back(resource, &own.inside, now)?, now)
         } else {
-            chain
+            net(&self.chain(resource, &own.all), now)
         };
-        let segments = net(&chain, now);
-        let took = effects.iter().map(|effect| effect.id()).collect();
-        (!segments.is_empty()).then(|| Lane {
+        let took = own.inside.iter().map(|effect| effect.id()).collect();
+        Some(Lane {
             resource: resource.clone(),
             name,
             segments,
@@ -273,14 +318,10 @@ impl Planner<'_> {
         })
     }
 
-    /// The effects whose removal is what is left to do: those of the scope that are not taken back yet, and with them
-    /// the undos that took back nothing but effects of this scope (taking back both is taking back the scope: it leads
-    /// from any state in between to the same end). Effects that an undo of more took back are left out, and its writes
-    /// count as other people's. Empty where everything is taken back.
+    /// The effects that should be gone in the end: those of the scope, those that earlier undos took back, and these
+    /// undos themselves. What is left without all of them is the same in whatever order, and in however many parts, they
+    /// were taken back.
     fn chain<'e>(&'e self, resource: &ResourceId, effects: &[&'e Effect]) -> Vec<&'e Effect> {
-        if effects.iter().all(|effect| self.taken.contains(&effect.id())) {
-            return Vec::new();
-        }
         let mut chain: Vec<&Effect> = effects.to_vec();
         let mut ids: BTreeSet<EffectId> = chain.iter().map(|effect| effect.id()).collect();
         for undone in self
@@ -291,8 +332,6 @@ impl Planner<'_> {
             if undone.took.iter().all(|id| ids.contains(id)) {
                 ids.insert(undone.effect.id());
                 chain.push(&undone.effect);
-            } else if undone.whole && !self.taken.contains(&undone.effect.id()) {
-                chain.retain(|effect| !undone.took.contains(&effect.id()));
             }
         }
         chain
@@ -342,10 +381,22 @@ impl Planner<'_> {
             });
         }
         if target.same(now) {
-            self.plan.totals.settled += 1;
-            return;
+            return if whole {
+                self.nothing_to_do(&lane)
+            } else {
+                self.plan.totals.settled += 1
+            };
         }
-        if let Some(field) = missing_body(&target, now, self.bodies) {
+        let missing = self.surfaces.driver(&lane.resource).and_then(|driver| {
+            let place = Place {
+                driver,
+                resource: &lane.resource,
+                name: &lane.name,
+                bodies: self.bodies,
+            };
+            place.missing_body(&target, now)
+        });
+        if let Some(field) = missing {
             return self.lost(last, LostWhy::BodyGone { field });
         }
         self.plan.dependents.extend(dependents);

@@ -169,17 +169,21 @@ pub(crate) fn unread(target: State, now: &State) -> State {
     State::Present(fields)
 }
 
-/// A body that the target needs and nobody has.
-pub(crate) fn missing_body(target: &State, now: &State, bodies: &dyn Bodies) -> Option<String> {
-    let found = now.fields();
-    for (name, value) in target.fields()?.iter() {
-        let Value::Content(content) = value else { continue };
-        let there = found.and_then(|fields| fields.get(name)) == Some(value);
-        if !there && !content.kept.as_ref().is_some_and(|kept| bodies.holds(kept)) {
-            return Some(name.to_owned());
+impl Place<'_> {
+    /// A body that the target needs and nobody has.
+    pub(crate) fn missing_body(&self, target: &State, now: &State) -> Option<String> {
+        let found = now.fields();
+        for (name, value) in target.fields()?.iter() {
+            if !matches!(value, Value::Content(_)) {
+                continue;
+            }
+            let there = found.and_then(|fields| fields.get(name)) == Some(value);
+            if !there && !self.driver.can_bring(self.resource, target, name, self.bodies) {
+                return Some(name.to_owned());
+            }
         }
+        None
     }
-    None
 }
 
 /// The names of fields that differ between two states; `None` where one of them is absent and the other is not.

@@ -213,6 +213,15 @@ pub trait Driver {
         bodies: &dyn Bodies,
     ) -> Result<State, DriverError>;
 
+    /// Whether the body in `field` of `target` can be brought back: the vault holds it, or the driver knows where else it
+    /// is (a file that was only moved).
+    fn can_bring(&self, resource: &ResourceId, target: &State, field: &str, bodies: &dyn Bodies) -> bool {
+        let _it_is_nowhere_else = resource;
+        let body = target.fields().and_then(|fields| fields.content(field));
+        body.and_then(|body| body.kept.as_ref())
+            .is_some_and(|kept| bodies.holds(kept))
+    }
+
     /// The bytes of the body in `field` as it is now, at most `limit`, for merging and showing.
     ///
     /// # Errors

@@ -146,6 +146,14 @@ impl Driver for FilesDriver {
         captured.map_err(|stop| stop.into_error(name))
     }
 
+    fn can_bring(&self, resource: &ResourceId, target: &State, field: &str, bodies: &dyn Bodies) -> bool {
+        let body = target.fields().and_then(|fields| fields.content(field));
+        let held = body.is_some_and(|body| {
+            body.length == 0 || body.kept.as_ref().is_some_and(|kept| bodies.holds(kept))
+        });
+        held || Cell::parse(resource).is_some_and(|cell| self.lock().lives(&cell, target))
+    }
+
     fn load(
         &self,
         resource: &ResourceId,

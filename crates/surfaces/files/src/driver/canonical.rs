@@ -3,6 +3,7 @@
 //! Two things make a cell depend on what happened elsewhere. A body saved late (when the file was deleted) is the body
 //! of earlier states, too, as long as nothing changed it. And a write through one hard link shows through the others:
 //! the states of all cells that lead to one object begin with its first state in the scope and end with its last.
+//! Effects come in the order in which they happened.
 
 use super::Undoing;
 use crate::cell::Cell;
@@ -30,8 +31,7 @@ pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
             cells.entry(cell).or_default().push(at);
         }
     }
-    for chain in cells.values_mut() {
-        chain.sort_by_key(|at| effects.get(*at).map(|effect| effect.seq));
+    for chain in cells.values() {
         share_bodies(&mut effects, &places(chain));
     }
     let mut objects: HashMap<Numbered, BTreeMap<Cell, Vec<Place>>> = HashMap::new();
@@ -46,7 +46,7 @@ pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
     }
     for links in objects.into_values().filter(|links| links.len() > 1) {
         let mut all: Vec<Place> = links.values().flatten().copied().collect();
-        all.sort_by_key(|(at, side)| (effects.get(*at).map(|effect| effect.seq), *side == Side::After));
+        all.sort_by_key(|(at, side)| (*at, *side == Side::After));
         share_bodies(&mut effects, &all);
         if contiguous(&effects, &all) {
             unite(&mut effects, &all, &links);
@@ -150,10 +150,7 @@ impl Undoing {
             let Some(cell) = Cell::parse(&effect.resource) else {
                 continue;
             };
-            let newer = last.get(&cell).is_none_or(|known| known.seq <= effect.seq);
-            if newer {
-                last.insert(cell, effect);
-            }
+            last.insert(cell, effect);
         }
         let folder = |state: &State| {
             let is_folder = state::kind(state) == Some(Kind::Dir);

@@ -4,7 +4,7 @@ use super::object;
 use crate::object::Kind;
 use crate::state;
 use rescind_merge::{Versions, merge_text};
-use rescind_model::{Content, FieldMerge, Merged, PartConflict, State, Value, three_way};
+use rescind_model::{Content, FieldConflict, FieldMerge, Merged, PartConflict, State, Value, three_way};
 use rescind_supervisor::Bodies;
 
 /// The longest text that is merged, in bytes.
@@ -17,6 +17,16 @@ pub(crate) fn states(before: &State, after: &State, now: &State, bodies: &dyn Bo
             state,
             conflicts: Vec::new(),
         };
+    }
+    if before.exists() && after.exists() && now.exists() {
+        let moved = !now.same(after) && !now.same(before) && !before.same(after);
+        let one_kind = state::kind(before) == state::kind(after) && state::kind(after) == state::kind(now);
+        if moved && !one_kind {
+            return Merged {
+                state: now.clone(),
+                conflicts: vec![FieldConflict::whole()],
+            };
+        }
     }
     three_way(before, after, now, |name, a, b, c| field(name, [a, b, c], bodies))
 }

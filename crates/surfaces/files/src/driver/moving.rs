@@ -59,6 +59,15 @@ impl Undoing {
         Ok(Source::None)
     }
 
+    /// Whether the object that `target` is of is to be found somewhere, with a body that is not known to be another.
+    pub(crate) fn lives(&mut self, cell: &Cell, target: &State) -> bool {
+        let Ok(Source::Move(found) | Source::Link(found)) = self.source(cell, target) else {
+            return false;
+        };
+        let length = state::content(target).map(|body| body.length);
+        length == Some(found.look.size)
+    }
+
     /// Move or link: it leaves a cell for which the plan has something else.
     fn way(&self, cell: &Cell, wanted: &Numbered, found: Found) -> Result<Source, Stop> {
         let leaves = self.index.at(&found.cell).is_some() && !self.index.wants(&found.cell, wanted);
