@@ -125,18 +125,21 @@ impl Walk {
         Ok(Some(Piece { offset, end, what }))
     }
 
+    /// Whether a frame of this kind may be so long.
+    fn allows(&self, header: Header) -> bool {
+        header.is_void() || header.total() <= self.longest
+    }
+
     /// Judge the bytes at `offset`; the plaintext of a whole frame is left in `plain`.
     fn look(&mut self, offset: u64) -> io::Result<Look> {
         let room = self.end.saturating_sub(offset);
         if room < MIN_FRAME {
             return Ok(Look::Broken("an incomplete frame", None));
         }
-        let Some(header) = Header::parse(self.window.read(offset, HEADER)?) else {
+        let header = Header::parse(self.window.read(offset, HEADER)?).filter(|header| self.allows(*header));
+        let Some(header) = header else {
             return Ok(Look::Broken("no frame begins here", None));
         };
-        if header.total() > self.longest {
-            return Ok(Look::Broken("no frame begins here", None));
-        }
         if header.total() > room {
             return Ok(Look::Broken("an incomplete frame", None));
         }
@@ -172,9 +175,8 @@ impl Walk {
             .min(offset.saturating_add(SEARCH));
         for candidate in offset + 1..=last {
             let header = Header::parse(self.window.read(candidate, HEADER)?);
-            let Some(header) = header
-                .filter(|header| header.total() <= self.longest && header.total() <= self.end - candidate)
-            else {
+            let fits = |header: &Header| self.allows(*header) && header.total() <= self.end - candidate;
+            let Some(header) = header.filter(fits) else {
                 continue;
             };
             cost += header.total();

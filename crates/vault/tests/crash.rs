@@ -377,6 +377,32 @@ fn a_file_whose_header_is_torn_is_begun_again() {
     }
 }
 
+#[test]
+fn a_long_stretch_of_rubbish_at_the_end_becomes_void_frames() {
+    for file in ["journal", "pack.000001"] {
+        let scratch = Scratch::with(options());
+        let (bytes, last, marks) = three_frames(&scratch, file);
+        let path = scratch.session_path(&id(1), file);
+        // What a power cut can leave: blocks that were never written.
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(bytes.len() as u64 + (40 << 20))
+            .unwrap();
+        let verified = scratch.vault.verify_session(&id(1), &marks, OPEN).unwrap();
+        assert_eq!(verified.faults, []);
+        let writer = scratch.vault.resume_session(&id(1)).unwrap();
+        writer.append(b"next").unwrap();
+        writer.put(b"next", Keeping::Lasting).unwrap();
+        let verified = scratch
+            .vault
+            .verify_session(&id(1), &writer.marks(), CLOSED)
+            .unwrap();
+        assert_eq!((verified.faults, verified.frames), (vec![], 8), "{file} {last}");
+    }
+}
+
 /// A small file system of its own, where we may mount one.
 struct Tmpfs(PathBuf);
 
