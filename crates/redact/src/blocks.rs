@@ -47,9 +47,9 @@ pub(crate) fn find_block(view: &View<'_>) -> Option<(usize, usize)> {
     } else {
         b"-----BEGIN"
     };
-    let other = find(text, body, opening);
-    let end = find(text, body, closing).filter(|end| other.is_none_or(|other| other > *end));
-    let Some(end) = end else {
+    // Nothing behind the begin of another block belongs to this one.
+    let text = part(text, 0, find(text, body, opening).unwrap_or(text.len()));
+    let Some(end) = find(text, body, closing) else {
         let end = torn(text, body);
         return key_like(part(text, body, end)).then_some((view.at, end));
     };

@@ -265,7 +265,7 @@ pub(crate) fn secrets(arguments: &[&[u8]]) -> Vec<Secret> {
 }
 
 fn has(arguments: &[&[u8]], word: &str) -> bool {
-    arguments.iter().any(|own| *own == word.as_bytes())
+    arguments.contains(&word.as_bytes())
 }
 
 /// `-p HERE`.

@@ -159,6 +159,7 @@ fn signature(line: &[u8], at: usize, after: usize) -> Hit {
 
 /// `host:5432:database:user:HERE`, a line of .pgpass.
 fn pgpass(line: &[u8], after: usize) -> Hit {
+    let line = part(line, 0, after + 600);
     let own = |own: u8| !space(own) && !matches!(own, b':' | b'"' | b'\'' | b'/');
     let database = run(line, after, own);
     let user = run(line, database + 1, own);

@@ -1,4 +1,10 @@
 //! Properties: a stream is the whole, binary data passes, a site's rules count.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
 
 #[allow(dead_code, reason = "each test uses its part of the corpus")]
 mod corpus;

@@ -1,4 +1,10 @@
 //! The corpus: what must go and what must stay, in each form.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
 
 #[allow(dead_code, reason = "each test uses its part of the corpus")]
 mod corpus;

@@ -59,9 +59,11 @@ pub(super) fn closing(text: &[u8], start: usize, quote: u8, slashes: usize) -> u
 
 /// The end of a value without quotes.
 pub(super) fn unquoted(text: &[u8], start: usize, form: Form, gap: bool) -> usize {
-    let mut end = start;
+    let plain =
+        |own: u8| own.is_ascii_alphanumeric() || matches!(own, b'=' | b'_' | b'-' | b'.' | b'/' | b'+');
+    let mut end = run(text, start, plain);
     while end < text.len() && !space(byte(text, end)) && !stops(text, end, form) {
-        end += 1;
+        end = run(text, end + 1, plain);
     }
     let _ = gap;
     while end > start {
