@@ -2,7 +2,7 @@
 
 use crate::{Fixture, Tape};
 use rescind_model::{Effect, Outcome, Seq, SessionId, State};
-use rescind_recovery::{ApplyError, Earlier, OnConflict, Plan, Request, Surfaces, apply, plan};
+use rescind_recovery::{ApplyError, Earlier, OnConflict, Plan, Request, Split, Surfaces, apply, plan};
 use rescind_supervisor::{Opening, Position, Receipt, Step, SystemSession};
 use std::cell::Cell;
 
@@ -89,8 +89,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn plan(&self, effects: &[Effect], earlier: &Earlier, on_conflict: OnConflict) -> Plan {
         let request = Request {
             scope: "the case",
-            effects,
-            later: &[],
+            split: &Split::all(effects.to_vec()),
             earlier,
             on_conflict,
         };

@@ -14,8 +14,10 @@
 mod bench;
 mod cases;
 mod fixture;
+mod prove;
 mod tape;
 
 pub use cases::{CASES, Case};
 pub use fixture::Fixture;
+pub use prove::{Failure, Report, prove, prove_one};
 pub use tape::Tape;

@@ -36,6 +36,20 @@ impl Plan {
                 &took.chain([planned.whole.to_string()]).collect::<Vec<_>>(),
             );
         }
+        for settled in &self.settled {
+            let took = settled
+                .took
+                .iter()
+                .map(|id| format!("{}/{}", id.action, id.seq.0));
+            line(
+                &mut text,
+                "settled",
+                &[key(&settled.resource)]
+                    .into_iter()
+                    .chain(took)
+                    .collect::<Vec<_>>(),
+            );
+        }
         for call in &self.compensations {
             let id = call.effect.id();
             let after = state(&call.effect.after);

@@ -1,7 +1,7 @@
 //! What earlier undos did, read back from their records: so that an undo goes on where a crash stopped it, does
 //! nothing twice, and can itself be undone.
 
-use rescind_model::{ActionId, Content, Effect, EffectId, Outcome, ResourceId, SessionId, State, Value};
+use rescind_model::{ActionId, Content, Effect, EffectId, Outcome, ResourceId, Seq, SessionId, State, Value};
 use rescind_supervisor::{Called, Position, Restored, Step, StepEnd, SystemRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +32,7 @@ pub struct Undone {
 /// A step that began and of which the end is not read yet.
 struct Open {
     resource: ResourceId,
+    name: String,
     took: Vec<EffectId>,
     whole: bool,
     /// The places of its effects in the list.
@@ -68,14 +69,16 @@ impl Earlier {
     }
 
     /// The effects of these undos, for an undo of an undo. A compensation has no state before that could be
-    /// restored, and is said not to be captured.
+    /// restored, and is said not to be captured. Where nothing had to be changed, an effect says so whose states before
+    /// and after are the same.
     #[must_use]
     pub fn effects(&self) -> Vec<Effect> {
         self.undone.iter().map(|undone| undone.effect.clone()).collect()
     }
 
     /// The effects that are taken back, by an undo that is still in force: one that was not itself taken back.
-    pub(crate) fn taken(&self) -> BTreeSet<EffectId> {
+    #[must_use]
+    pub fn taken(&self) -> BTreeSet<EffectId> {
         let mut taken = BTreeSet::new();
         for undone in self.undone.iter().rev() {
             if undone.whole && !taken.contains(&undone.effect.id()) {
@@ -116,11 +119,12 @@ impl Reading {
                 resource,
                 took,
                 whole,
-                ..
+                name,
             } => {
                 self.action(action);
                 let open = Open {
                     resource: resource.clone(),
+                    name: name.clone(),
                     took: took.clone(),
                     whole: *whole,
                     effects: Vec::new(),
@@ -206,10 +210,31 @@ impl Reading {
         };
         match end {
             StepEnd::Ended(Restored::Done { left }) => self.done(&open, left),
+            StepEnd::Ended(Restored::Already) => self.already(action, open),
             // Nothing was changed, whatever was announced.
             StepEnd::Ended(_) => self.dropped.extend(open.effects),
             StepEnd::Failed(_) => self.partial.extend(open.effects),
         }
+    }
+
+    /// Nothing had to be changed: that its effects are taken back holds from now on all the same, until this is itself
+    /// taken back. An effect without a change stands for it.
+    fn already(&mut self, action: &ActionId, open: Open) {
+        self.dropped.extend(open.effects);
+        let effect = Effect {
+            action: action.clone(),
+            seq: Seq(0),
+            resource: open.resource,
+            name: open.name,
+            before: State::Absent,
+            after: State::Absent,
+            outcome: Outcome::Observed,
+        };
+        self.earlier.undone.push(Undone {
+            effect,
+            took: open.took,
+            whole: open.whole,
+        });
     }
 
     fn done(&mut self, open: &Open, left: &State) {

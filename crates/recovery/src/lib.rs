@@ -29,7 +29,7 @@ pub use earlier::{Earlier, Undone};
 pub use net::{Lane, Segment};
 pub use pattern::{Pattern, PatternError};
 pub use plan::{
-    Compensation, Conflict, Flapping, HeldStep, Lost, LostWhy, OnConflict, Plan, PlannedStep, Totals,
+    Compensation, Conflict, Flapping, HeldStep, Lost, LostWhy, OnConflict, Plan, PlannedStep, Settled, Totals,
 };
 pub use planner::{RESTORES, Request, compensation_key, plan};
 pub use scope::{Filter, Scope, Split};

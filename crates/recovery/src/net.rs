@@ -28,16 +28,18 @@ pub struct Segment {
 /// Collapse the effects on one resource, in order, given the state `now`.
 ///
 /// An effect in doubt is resolved by the state found next: the state before of the next effect, or `now`. Where that is
-/// its own state before, it did not happen. Effects whose state before was not captured are left out; what they did
-/// counts as somebody else's write.
-pub(crate) fn net(effects: &[&Effect], now: &State) -> Vec<Segment> {
+/// `still` its own state before, it did not happen. Effects whose state before was not captured are left out; what they did
+/// counts as somebody else's write. Effects that changed nothing say nothing.
+pub(crate) fn net(effects: &[&Effect], now: &State, still: impl Fn(&State, &State) -> bool) -> Vec<Segment> {
+    let says = |effect: &&&Effect| effect.outcome == Outcome::InDoubt || !effect.before.same(&effect.after);
+    let effects: Vec<&Effect> = effects.iter().filter(says).copied().collect();
     let mut segments: Vec<Segment> = Vec::new();
     for (at, effect) in effects.iter().enumerate() {
         let found = effects.get(at + 1).map_or(now, |next| &next.before);
         let after = match effect.outcome {
             Outcome::NotCaptured => continue,
             Outcome::Observed => Some(&effect.after),
-            Outcome::InDoubt if found.same(&effect.before) => continue,
+            Outcome::InDoubt if still(found, &effect.before) => continue,
             Outcome::InDoubt if effect.after.same(&effect.before) => None,
             Outcome::InDoubt => Some(&effect.after),
         };
@@ -88,7 +90,10 @@ mod tests {
 
     fn check(effects: &[Effect], now: &State, expect: &[(State, Option<State>)]) {
         let refs: Vec<&Effect> = effects.iter().collect();
-        let found: Vec<_> = net(&refs, now).into_iter().map(|s| (s.before, s.after)).collect();
+        let found: Vec<_> = net(&refs, now, State::same)
+            .into_iter()
+            .map(|s| (s.before, s.after))
+            .collect();
         assert_eq!(found, expect);
     }
 

@@ -1,7 +1,7 @@
 //! The plan of an undo, as a value: print it, approve it, apply it.
 
 use crate::{Clash, Drafts, Lane};
-use rescind_model::{ActionId, Digest, Effect, ResourceId};
+use rescind_model::{ActionId, Digest, Effect, EffectId, ResourceId};
 use rescind_supervisor::{Held, HeldCause, Remark, Step};
 use std::collections::BTreeSet;
 
@@ -28,6 +28,8 @@ pub struct Plan {
     pub on_conflict: OnConflict,
     /// The steps, in the order in which they can be carried out.
     pub steps: Vec<PlannedStep>,
+    /// Resources that are as they should be already: recorded as taken back, so that it holds for later undos.
+    pub settled: Vec<Settled>,
     /// The compensating calls, the last completed effect first. They are made once the steps are done.
     pub compensations: Vec<Compensation>,
     /// What both the session and others changed, with all versions.
@@ -57,6 +59,17 @@ pub struct PlannedStep {
     pub lane: Lane,
     /// Whether it takes all of it back.
     pub whole: bool,
+}
+
+/// A resource that is as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What people call it.
+    pub name: String,
+    /// The effects that are taken back.
+    pub took: Vec<EffectId>,
 }
 
 /// A call that compensates an effect.

@@ -243,7 +243,7 @@ impl Planner<'_> {
             Err(error) => return self.lost(last, LostWhy::Unreachable(error.to_string())),
         };
         let now = self.settled(driver, resource, &found);
-        let Some(lane) = self.lane(resource, own, &now) else {
+        let Some(lane) = self.lane(driver, resource, own, &now) else {
             self.plan.totals.settled += 1;
             return;
         };
@@ -302,12 +302,19 @@ impl Planner<'_> {
     }
 
     /// What is left to take back on a resource; `None` where all of it is taken back already.
-    fn lane(&mut self, resource: &ResourceId, own: &Own<'_>, now: &State) -> Option<Lane> {
+    fn lane(
+        &mut self,
+        driver: &dyn Driver,
+        resource: &ResourceId,
+        own: &Own<'_>,
+        now: &State,
+    ) -> Option<Lane> {
+        let still = |found: &State, was: &State| driver.undisturbed(found, was).same(was);
         let name = own.inside.last().map(|effect| effect.name.clone())?;
         let segments = if own.inside.iter().all(|effect| self.taken.contains(&effect.id())) {
-            net(&self.came_back(resource, &own.inside, now)?, now)
+            net(&self.came_back(resource, &own.inside, now)?, now, still)
         } else {
-            net(&self.chain(resource, &own.all), now)
+            net(&self.chain(resource, &own.all), now, still)
         };
         let took = own.inside.iter().map(|effect| effect.id()).collect();
         Some(Lane {
@@ -345,7 +352,7 @@ impl Planner<'_> {
         effects: &[&'e Effect],
         now: &State,
     ) -> Option<Vec<&'e Effect>> {
-        let again = net(effects, now);
+        let again = net(effects, now, State::same);
         let left = again.last().and_then(|segment| segment.after.as_ref())?;
         if !self.later(resource).is_empty() || !left.same(now) {
             return None;

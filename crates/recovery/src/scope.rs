@@ -24,13 +24,56 @@ pub enum Filter {
     Path(Pattern),
 }
 
-/// The effects of a session, divided by a scope.
+/// Effects, divided by a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Split {
-    /// To take back.
-    pub inside: Vec<Effect>,
-    /// Effects after the first of these that are not in the scope: whoever made them may have built on what is taken back.
-    pub later: Vec<Effect>,
+    /// All effects that are known, in the order of the ledger.
+    pub effects: Vec<Effect>,
+    /// For each of them, whether it is in the scope.
+    pub inside: Vec<bool>,
+}
+
+impl Split {
+    /// All of these effects are in the scope: an undo of an undo.
+    #[must_use]
+    pub fn all(effects: Vec<Effect>) -> Self {
+        let inside = vec![true; effects.len()];
+        Self { effects, inside }
+    }
+
+    /// The effects in the scope.
+    pub fn inside(&self) -> impl Iterator<Item = &Effect> {
+        self.effects
+            .iter()
+            .zip(&self.inside)
+            .filter(|(_, inside)| **inside)
+            .map(|(effect, _)| effect)
+    }
+
+    /// Whether the scope has no effects.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.inside.contains(&true)
+    }
+
+    /// The effects of each session in the order of their `seq`, the order between sessions as it is given: each with
+    /// whether it is in the scope.
+    pub(crate) fn in_order(&self) -> Vec<(&Effect, bool)> {
+        let all = || self.effects.iter().zip(self.inside.iter().copied());
+        let mut queues: BTreeMap<&SessionId, Vec<(&Effect, bool)>> = BTreeMap::new();
+        for (effect, inside) in all() {
+            queues
+                .entry(&effect.action.session)
+                .or_default()
+                .push((effect, inside));
+        }
+        for queue in queues.values_mut() {
+            queue.sort_by_key(|(effect, _)| std::cmp::Reverse(effect.seq));
+        }
+        all()
+            .filter_map(|(effect, _)| queues.get_mut(&effect.action.session)?.pop())
+            .collect()
+    }
 }
 
 impl Scope {
@@ -56,26 +99,21 @@ impl Scope {
         &self.session
     }
 
-    /// Divide `effects`, which are in the order in which they were recorded. Effects of other sessions are never inside,
-    /// and are later ones if they come after one that is.
+    /// Divide `effects`, which are in the order of the ledger: those of the session, and of others on the same resources
+    /// as far as they are known. Effects of other sessions are never inside.
     #[must_use]
-    pub fn split(&self, effects: &[Effect]) -> Split {
+    pub fn split(&self, effects: Vec<Effect>) -> Split {
         let own: Vec<&Effect> = effects
             .iter()
             .filter(|effect| effect.action.session == self.session)
             .collect();
         let tests: Vec<Test<'_>> = self.filters.iter().map(|filter| filter.over(&own)).collect();
-        let mut split = Split::default();
-        for effect in effects {
-            let inside =
-                effect.action.session == self.session && tests.iter().all(|test| test.passes(effect));
-            if inside {
-                split.inside.push(effect.clone());
-            } else if !split.inside.is_empty() {
-                split.later.push(effect.clone());
-            }
-        }
-        split
+        let passes = |effect: &Effect| {
+            effect.action.session == self.session && tests.iter().all(|test| test.passes(effect))
+        };
+        let inside = effects.iter().map(passes).collect();
+        drop(tests);
+        Split { effects, inside }
     }
 }
 
@@ -132,20 +170,4 @@ impl fmt::Display for Scope {
         }
         Ok(())
     }
-}
-
-/// Put the effects of each session into the order of their `seq`, leaving the order between sessions as it is given:
-/// the order of the ledger.
-pub(crate) fn in_order(effects: &[Effect]) -> Vec<&Effect> {
-    let mut queues: BTreeMap<&SessionId, Vec<&Effect>> = BTreeMap::new();
-    for effect in effects {
-        queues.entry(&effect.action.session).or_default().push(effect);
-    }
-    for queue in queues.values_mut() {
-        queue.sort_by_key(|effect| std::cmp::Reverse(effect.seq));
-    }
-    effects
-        .iter()
-        .filter_map(|effect| queues.get_mut(&effect.action.session)?.pop())
-        .collect()
 }

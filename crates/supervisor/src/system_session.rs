@@ -122,13 +122,7 @@ impl<R: Recorder> SystemSession<R> {
         act: impl FnOnce(&Permit, &mut dyn Intents) -> Result<Restored, DriverError>,
     ) -> Result<Result<Restored, DriverError>, SystemError> {
         let action = self.next_action();
-        let started = SystemRecord::StepStarted {
-            action: action.clone(),
-            resource: opening.resource.clone(),
-            name: opening.name.to_owned(),
-            took: opening.took.to_vec(),
-            whole: opening.whole,
-        };
+        let started = started(&action, opening);
         self.record("the start of a step", &started)?;
         let permit = Permit::for_recorded(action.clone());
         let mut announcer = Announcer {
@@ -150,6 +144,18 @@ impl<R: Recorder> SystemSession<R> {
         };
         self.record("the end of a step", &SystemRecord::StepEnded { action, end })?;
         Ok(result)
+    }
+
+    /// Record that the effects of a step are taken back without a change: the resource is as it should be.
+    ///
+    /// # Errors
+    /// It could not be recorded.
+    pub fn settled(&mut self, opening: StepOpening<'_>) -> Result<(), SystemError> {
+        let action = self.next_action();
+        let started = started(&action, opening);
+        self.record("what needs no step", &started)?;
+        let end = StepEnd::Ended(Restored::Already);
+        self.record("what needs no step", &SystemRecord::StepEnded { action, end })
     }
 
     /// Make one compensating call: record that it starts, lend `call` a permit, record how it ended.
@@ -221,6 +227,16 @@ impl<R: Recorder> SystemSession<R> {
         self.recorder
             .record(record)
             .map_err(|source| SystemError { what, source })
+    }
+}
+
+fn started(action: &ActionId, opening: StepOpening<'_>) -> SystemRecord {
+    SystemRecord::StepStarted {
+        action: action.clone(),
+        resource: opening.resource.clone(),
+        name: opening.name.to_owned(),
+        took: opening.took.to_vec(),
+        whole: opening.whole,
     }
 }
 
