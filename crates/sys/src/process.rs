@@ -190,6 +190,24 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// How a process that nobody has reaped yet ended (proc(5), field 52 of stat). `None` where it lives or is gone.
+#[must_use]
+pub fn zombie_status(pid: i32) -> Option<ExitStatus> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    let status = fields.nth(48)?.parse().ok()?;
+    (state == "Z").then(|| decode(status))
+}
+
+fn decode(status: i32) -> ExitStatus {
+    if libc::WIFSIGNALED(status) {
+        ExitStatus::Signaled(libc::WTERMSIG(status))
+    } else {
+        ExitStatus::Exited(libc::WEXITSTATUS(status))
+    }
+}
+
 /// How the process behind a pidfd ended, also when somebody else has reaped it (PIDFD_GET_INFO with
 /// PIDFD_INFO_EXIT, Linux 6.15). `None` where the kernel can't say.
 #[must_use]
@@ -211,12 +229,7 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
     if result < 0 || info.mask & INFO_EXIT == 0 {
         return None;
     }
-    let status = info.exit_code;
-    Some(if libc::WIFSIGNALED(status) {
-        ExitStatus::Signaled(libc::WTERMSIG(status))
-    } else {
-        ExitStatus::Exited(libc::WEXITSTATUS(status))
-    })
+    Some(decode(info.exit_code))
 }
 
 /// End this process by a signal, with its default disposition and without a core file: so that whoever waits sees

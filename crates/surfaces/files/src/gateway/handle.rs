@@ -10,7 +10,6 @@ use super::tree::Node;
 use super::{Gateway, Uncaptured};
 use rescind_sys::{Answer, Listener, Notification};
 use rustix::io::Errno;
-use std::os::fd::AsFd;
 
 type Done = Result<Answer, Refusal>;
 
@@ -19,6 +18,7 @@ const GO_ON: Done = Ok(Answer::Continue);
 impl Gateway {
     /// Capture, record, and say how the call is to be answered. `None`: somebody else answers it later.
     pub fn handle(&mut self, listener: &Listener, call: &Notification) -> Option<Answer> {
+        self.last_folder = None;
         let process = self.tree.process_of(call.thread);
         if !self.tree.contains(process) {
             self.admit(process);
@@ -159,7 +159,7 @@ impl Gateway {
         let exclusive = has(libc::O_CREAT) && has(libc::O_EXCL);
         let follow = !exclusive && !has(libc::O_NOFOLLOW);
         let place = self.place(listener, call, viewer, path, follow)?;
-        let found = look::at(place.directory.as_fd(), &place.name)?;
+        let found = place.look()?;
         if !found.exists {
             if !has(libc::O_CREAT) {
                 return GO_ON;
@@ -193,8 +193,8 @@ impl Gateway {
         }
         let from = self.place(listener, call, viewer, from, false)?;
         let to = self.place(listener, call, viewer, to, false)?;
-        let source = look::at(from.directory.as_fd(), &from.name)?;
-        let target = look::at(to.directory.as_fd(), &to.name)?;
+        let source = from.look()?;
+        let target = to.look()?;
         if !source.exists || (flags & libc::RENAME_NOREPLACE != 0 && target.exists) {
             return GO_ON;
         }
@@ -222,9 +222,15 @@ impl Gateway {
     ) -> Done {
         let place = match target {
             Target::Path { path, follow } => self.place(listener, call, viewer, path, follow)?,
-            Target::Descriptor(number) => of_descriptor(viewer, number)?,
+            Target::Descriptor(number) => {
+                let inode = look::behind(viewer.thread, number)?;
+                if mode.is_none_or(|_| !inode.is_folder()) && self.is_touched_by(node, &inode) {
+                    return GO_ON;
+                }
+                of_descriptor(viewer, number)?
+            }
         };
-        let found = look::at(place.directory.as_fd(), &place.name)?;
+        let found = place.look()?;
         if mode.is_some_and(|mode| self.protection.closes(&found, mode)) {
             return Err(Refusal::Protected);
         }
@@ -232,7 +238,7 @@ impl Gateway {
         let place = if found.is_folder() && place.name != b"." {
             let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW;
             let directory = rustix::fs::openat(&place.directory, place.name.as_slice(), flags, 0.into())?;
-            Place { directory, name: b".".to_vec() }
+            Place { directory, name: b".".to_vec(), found: None }
         } else {
             place
         };

@@ -63,6 +63,15 @@ pub fn at(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Look, Errno> {
     }
 }
 
+/// Look at what is behind a descriptor of a thread.
+///
+/// # Errors
+/// What the kernel says.
+pub fn behind(thread: i32, number: i32) -> Result<Look, Errno> {
+    let path = format!("/proc/{thread}/fd/{number}");
+    stat(rustix::fs::CWD, path.as_bytes(), AtFlags::empty())
+}
+
 /// Look at the folder itself.
 ///
 /// # Errors

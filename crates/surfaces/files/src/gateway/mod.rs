@@ -64,6 +64,8 @@ pub(crate) struct Gateway {
     objects: ObjectTable,
     cells: HashMap<CellKey, Touched>,
     unsettled: Vec<CellKey>,
+    /// Cells by device, inode and birth of what they held when they were touched.
+    inodes: HashMap<(u64, u64, i64), (Node, CellKey)>,
     nodes: HashMap<Node, NodeInfo>,
     last_node: Node,
     agent: Option<Node>,
@@ -80,6 +82,8 @@ pub(crate) struct Gateway {
     refusals: BTreeMap<(String, String), u64>,
     /// The path that the call at hand names, for messages.
     last_name: Option<String>,
+    /// The folder that was opened last, while several cells of it are read; forgotten before the next call.
+    last_folder: Option<(rescind_model::ObjectId, std::os::fd::OwnedFd)>,
     /// Whether the books are closed.
     closed: bool,
     watch: output::Outputs,

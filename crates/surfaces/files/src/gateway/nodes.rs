@@ -11,7 +11,7 @@ use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStar
 use rescind_supervisor::{now, salt};
 use rescind_sys::{Answer, Listener, Notification};
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,11 +62,8 @@ impl Gateway {
         let node = node.or(self.agent).unwrap_or(0);
         self.take_in(process, node);
         if uncertain {
-            self.miss(
-                node,
-                format!("process {process}"),
-                "its parent was killed before it was seen: which action started it is not known".to_owned(),
-            );
+            // Its changes are captured all the same; only whose they are is a guess, and the journal says so.
+            let _only_a_remark = self.write(Record::Uncertain { n: node, process });
         }
     }
 
@@ -173,7 +170,7 @@ impl Gateway {
     fn program(&self, viewer: Viewer, exec: ExecCall, path: &[u8]) -> Option<look::Look> {
         let follow = exec.flags & libc::AT_SYMLINK_NOFOLLOW as u32 == 0;
         let place = resolve(viewer, exec.path, path, follow).ok()?;
-        let found = look::at(place.directory.as_fd(), &place.name).ok()?;
+        let found = place.look().ok()?;
         (found.is_file() && found.mode & 0o111 != 0).then_some(found)
     }
 
@@ -282,6 +279,7 @@ impl Gateway {
                 break;
             }
         }
+        self.last_folder = None;
         let effects = info.cells.iter().filter(|(_, name)| !name.is_empty()).count() as u64;
         let output = self.watch.end(node, &self.log);
         let record = NodeEnded {

@@ -93,7 +93,18 @@ impl Gateway {
     }
 
     /// The folder with this number, if it is still where it was last seen.
-    pub(super) fn open_folder(&self, folder: ObjectId) -> Option<OwnedFd> {
+    pub(super) fn open_folder(&mut self, folder: ObjectId) -> Option<OwnedFd> {
+        if let Some((last, directory)) = &self.last_folder
+            && *last == folder
+        {
+            return directory.try_clone().ok();
+        }
+        let directory = self.open_folder_anew(folder)?;
+        self.last_folder = Some((folder, directory.try_clone().ok()?));
+        Some(directory)
+    }
+
+    fn open_folder_anew(&self, folder: ObjectId) -> Option<OwnedFd> {
         let path = self.objects.path(folder)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(rustix::fs::CWD, path, flags, Mode::empty()).ok()?;
@@ -102,7 +113,7 @@ impl Gateway {
     }
 
     /// Device and inode of what is at a cell now.
-    pub(super) fn identity_at(&self, key: &CellKey) -> Option<(u64, u64)> {
+    pub(super) fn identity_at(&mut self, key: &CellKey) -> Option<(u64, u64)> {
         if key.1.is_empty() {
             return None;
         }

@@ -4,7 +4,8 @@
 //! mount namespaces of the caller count. What is found is held by descriptor; a rename meanwhile can't redirect it.
 
 use crate::gateway::calls::PathArgument;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat, statat};
+use crate::gateway::look::{self, Look};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -15,6 +16,22 @@ pub struct Place {
     pub directory: OwnedFd,
     /// The entry's name.
     pub name: Vec<u8>,
+    /// What is there, where resolving had to look.
+    pub found: Option<Look>,
+}
+
+impl Place {
+    /// What is at the place.
+    ///
+    /// # Errors
+    /// What the kernel says, except that a missing entry is an answer.
+    pub fn look(&self) -> Result<Look, Errno> {
+        match &self.found {
+            Some(found) => Ok(found.clone()),
+            None if self.name == b"." => look::folder(self.directory.as_fd()),
+            None => look::at(self.directory.as_fd(), &self.name),
+        }
+    }
 }
 
 /// Whose view of the file system a path is resolved in.
@@ -66,15 +83,15 @@ pub fn resolve(viewer: Viewer, argument: PathArgument, path: &[u8], follow: bool
         };
         if name.is_empty() || name == b"." || name == b".." {
             let whole = if name.is_empty() { directory } else { openat(&directory, name, FOLDER, Mode::empty())? };
-            return Ok(Place { directory: whole, name: b".".to_vec() });
+            return Ok(Place { directory: whole, name: b".".to_vec(), found: None });
         }
         let wants_folder = path.ends_with(b"/");
         if !(follow || wants_folder) {
-            return Ok(Place { directory, name: name.to_vec() });
+            return Ok(Place { directory, name: name.to_vec(), found: None });
         }
         let name = name.to_vec();
-        match statat(&directory, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFLNK => {
+        match look::at(directory.as_fd(), &name) {
+            Ok(found) if found.exists && found.mode & libc::S_IFMT == libc::S_IFLNK => {
                 if on_proc(&directory) {
                     let end = openat(&directory, name.as_slice(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
                     return of_open(end);
@@ -83,7 +100,7 @@ pub fn resolve(viewer: Viewer, argument: PathArgument, path: &[u8], follow: bool
                 path = rewrite_self(viewer, &target);
                 base = Some(directory);
             }
-            _ => return Ok(Place { directory, name }),
+            found => return Ok(Place { directory, name, found: found.ok() }),
         }
     }
     Err(Errno::LOOP)
@@ -109,7 +126,7 @@ pub fn of_descriptor(viewer: Viewer, number: i32) -> Result<Place, Errno> {
 pub fn of_open(end: OwnedFd) -> Result<Place, Errno> {
     let stat = rustix::fs::fstat(&end)?;
     if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
-        return Ok(Place { directory: end, name: b".".to_vec() });
+        return Ok(Place { directory: end, name: b".".to_vec(), found: None });
     }
     let path = path_of(&end)?;
     let (parent, name) = split(&path);
@@ -117,11 +134,11 @@ pub fn of_open(end: OwnedFd) -> Result<Place, Errno> {
         return Err(Errno::NOENT);
     }
     let directory = openat(rustix::fs::CWD, if parent.is_empty() { b"/" } else { parent }, FOLDER, Mode::empty())?;
-    let found = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    if (found.st_dev, found.st_ino) != (stat.st_dev, stat.st_ino) {
+    let found = look::at(directory.as_fd(), name)?;
+    if !found.exists || (found.dev, found.ino) != (stat.st_dev, stat.st_ino) {
         return Err(Errno::NOENT);
     }
-    Ok(Place { directory, name: name.to_vec() })
+    Ok(Place { directory, name: name.to_vec(), found: Some(found) })
 }
 
 /// The path under which something that we hold open is known to us.

@@ -90,6 +90,7 @@ pub fn run(
         objects: ObjectTable::new(log.id().clone()),
         cells: HashMap::new(),
         unsettled: Vec::new(),
+        inodes: HashMap::new(),
         nodes: HashMap::new(),
         last_node: 0,
         agent: None,
@@ -102,6 +103,7 @@ pub fn run(
         said: std::collections::BTreeSet::new(),
         last_name: None,
         closed: false,
+        last_folder: None,
         watch: Outputs::new(Arc::clone(&epoll), Arc::clone(&rules)),
         log,
         rules,
@@ -223,7 +225,8 @@ impl Watch<'_> {
             let process = process.cast_signed();
             let mut gateway = lock(&self.gateway);
             let status = gateway.tree.get(process).and_then(|entry| entry.pidfd.as_ref()).and_then(|pidfd| {
-                rescind_sys::exit_status(pidfd.as_fd()).map(|status| match status {
+                let status = rescind_sys::exit_status(pidfd.as_fd()).or_else(|| rescind_sys::zombie_status(process));
+                status.map(|status| match status {
                     ExitStatus::Exited(code) => ExitForm::Code(code),
                     ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
                     ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
@@ -279,7 +282,9 @@ impl Watch<'_> {
             ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
             ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
         };
-        lock(&self.gateway).gone(self.agent, Some(form));
+        let mut gateway = lock(&self.gateway);
+        gateway.agent_process_ended(self.agent, form);
+        gateway.gone(self.agent, Some(form));
     }
 
     /// The agent has ended: the last line, and the front goes with its status.
@@ -374,6 +379,13 @@ impl Gateway {
             }
         }
         let _in_doubt_if_it_fails = self.flush();
+    }
+
+    /// How the agent's process ended, which its reaper alone knows for sure.
+    fn agent_process_ended(&mut self, process: i32, exit: ExitForm) {
+        for info in self.nodes.values_mut().filter(|info| info.process == process) {
+            info.exit = Some(exit);
+        }
     }
 
     fn changed(&self) -> u64 {

@@ -99,7 +99,7 @@ impl Gateway {
         if place.name == b"." {
             return self.touch_folder(node, place, folder);
         }
-        let found = look::at(place.directory.as_fd(), &place.name)?;
+        let found = place.look()?;
         self.protection.check(&found, how)?;
         match (how, &found) {
             (How::Make, Look { exists: true, .. }) => return Err(Refusal::Harmless),
@@ -148,6 +148,7 @@ impl Gateway {
             match &cell.settled {
                 None if same_node => {
                     cell.at = Instant::now();
+                    self.remember(node, found, &key);
                     return Ok(());
                 }
                 Some(settled) if same_node && found.is(settled) => {
@@ -161,6 +162,21 @@ impl Gateway {
         }
         self.close(&key, Some((place, found)))?;
         self.begin(node, place, key, found, how, needs_content)
+    }
+
+    /// Remember by which inode a cell of a node goes, for calls on descriptors.
+    fn remember(&mut self, node: Node, found: &Look, key: &CellKey) {
+        if found.is_file() {
+            self.inodes.insert((found.dev, found.ino, found.btime), (node, key.clone()));
+        }
+    }
+
+    /// Whether an inode is one whose cell the node is already changing, so that one more change of its attributes needs
+    /// no more capture.
+    pub fn is_touched_by(&self, node: Node, found: &Look) -> bool {
+        let Some((owner, key)) = self.inodes.get(&(found.dev, found.ino, found.btime)) else { return false };
+        let open = |cell: &Touched| cell.node == node && !cell.closed && cell.settled.is_none();
+        *owner == node && found.btime != 0 && self.cells.get(key).is_some_and(open)
     }
 
     fn begin(
@@ -197,6 +213,7 @@ impl Gateway {
             closed: false,
         };
         self.cells.insert(key.clone(), cell);
+        self.remember(node, found, &key);
         self.nodes.entry(node).or_default().cells.push(key.clone());
         self.unsettled.push(key);
         self.flush()?;
@@ -249,7 +266,8 @@ impl Gateway {
     /// The state of a cell as it is; `None` where its folder can't be reached any more: its outcome stays in doubt.
     pub fn read_now(&mut self, key: &CellKey, merges: bool) -> Option<State> {
         let directory = self.open_folder(key.0)?;
-        let place = Place { directory, name: if key.1.is_empty() { b".".to_vec() } else { key.1.clone() } };
+        let name = if key.1.is_empty() { b".".to_vec() } else { key.1.clone() };
+        let place = Place { directory, name, found: None };
         let found = if key.1.is_empty() {
             look::folder(place.directory.as_fd()).ok()?
         } else {
@@ -339,5 +357,6 @@ impl Gateway {
             }
         }
         self.unsettled = later;
+        self.last_folder = None;
     }
 }

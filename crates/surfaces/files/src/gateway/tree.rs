@@ -8,6 +8,8 @@
 use crate::gateway::resolve::Viewer;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// The number of a node in its session.
 pub type Node = u64;
@@ -145,9 +147,8 @@ impl Tree {
 
     /// A process is about to end: remember which node its children belong to, while they can still be asked for.
     pub fn name_children(&mut self, process: i32, node: Node) {
-        let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else { return };
-        for task in tasks.flatten() {
-            let Ok(children) = std::fs::read_to_string(task.path().join("children")) else { continue };
+        for task in tasks(process) {
+            let Some(children) = proc_text(&format!("/proc/{process}/task/{task}/children")) else { continue };
             for child in children.split_ascii_whitespace().filter_map(|number| number.parse::<i32>().ok()) {
                 if !self.processes.contains_key(&child) {
                     self.named.insert(child, node);
@@ -173,16 +174,35 @@ impl Tree {
     }
 }
 
+/// The threads of a process. Most have one, which a single stat tells.
+fn tasks(process: i32) -> Vec<i32> {
+    let path = format!("/proc/{process}/task");
+    if rustix::fs::stat(&path).is_ok_and(|found| found.st_nlink <= 3) {
+        return vec![process];
+    }
+    let Ok(entries) = std::fs::read_dir(&path) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The text of a small file of `/proc`, in one read.
+pub fn proc_text(path: &str) -> Option<String> {
+    let file = rustix::fs::open(path, rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC, 0.into()).ok()?;
+    let mut bytes = vec![0_u8; 4096];
+    let length = rustix::io::read(&file, &mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A number from `/proc/N/status`.
 fn status_number(process: i32, label: &str) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let status = proc_text(&format!("/proc/{process}/status"))?;
     status.lines().find_map(|line| line.strip_prefix(label))?.trim().parse().ok()
 }
 
 /// Where the process's stack starts: another place after every exec.
 pub fn stack_start(process: i32) -> u64 {
     let field = || {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let stat = proc_text(&format!("/proc/{process}/stat"))?;
         // The name in parentheses may hold anything; what follows its end is plain. startstack is field 28.
         stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(25)?.parse().ok()
     };
@@ -191,12 +211,14 @@ pub fn stack_start(process: i32) -> u64 {
 
 /// Whether the process's root and mounts are ours.
 pub fn is_foreign(process: i32) -> bool {
-    let same = |what: &str| {
-        let theirs = std::fs::read_link(format!("/proc/{process}/{what}"));
-        let ours = std::fs::read_link(format!("/proc/self/{what}"));
-        matches!((theirs, ours), (Ok(theirs), Ok(ours)) if theirs == ours)
+    static OURS: OnceLock<(Option<PathBuf>, Option<PathBuf>)> = OnceLock::new();
+    let view = |who: &str| {
+        let link = |what: &str| std::fs::read_link(format!("/proc/{who}/{what}")).ok();
+        (link("ns/mnt"), link("root"))
     };
-    !(same("ns/mnt") && same("root"))
+    let ours = OURS.get_or_init(|| view("self"));
+    let theirs = view(&process.to_string());
+    ours.0.is_none() || ours != &theirs
 }
 
 impl Tree {
