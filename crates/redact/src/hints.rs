@@ -25,7 +25,13 @@ pub(crate) fn assign(near: &Near<'_>) -> bool {
     let next = byte(text, name + 1);
     match byte(text, name) {
         b'=' => !matches!(next, b'=' | b'~'),
-        b':' => next != b':',
+        b':' => {
+            let value = run(text, name + 1, blank);
+            let inner = byte(text, value + 1);
+            let code =
+                matches!(byte(text, value), b'&' | b'*') && (inner.is_ascii_alphabetic() || inner == b'\'');
+            next != b':' && !code
+        }
         own @ (b'"' | b'\'') => {
             let bare = name == near.end && before(text, near.start) == own;
             !(bare && part(text, near.start, near.end).eq_ignore_ascii_case(b"key"))
