@@ -107,6 +107,11 @@ impl FilesDriver {
         self
     }
 
+    /// Take in what was noted elsewhere: an object seen by a session that is still running.
+    pub fn learn(&self, note: &Note) {
+        self.lock().learn(note);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Undoing> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -70,7 +70,7 @@ pub struct ObjectRecord {
 ///
 /// INVARIANT: `by_identity` leads only to objects that are not gone; `folders` has each folder once, under the path
 /// that its entry has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ObjectTable {
     session: SessionId,
     objects: HashMap<ObjectId, Object>,
@@ -81,7 +81,7 @@ pub struct ObjectTable {
     last_moves: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Object {
     identity: Identity,
     kind: Kind,

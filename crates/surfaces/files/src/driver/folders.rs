@@ -69,9 +69,10 @@ impl Folders {
         self.open.retain(|(own, _)| own != folder);
     }
 
-    /// Forget which folders are open: others may have changed places since.
+    /// A new plan: others may have changed anything since the last.
     pub(crate) fn clear(&mut self) {
         self.open.clear();
+        self.times.clear();
     }
 
     pub(crate) fn times(&self, folder: &Numbered) -> Option<Times> {
