@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::ledger::{Bell, Inner, Ledger, guard};
-use crate::mirror::MirrorError;
+use crate::mirror::{MirrorError, Pushed};
 use crate::queue::Work as _;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -32,7 +32,7 @@ pub struct Stopped {
     /// The last checkpoint, over everything; `None`: there are no entries.
     pub checkpoint: Option<Checkpoint>,
     /// Each mirror, and up to which size it was brought. A list that can't be read stands here as `mirrors`.
-    pub mirrors: Vec<(String, Result<u64, MirrorError>)>,
+    pub mirrors: Vec<Pushed>,
 }
 
 impl Ledger {

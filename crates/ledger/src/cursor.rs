@@ -2,7 +2,7 @@
 
 use crate::chain::Position;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, guard};
+use crate::ledger::Ledger;
 use std::collections::VecDeque;
 
 /// A place in the ledger from which entries are read. At the end it can be asked again later: it follows the ledger.
@@ -18,7 +18,7 @@ pub struct Cursor {
 impl Cursor {
     pub(crate) fn open(ledger: &Ledger, from: u64) -> Result<Self> {
         let start = ledger.inner.log.chain().first().start();
-        let position = guard(&ledger.inner.scribe).before(from).unwrap_or(start);
+        let position = ledger.inner.before(from).unwrap_or(start);
         let ready = VecDeque::new();
         let mut cursor = Self {
             ledger: ledger.clone(),

@@ -70,8 +70,8 @@ impl Disk {
     /// Open the directory, made with mode 0700 if it does not exist.
     pub fn open(path: &Path, probe: Option<Arc<dyn Probe>>) -> Result<Self> {
         if !path.exists() {
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).map_err(Error::io("make the folder", parent, UNCHANGED))?;
+            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                make_parents(parent).map_err(Error::io("make the folder", parent, UNCHANGED))?;
             }
             match rustix::fs::mkdir(path, Mode::RWXU) {
                 Err(error) if error != rustix::io::Errno::EXIST => {
@@ -79,6 +79,7 @@ impl Disk {
                 }
                 _ => {}
             }
+            sync_parent(path).map_err(Error::io("sync the folder of", path, UNCHANGED))?;
         }
         let path = path.canonicalize().map_err(Error::io("find", path, UNCHANGED))?;
         let dir = File::open(&path).map_err(Error::io("open", &path, UNCHANGED))?;
@@ -232,6 +233,25 @@ impl Disk {
             }
         }
     }
+}
+
+/// Make the folder and those above it, so that their names survive a power cut.
+fn make_parents(folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_parents(parent)?;
+    }
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_parent(folder),
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A whole, synced file that has no lasting name yet. Dropped without one, it is removed.

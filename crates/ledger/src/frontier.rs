@@ -82,6 +82,12 @@ impl Frontier {
         self.tree.push(leaf);
     }
 
+    /// The last known place at or before entry `index`.
+    pub fn before(&self, index: u64) -> Option<Position> {
+        let end = Some(self.position).filter(|place| place.index <= index);
+        end.or_else(|| self.marks.before(index))
+    }
+
     pub fn sign(&self, signer: &Signer) -> String {
         let mut text = format!("{} frontier\n", signer.verifier().name());
         let Position {

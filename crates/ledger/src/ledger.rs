@@ -1,10 +1,12 @@
 //! The handle by which a process uses a ledger.
 
+use crate::chain::Position;
 use crate::checkpoint::Checkpoint;
 use crate::cursor::Cursor;
 use crate::disk::{Disk, Probe};
 use crate::error::{Error, Result, whole};
 use crate::frame::MAX_ENTRY;
+use crate::frontier::Frontier;
 use crate::key;
 use crate::log::Log;
 use crate::mirror;
@@ -49,7 +51,9 @@ pub(crate) struct Inner {
     pub log: Log,
     pub signer: Signer,
     pub tail: Mutex<Tail>,
-    pub scribe: Mutex<Scribe>,
+    scribe: Mutex<Scribe>,
+    /// The scribe's frontier, for readers, who don't wait for a signing.
+    known: Mutex<Arc<Frontier>>,
     queue: Queue,
     sync_failed: AtomicBool,
     /// The last epoch whose segment's name is known to be on the disk.
@@ -89,7 +93,7 @@ impl Ledger {
         let signer = key::load_or_make(&disk)?;
         let log = Log::open(disk, options.patience)?;
         let scribe = Scribe::open(&log, signer.verifier())?;
-        let tail = Tail::open(&log, scribe.position())?;
+        let tail = Tail::open(&log, scribe.frontier().position)?;
         let checkpoint = scribe::current(&log, signer.verifier())?;
         if checkpoint.is_none() {
             // Later it is never made anew: that it is gone must stay visible.
@@ -111,6 +115,7 @@ impl Ledger {
             log,
             signer,
             tail: Mutex::new(tail),
+            known: Mutex::new(scribe.frontier()),
             scribe: Mutex::new(scribe),
             queue: Queue::default(),
             sync_failed: AtomicBool::new(false),
@@ -232,7 +237,10 @@ impl Ledger {
     /// [`Error::Damaged`] if the entries contradict an earlier checkpoint: then nothing is signed.
     pub fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let inner = &*self.inner;
-        guard(&inner.scribe).sign(&inner.log, &inner.tail, &inner.signer, || inner.sync())
+        let mut scribe = guard(&inner.scribe);
+        let signed = scribe.sign(&inner.log, &inner.tail, &inner.signer, || inner.sync())?;
+        *guard(&inner.known) = scribe.frontier();
+        Ok(signed)
     }
 
     /// The current checkpoint, as somebody signed it last.
@@ -267,6 +275,10 @@ impl Ledger {
 }
 
 impl Inner {
+    /// The last known place at or before entry `index`.
+    pub fn before(&self, index: u64) -> Option<Position> {
+        guard(&self.known).before(index)
+    }
     /// Remember how the latest try of `task` ended.
     pub fn note_trouble<E: std::error::Error>(&self, task: &str, result: std::result::Result<(), E>) {
         let mut trouble = guard(&self.trouble);

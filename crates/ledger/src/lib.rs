@@ -37,7 +37,7 @@ pub use error::{Error, Result};
 pub use frame::MAX_ENTRY;
 pub use http::serve_mirror;
 pub use ledger::{Ledger, Options};
-pub use mirror::{MirrorError, MirrorReport, verify_mirror};
+pub use mirror::{MirrorError, MirrorReport, Pushed, verify_mirror};
 pub use note::{NoteError, Verifier};
 pub use proof::{Checked, ProofError, check};
 pub use verify::{Against, Fault, Report, verify};

@@ -6,6 +6,7 @@ mod list;
 mod push;
 
 pub use extend::{MirrorReport, verify_mirror};
+pub use push::Pushed;
 
 pub(crate) use dir::DirStore;
 pub(crate) use extend::extends;

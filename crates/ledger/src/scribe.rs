@@ -1,6 +1,5 @@
 //! Signing: hashing what was appended, by whomever, and putting a checkpoint in its place.
 
-use crate::chain::Position;
 use crate::checkpoint::{self, Checkpoint};
 use crate::disk::Step;
 use crate::error::{Error, Result};
@@ -10,12 +9,12 @@ use crate::log::{Log, TRIES};
 use crate::merkle::{Hash, leaf_hash};
 use crate::note::{Signer, Verifier};
 use crate::tail::Tail;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What this process has hashed.
 pub(crate) struct Scribe {
     /// Where it agreed with a checkpoint, or the beginning.
-    agreed: Frontier,
+    agreed: Arc<Frontier>,
     buffer: Vec<u8>,
 }
 
@@ -28,19 +27,14 @@ impl Scribe {
             Some((epoch, checkpoint)) => stored(log, key, epoch, &checkpoint)?.unwrap_or(start),
         };
         Ok(Self {
-            agreed,
+            agreed: Arc::new(agreed),
             buffer: Vec::new(),
         })
     }
 
-    pub fn position(&self) -> Position {
-        self.agreed.position
-    }
-
-    /// The last known place at or before entry `index`.
-    pub fn before(&self, index: u64) -> Option<Position> {
-        let end = Some(self.agreed.position).filter(|place| place.index <= index);
-        end.or_else(|| self.agreed.marks.before(index))
+    /// Where hashing stands.
+    pub fn frontier(&self) -> Arc<Frontier> {
+        Arc::clone(&self.agreed)
     }
 
     /// Sign a checkpoint over everything that was appended when this was called. `sync` makes it durable first.
@@ -59,7 +53,7 @@ impl Scribe {
                 return Ok(None);
             }
             if let Some((_, current)) = current.filter(|(_, current)| current.size == size) {
-                self.agreed = ahead;
+                self.agreed = Arc::new(ahead);
                 return Ok(Some(current));
             }
             sync()?;
@@ -82,7 +76,7 @@ impl Scribe {
             drop(tail);
             if put {
                 log.disk.sync_dir()?;
-                self.agreed = ahead;
+                self.agreed = Arc::new(ahead);
                 return Ok(Some(signed));
             }
         }
@@ -99,7 +93,7 @@ impl Scribe {
         key: &Verifier,
         current: Option<&(u32, Checkpoint)>,
     ) -> Result<Frontier> {
-        let mut ahead = self.agreed.clone();
+        let mut ahead = Frontier::clone(&self.agreed);
         let path = |epoch| log.disk.join(&checkpoint_name(epoch));
         if let Some((epoch, current)) = current {
             if current.size < ahead.tree.size() {

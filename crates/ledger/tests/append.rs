@@ -1,5 +1,13 @@
 //! Appending, reading and signing by the threads of one process and by several handles.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; clippy.toml allows it in test functions and not in their helpers"
+)]
+
 use rescind_ledger::{Error, Ledger, MAX_ENTRY, Options};
 use rescind_model::Level;
 use std::collections::BTreeSet;

@@ -1,5 +1,13 @@
 //! Several real processes on one ledger: stopped, killed and failing at every step of appending and signing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; clippy.toml allows it in test functions and not in their helpers"
+)]
+
 use rescind_ledger::{Against, Interference, Ledger, Options, Probe, Step, verify};
 use rescind_model::Level;
 use rustix::process::{Pid, Signal, getpid, kill_process};
@@ -306,6 +314,11 @@ fn a_taker_stopped_or_killed_between_claim_and_header_is_overtaken_or_completed(
         let mut first = spawn(&dir, "first", 9, Some((Step::Append, 5, false, "stop")));
         wait_until_stopped(&mut first);
         // The first claim and header of the second process are those of its takeover: the ledger exists.
+        // It is waited for below, killed or let go.
+        #[expect(
+            clippy::zombie_processes,
+            reason = "the lint does not see through `acknowledged`"
+        )]
         let mut second = spawn(&dir, "second", 9, Some((step, 1, after, signal)));
         if signal == "stop" {
             wait_until_stopped(&mut second);

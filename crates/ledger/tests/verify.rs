@@ -1,5 +1,13 @@
 //! The shipped verifier finds every change of a ledger at rest, says where, and never panics.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; clippy.toml allows it in test functions and not in their helpers"
+)]
+
 use rescind_ledger::{Against, Ledger, Options, Report, verify};
 use rescind_model::Level;
 use std::collections::BTreeMap;

@@ -153,10 +153,6 @@ pub(crate) fn extends(
 
 /// The right-hand edge of the tree of `checkpoint` from the mirror's tiles, without the last partial tile's entries, and the hashes of these. It has the
 /// checkpoint's root.
-#[expect(
-    clippy::type_complexity,
-    reason = "the inner result says that the mirror is wrong, the outer that it can't be read"
-)]
 pub(crate) fn edge(
     store: &dyn Store,
     checkpoint: &Checkpoint,
@@ -293,6 +289,18 @@ impl Check<'_> {
                 entry,
                 "its hashes are not those of the entries",
             );
+            if object.name.kind == Kind::Tile(0) {
+                // One of the two was changed, and the root alone can't tell which.
+                let bundle = Name {
+                    kind: Kind::Bundle,
+                    ..object.name
+                };
+                self.fault(
+                    &bundle.path(),
+                    entry,
+                    "its entries do not have the hashes of the tile over them",
+                );
+            }
         }
         Ok(())
     }

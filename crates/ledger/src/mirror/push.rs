@@ -7,6 +7,9 @@ use crate::merkle::{Hash, leaf_hash};
 use crate::tiles::{Object, Tiler};
 use std::path::Path;
 
+/// A mirror, and up to which size it was brought.
+pub type Pushed = (String, Result<u64, MirrorError>);
+
 impl Ledger {
     /// Write the ledger up to a fresh checkpoint into `dir` in tlog-tiles form; the number of entries. An export that is there already is
     /// continued.
@@ -30,7 +33,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If the list of mirrors or the checkpoint can't be read.
-    pub fn mirror_push(&self) -> Result<Vec<(String, Result<u64, MirrorError>)>, MirrorError> {
+    pub fn mirror_push(&self) -> Result<Vec<Pushed>, MirrorError> {
         let places = self.mirror_list()?;
         let Some(checkpoint) = self.last_checkpoint()? else {
             return Ok(Vec::new());
