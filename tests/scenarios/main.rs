@@ -1,1 +1,18 @@
-//! whole-system scenarios
+//! Whole-system scenarios: the real binary, real programs, injected faults. Each has a state directory and a tree of its
+//! own, so that they can run side by side.
+//!
+//! Tests marked `ignore` with "prove" in the reason need a terminal, the network or the machine's package manager, and
+//! run in `cargo xtask prove spine`.
+
+mod agent;
+mod concurrency;
+mod crash;
+mod drift;
+mod escapes;
+mod fidelity;
+mod git;
+mod incidents;
+mod programs;
+mod redaction;
+mod tamper;
+mod torture;

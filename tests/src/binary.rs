@@ -17,18 +17,31 @@ pub fn rescind_binary() -> PathBuf {
 fn find() -> PathBuf {
     if let Some(given) = std::env::var_os("RESCIND_BIN") {
         let path = PathBuf::from(given);
-        assert!(path.is_file(), "RESCIND_BIN names `{}`, which is no file", path.display());
+        assert!(
+            path.is_file(),
+            "RESCIND_BIN names `{}`, which is no file",
+            path.display()
+        );
         return path;
     }
     let test = std::env::current_exe().expect("the test's own path");
-    let profile = test.ancestors().find(|dir| dir.join("deps").is_dir()).expect("a target directory around the test");
+    let profile = test
+        .ancestors()
+        .find(|dir| dir.join("deps").is_dir())
+        .expect("a target directory around the test");
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--quiet", "--package", "rescind"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    build
+        .args(["build", "--quiet", "--package", "rescind"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     if profile.ends_with("release") {
         build.arg("--release");
     }
     let status = build.status().expect("cargo starts");
     let path = profile.join("rescind");
-    assert!(status.success() && path.is_file(), "`cargo build --package rescind` made no `{}`", path.display());
+    assert!(
+        status.success() && path.is_file(),
+        "`cargo build --package rescind` made no `{}`",
+        path.display()
+    );
     path
 }

@@ -7,7 +7,10 @@ use std::fmt::Display;
 /// # Panics
 /// The variable holds no number.
 pub fn count(name: &str, slice: usize) -> usize {
-    std::env::var(name).map_or(slice, |text| text.parse().unwrap_or_else(|_| panic!("{name}=`{text}` is no number")))
+    std::env::var(name).map_or(slice, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}=`{text}` is no number"))
+    })
 }
 
 /// The seed of this run: `RESCIND_SEED`, else a fixed one, so that a failure can be repeated.

@@ -13,7 +13,7 @@ mod wait;
 pub use binary::rescind_binary;
 pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
-pub use processes::{Process, descendants, kill, process_named, stop_and_kill};
+pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
 pub use scenario::{Outcome, Place, Scenario, Who, text};
 pub use wait::{until, within};

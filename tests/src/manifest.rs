@@ -25,11 +25,17 @@ impl Manifest {
     /// # Panics
     /// The tree changes underneath, or can't be read.
     pub fn of(root: &Path, except: &[&str]) -> Self {
-        let mut manifest = Self { root: root.to_owned(), entries: BTreeMap::new() };
+        let mut manifest = Self {
+            root: root.to_owned(),
+            entries: BTreeMap::new(),
+        };
         let mut links: HashMap<(u64, u64), Vec<Vec<u8>>> = HashMap::new();
         manifest.walk(root, b".".to_vec(), except, &mut links);
         for group in links.values().filter(|group| group.len() > 1) {
-            let names: Vec<_> = group.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+            let names: Vec<_> = group
+                .iter()
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect();
             for name in group {
                 if let Some(entry) = manifest.entries.get_mut(name) {
                     entry.insert("links", names.join(" = "));
@@ -56,16 +62,22 @@ impl Manifest {
         except: &[&str],
         links: &mut HashMap<(u64, u64), Vec<Vec<u8>>>,
     ) {
-        let metadata = fs::symlink_metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let metadata =
+            fs::symlink_metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         if metadata.is_file() {
-            links.entry((metadata.dev(), metadata.ino())).or_default().push(name.clone());
+            links
+                .entry((metadata.dev(), metadata.ino()))
+                .or_default()
+                .push(name.clone());
         }
         self.entries.insert(name.clone(), look(path, &metadata));
         if !metadata.is_dir() {
             return;
         }
         let Ok(children) = fs::read_dir(path) else { return };
-        let mut children: Vec<_> = children.map(|child| child.expect("an entry").file_name()).collect();
+        let mut children: Vec<_> = children
+            .map(|child| child.expect("an entry").file_name())
+            .collect();
         children.sort();
         for child in children {
             if name == b"." && except.iter().any(|except| child == *except) {
@@ -85,7 +97,10 @@ impl Manifest {
                 lines.push(format!("missing   {}", show(name)));
                 continue;
             };
-            for aspect in was.keys().chain(is.keys().filter(|aspect| !was.contains_key(*aspect))) {
+            for aspect in was
+                .keys()
+                .chain(is.keys().filter(|aspect| !was.contains_key(*aspect)))
+            {
                 let (was, is) = (was.get(aspect), is.get(aspect));
                 if was != is {
                     let none = "-".to_owned();
@@ -94,7 +109,10 @@ impl Manifest {
                 }
             }
         }
-        let new = after.entries.keys().filter(|name| !self.entries.contains_key(*name));
+        let new = after
+            .entries
+            .keys()
+            .filter(|name| !self.entries.contains_key(*name));
         lines.extend(new.map(|name| format!("left over {}", show(name))));
         lines
     }
@@ -122,7 +140,10 @@ impl Manifest {
     /// Nothing does.
     #[track_caller]
     pub fn assert_changed(&self, after: &Self, what: &str) {
-        assert!(!self.differences(after).is_empty(), "{what}: nothing was changed, so that an undo would prove nothing");
+        assert!(
+            !self.differences(after).is_empty(),
+            "{what}: nothing was changed, so that an undo would prove nothing"
+        );
     }
 }
 
@@ -141,9 +162,14 @@ fn look(path: &Path, metadata: &fs::Metadata) -> BTreeMap<&'static str, String> 
     entry.insert("type", name.to_owned());
     entry.insert("mode", format!("{:o}", metadata.mode() & 0o7777));
     entry.insert("owner", format!("{}:{}", metadata.uid(), metadata.gid()));
-    entry.insert("mtime", format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec()));
+    entry.insert(
+        "mtime",
+        format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec()),
+    );
     if kind.is_symlink() {
-        let target = fs::read_link(path).map(|target| target.into_os_string().into_vec()).unwrap_or_default();
+        let target = fs::read_link(path)
+            .map(|target| target.into_os_string().into_vec())
+            .unwrap_or_default();
         entry.insert("target", target.escape_ascii().to_string());
     }
     if kind.is_char_device() || kind.is_block_device() {
@@ -196,7 +222,10 @@ fn content(mut file: File, metadata: &fs::Metadata, entry: &mut BTreeMap<&'stati
             }
         }
     }
-    entry.insert("content", hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+    entry.insert(
+        "content",
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+    );
 }
 
 /// The stretches that hold data.
@@ -204,8 +233,12 @@ fn holes(file: &File, size: u64) -> String {
     let mut text = String::new();
     let mut at = 0;
     while at < size {
-        let Ok(data) = rustix::fs::seek(file, SeekFrom::Data(at)) else { break };
-        let Ok(hole) = rustix::fs::seek(file, SeekFrom::Hole(data)) else { break };
+        let Ok(data) = rustix::fs::seek(file, SeekFrom::Data(at)) else {
+            break;
+        };
+        let Ok(hole) = rustix::fs::seek(file, SeekFrom::Hole(data)) else {
+            break;
+        };
         write!(text, "{data}-{hole} ").expect("memory");
         at = hole;
     }
@@ -214,16 +247,27 @@ fn holes(file: &File, size: u64) -> String {
 
 fn attributes(path: &Path) -> String {
     let mut names = vec![0_u8; 64 << 10];
-    let Ok(length) = rustix::fs::llistxattr(path, &mut names[..]) else { return String::new() };
+    let Ok(length) = rustix::fs::llistxattr(path, &mut names[..]) else {
+        return String::new();
+    };
     names.truncate(length);
-    let mut names: Vec<&[u8]> = names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).collect();
+    let mut names: Vec<&[u8]> = names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+        .collect();
     names.sort_unstable();
     let mut text = String::new();
     for name in names {
         let mut value = vec![0_u8; 64 << 10];
         let length = rustix::fs::lgetxattr(path, OsStr::from_bytes(name), &mut value[..]).unwrap_or(0);
         value.truncate(length);
-        write!(text, "{}={} ", String::from_utf8_lossy(name), value.escape_ascii()).expect("memory");
+        write!(
+            text,
+            "{}={} ",
+            String::from_utf8_lossy(name),
+            value.escape_ascii()
+        )
+        .expect("memory");
     }
     text
 }

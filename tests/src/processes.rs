@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::{Duration, Instant};
 
 /// A process that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +17,9 @@ pub struct Process {
 }
 
 fn all() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
@@ -29,7 +30,12 @@ fn all() -> Vec<Process> {
             let mut fields = rest.split_whitespace();
             let state = fields.next()?.chars().next()?;
             let parent = fields.next()?.parse().ok()?;
-            Some(Process { pid, parent, name, state })
+            Some(Process {
+                pid,
+                parent,
+                name,
+                state,
+            })
         })
         .collect()
 }
@@ -40,13 +46,19 @@ pub fn descendants(pid: i32) -> Vec<Process> {
     let mut inside = BTreeSet::from([pid]);
     loop {
         let before = inside.len();
-        let below: Vec<i32> = all.iter().filter(|it| inside.contains(&it.parent)).map(|it| it.pid).collect();
+        let below: Vec<i32> = all
+            .iter()
+            .filter(|it| inside.contains(&it.parent))
+            .map(|it| it.pid)
+            .collect();
         inside.extend(below);
         if inside.len() == before {
             break;
         }
     }
-    all.into_iter().filter(|it| it.pid != pid && it.state != 'Z' && inside.contains(&it.pid)).collect()
+    all.into_iter()
+        .filter(|it| it.pid != pid && it.state != 'Z' && inside.contains(&it.pid))
+        .collect()
 }
 
 /// The descendant of `pid` with this name.
@@ -59,17 +71,4 @@ pub fn kill(pid: i32, signal: i32) -> bool {
     assert!(pid > 1, "no process of ours");
     // SAFETY: kill(2) takes two numbers and touches no memory of ours.
     unsafe { libc::kill(pid, signal) == 0 }
-}
-
-/// End these processes, and wait until they are gone.
-pub fn stop_and_kill(processes: &[Process]) {
-    for process in processes {
-        kill(process.pid, libc::SIGKILL);
-    }
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(5)
-        && all().iter().any(|it| it.state != 'Z' && processes.iter().any(|was| was.pid == it.pid && was.name == it.name))
-    {
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }

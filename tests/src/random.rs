@@ -31,6 +31,9 @@ impl Random {
 
     /// So many bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length.div_ceil(8)).flat_map(|_| self.bits().to_le_bytes()).take(length).collect()
+        (0..length.div_ceil(8))
+            .flat_map(|_| self.bits().to_le_bytes())
+            .take(length)
+            .collect()
     }
 }

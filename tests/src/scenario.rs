@@ -78,8 +78,18 @@ impl Scenario {
             Place::Disk => std::env::temp_dir(),
             Place::Tmpfs => PathBuf::from("/dev/shm"),
         };
-        let base = tempfile::Builder::new().prefix("rescind-scenario-").tempdir_in(parent).expect("a place");
-        // As files made in different seconds: what is only right by the clock's coarseness must not pass.
+        Self::below(&parent, who)
+    }
+
+    /// A scenario in a new directory below `parent`, as this user.
+    ///
+    /// # Panics
+    /// The place can't be made.
+    pub fn below(parent: &Path, who: Who) -> Self {
+        let base = tempfile::Builder::new()
+            .prefix("rescind-scenario-")
+            .tempdir_in(parent)
+            .expect("a place");
         let mut scenario = Self {
             binary: rescind_binary(),
             base,
@@ -92,7 +102,7 @@ impl Scenario {
             fs::create_dir(&dir).expect("a directory");
             scenario.give(&dir);
         }
-        scenario.give(&scenario.base().to_owned());
+        scenario.give(scenario.base());
         if who == Who::Nobody {
             scenario.binary = scenario.lend(&scenario.binary.clone());
         }
@@ -123,7 +133,8 @@ impl Scenario {
     /// It can't be given.
     pub fn give(&self, path: &Path) {
         if self.who == Who::Nobody {
-            lchown(path, Some(NOBODY), Some(NOBODY)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            lchown(path, Some(NOBODY), Some(NOBODY))
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
     }
 
@@ -207,16 +218,31 @@ impl Scenario {
             Who::Nobody => {
                 let mut command = Command::new("setpriv");
                 let id = NOBODY.to_string();
-                command.args([&format!("--reuid={id}"), &format!("--regid={id}"), "--clear-groups", "--"]).arg(program);
+                command
+                    .args([
+                        &format!("--reuid={id}"),
+                        &format!("--regid={id}"),
+                        "--clear-groups",
+                        "--",
+                    ])
+                    .arg(program);
                 command
             }
         };
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().current_dir(self.tree()).stdin(Stdio::null());
-        command.env("PATH", path).env("HOME", self.scratch()).env("RESCIND_HOME", self.home());
-        command.env("LANG", "C.UTF-8").env("TMPDIR", self.scratch()).env("TERM", "xterm");
+        command
+            .env("PATH", path)
+            .env("HOME", self.scratch())
+            .env("RESCIND_HOME", self.home());
+        command
+            .env("LANG", "C.UTF-8")
+            .env("TMPDIR", self.scratch())
+            .env("TERM", "xterm");
         for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), "A. Person").env(format!("GIT_{role}_EMAIL"), "person@example.com");
+            command
+                .env(format!("GIT_{role}_NAME"), "A. Person")
+                .env(format!("GIT_{role}_EMAIL"), "person@example.com");
         }
         command.env("GIT_CONFIG_NOSYSTEM", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -307,9 +333,14 @@ impl Scenario {
             .map(|session| {
                 let word = |names: &[&str]| {
                     let found = names.iter().find_map(|name| session[*name].as_str());
-                    found.unwrap_or_else(|| panic!("none of {names:?} in {session}")).to_owned()
+                    found
+                        .unwrap_or_else(|| panic!("none of {names:?} in {session}"))
+                        .to_owned()
                 };
-                (word(&["started", "time", "timestamp"]), word(&["session_id", "id", "session"]))
+                (
+                    word(&["started", "time", "timestamp"]),
+                    word(&["session_id", "id", "session"]),
+                )
             })
             .collect();
         runs.sort();
@@ -331,13 +362,23 @@ impl Outcome {
     #[track_caller]
     pub fn of(command: &mut Command) -> Self {
         let shown = format!("{command:?}");
-        let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
-        Self { status: output.status, stdout: output.stdout, stderr: output.stderr, command: shown }
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("{shown}: {error}"));
+        Self {
+            status: output.status,
+            stdout: output.stdout,
+            stderr: output.stderr,
+            command: shown,
+        }
     }
 
     /// Its exit code, or 128 and the signal.
     pub fn code(&self) -> i32 {
-        self.status.code().or_else(|| self.status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+        self.status
+            .code()
+            .or_else(|| self.status.signal().map(|signal| 128 + signal))
+            .unwrap_or(-1)
     }
 
     /// Its standard output.

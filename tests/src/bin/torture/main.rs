@@ -25,7 +25,9 @@ pub struct Change {
 fn prepare(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir.join("dir/deep"))?;
     fs::write(dir.join("text"), "one\ntwo\nthree\n".repeat(40))?;
-    let binary: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let binary: Vec<u8> = (0..100_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     fs::write(dir.join("binary"), &binary)?;
     fs::write(dir.join("empty"), "")?;
     fs::write(dir.join("other"), "the other file\n")?;
@@ -36,17 +38,46 @@ fn prepare(dir: &Path) -> io::Result<()> {
     symlink("nowhere", dir.join("dangling"))?;
     fs::set_permissions(dir.join("other"), fs::Permissions::from_mode(0o640))?;
     // Users' attributes are not on every file system.
-    let _ = rustix::fs::setxattr(dir.join("text"), "user.note", b"kept", rustix::fs::XattrFlags::empty());
+    let _ = rustix::fs::setxattr(
+        dir.join("text"),
+        "user.note",
+        b"kept",
+        rustix::fs::XattrFlags::empty(),
+    );
     let sparse = fs::File::create(dir.join("sparse"))?;
     sparse.set_len(1 << 20)?;
     std::os::unix::fs::FileExt::write_all_at(&sparse, b"in the middle", 512 << 10)?;
     // Times that no clock would give, so that a restored time can't be right by chance.
-    for (n, name) in ["text", "binary", "empty", "other", "sparse", "dir/inner", "dir/deep", "dir", "."].iter().enumerate() {
+    for (n, name) in [
+        "text",
+        "binary",
+        "empty",
+        "other",
+        "sparse",
+        "dir/inner",
+        "dir/deep",
+        "dir",
+        ".",
+    ]
+    .iter()
+    .enumerate()
+    {
         let times = rustix::fs::Timestamps {
-            last_access: rustix::fs::Timespec { tv_sec: 1_000_000_000, tv_nsec: 1 },
-            last_modification: rustix::fs::Timespec { tv_sec: 1_500_000_000 + n as i64, tv_nsec: 123_456_789 },
+            last_access: rustix::fs::Timespec {
+                tv_sec: 1_000_000_000,
+                tv_nsec: 1,
+            },
+            last_modification: rustix::fs::Timespec {
+                tv_sec: 1_500_000_000 + n as i64,
+                tv_nsec: 123_456_789,
+            },
         };
-        rustix::fs::utimensat(rustix::fs::CWD, dir.join(name), &times, rustix::fs::AtFlags::empty())?;
+        rustix::fs::utimensat(
+            rustix::fs::CWD,
+            dir.join(name),
+            &times,
+            rustix::fs::AtFlags::empty(),
+        )?;
     }
     Ok(())
 }
@@ -59,7 +90,10 @@ fn impossible_here(error: &io::Error) -> bool {
 
 fn wreck(root: &Path, only: &[String]) -> u8 {
     let (mut made, mut failed) = (0, 0);
-    for change in CHANGES.iter().filter(|change| only.is_empty() || only.iter().any(|name| name == change.name)) {
+    for change in CHANGES
+        .iter()
+        .filter(|change| only.is_empty() || only.iter().any(|name| name == change.name))
+    {
         match (change.make)(&root.join(change.name)) {
             Ok(()) => {
                 made += 1;
@@ -78,7 +112,12 @@ fn wreck(root: &Path, only: &[String]) -> u8 {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["prepare", root] => {
             for change in CHANGES {
                 if let Err(error) = prepare(&Path::new(root).join(change.name)) {

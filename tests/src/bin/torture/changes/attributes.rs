@@ -33,7 +33,10 @@ pub fn set_group_bit(dir: &Path) -> io::Result<()> {
 fn only_root() -> io::Result<()> {
     match rustix::process::geteuid().is_root() {
         true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::Unsupported, "only root gives files away")),
+        false => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "only root gives files away",
+        )),
     }
 }
 
@@ -46,17 +49,34 @@ pub fn owner(dir: &Path) -> io::Result<()> {
 pub fn owner_of_symlink(dir: &Path) -> io::Result<()> {
     only_root()?;
     let (user, group) = (Some(Uid::from_raw(99)), Some(Gid::from_raw(98)));
-    Ok(rustix::fs::chownat(CWD, dir.join("symlink"), user, group, AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(rustix::fs::chownat(
+        CWD,
+        dir.join("symlink"),
+        user,
+        group,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 fn times() -> Timestamps {
-    let time = Timespec { tv_sec: 86_400, tv_nsec: 987_654_321 };
-    Timestamps { last_access: time, last_modification: time }
+    let time = Timespec {
+        tv_sec: 86_400,
+        tv_nsec: 987_654_321,
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
 }
 
 pub fn times_by_path(dir: &Path) -> io::Result<()> {
     rustix::fs::utimensat(CWD, dir.join("text"), &times(), AtFlags::empty())?;
-    Ok(rustix::fs::utimensat(CWD, dir.join("dir"), &times(), AtFlags::empty())?)
+    Ok(rustix::fs::utimensat(
+        CWD,
+        dir.join("dir"),
+        &times(),
+        AtFlags::empty(),
+    )?)
 }
 
 pub fn times_by_descriptor(dir: &Path) -> io::Result<()> {
@@ -64,7 +84,12 @@ pub fn times_by_descriptor(dir: &Path) -> io::Result<()> {
 }
 
 pub fn times_of_symlink(dir: &Path) -> io::Result<()> {
-    Ok(rustix::fs::utimensat(CWD, dir.join("dangling"), &times(), AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(rustix::fs::utimensat(
+        CWD,
+        dir.join("dangling"),
+        &times(),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 pub fn extended_attribute(dir: &Path) -> io::Result<()> {
@@ -84,7 +109,13 @@ pub fn extended_attribute_by_descriptor(dir: &Path) -> io::Result<()> {
 fn list(user: u32) -> Vec<u8> {
     let mut bytes = 2_u32.to_le_bytes().to_vec();
     let none = u32::MAX;
-    for (tag, permissions, id) in [(1, 6, none), (2, 7, user), (4, 4, none), (0x10, 7, none), (0x20, 0, none)] {
+    for (tag, permissions, id) in [
+        (1, 6, none),
+        (2, 7, user),
+        (4, 4, none),
+        (0x10, 7, none),
+        (0x20, 0, none),
+    ] {
         bytes.extend(u16::to_le_bytes(tag));
         bytes.extend(u16::to_le_bytes(permissions));
         bytes.extend(u32::to_le_bytes(id));
@@ -93,11 +124,21 @@ fn list(user: u32) -> Vec<u8> {
 }
 
 pub fn access_list(dir: &Path) -> io::Result<()> {
-    Ok(rustix::fs::setxattr(dir.join("text"), "system.posix_acl_access", &list(4242), XattrFlags::empty())?)
+    Ok(rustix::fs::setxattr(
+        dir.join("text"),
+        "system.posix_acl_access",
+        &list(4242),
+        XattrFlags::empty(),
+    )?)
 }
 
 pub fn default_access_list(dir: &Path) -> io::Result<()> {
-    rustix::fs::setxattr(dir.join("dir"), "system.posix_acl_default", &list(4242), XattrFlags::empty())?;
+    rustix::fs::setxattr(
+        dir.join("dir"),
+        "system.posix_acl_default",
+        &list(4242),
+        XattrFlags::empty(),
+    )?;
     fs::write(dir.join("dir/inherits"), "takes the list over")
 }
 
@@ -107,6 +148,9 @@ pub fn inode_flags(dir: &Path) -> io::Result<()> {
     rustix::fs::ioctl_setflags(&file, flags | IFlags::NODUMP | IFlags::NOATIME)?;
     match rustix::fs::ioctl_getflags(&file)?.contains(IFlags::NODUMP) {
         true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::Unsupported, "the flag did not stay")),
+        false => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the flag did not stay",
+        )),
     }
 }

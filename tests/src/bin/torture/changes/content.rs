@@ -21,7 +21,10 @@ pub fn truncate_on_open(dir: &Path) -> io::Result<()> {
 }
 
 pub fn append(dir: &Path) -> io::Result<()> {
-    OpenOptions::new().append(true).open(dir.join("text"))?.write_all(b"appended\n")
+    OpenOptions::new()
+        .append(true)
+        .open(dir.join("text"))?
+        .write_all(b"appended\n")
 }
 
 pub fn write_in_the_middle(dir: &Path) -> io::Result<()> {
@@ -35,7 +38,14 @@ pub fn write_through_shared_mapping(dir: &Path) -> io::Result<()> {
     // SAFETY: a new mapping at an address of the kernel's choice, of a file that nobody shortens; the slice ends before
     // the mapping does.
     unsafe {
-        let start = rustix::mm::mmap(std::ptr::null_mut(), length, protection, rustix::mm::MapFlags::SHARED, &file, 0)?;
+        let start = rustix::mm::mmap(
+            std::ptr::null_mut(),
+            length,
+            protection,
+            rustix::mm::MapFlags::SHARED,
+            &file,
+            0,
+        )?;
         drop(file);
         std::slice::from_raw_parts_mut(start.cast::<u8>(), length)[70_000..70_100].fill(b'M');
         rustix::mm::munmap(start, length)?;
@@ -62,7 +72,12 @@ pub fn shrink_by_path(dir: &Path) -> io::Result<()> {
 
 pub fn punch_hole(dir: &Path) -> io::Result<()> {
     let file = writable(&dir.join("binary"))?;
-    Ok(rustix::fs::fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 8192, 40_960)?)
+    Ok(rustix::fs::fallocate(
+        &file,
+        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
+        8192,
+        40_960,
+    )?)
 }
 
 pub fn write_into_hole(dir: &Path) -> io::Result<()> {
@@ -70,11 +85,21 @@ pub fn write_into_hole(dir: &Path) -> io::Result<()> {
 }
 
 pub fn preallocate(dir: &Path) -> io::Result<()> {
-    Ok(rustix::fs::fallocate(writable(&dir.join("empty"))?, FallocateFlags::empty(), 0, 65_536)?)
+    Ok(rustix::fs::fallocate(
+        writable(&dir.join("empty"))?,
+        FallocateFlags::empty(),
+        0,
+        65_536,
+    )?)
 }
 
 pub fn collapse_range(dir: &Path) -> io::Result<()> {
-    Ok(rustix::fs::fallocate(writable(&dir.join("binary"))?, FallocateFlags::COLLAPSE_RANGE, 0, 4096)?)
+    Ok(rustix::fs::fallocate(
+        writable(&dir.join("binary"))?,
+        FallocateFlags::COLLAPSE_RANGE,
+        0,
+        4096,
+    )?)
 }
 
 pub fn copy_range_into(dir: &Path) -> io::Result<()> {
@@ -104,7 +129,8 @@ pub fn splice_into(dir: &Path) -> io::Result<()> {
 pub fn write_many_buffers(dir: &Path) -> io::Result<()> {
     let mut file = writable(&dir.join("text"))?;
     file.seek(SeekFrom::Start(3))?;
-    file.write_vectored(&[IoSlice::new(b"first "), IoSlice::new(b"second")]).map(drop)
+    file.write_vectored(&[IoSlice::new(b"first "), IoSlice::new(b"second")])
+        .map(drop)
 }
 
 pub fn creat_call(dir: &Path) -> io::Result<()> {
@@ -150,7 +176,13 @@ pub fn temporary_file_linked_in(dir: &Path) -> io::Result<()> {
     let file = rustix::fs::open(dir, OFlags::TMPFILE | OFlags::WRONLY, Mode::from_raw_mode(0o644))?;
     rustix::io::write(&file, b"had no name at first")?;
     let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::linkat(CWD, unnamed, CWD, dir.join("was-unnamed"), rustix::fs::AtFlags::SYMLINK_FOLLOW)?)
+    Ok(rustix::fs::linkat(
+        CWD,
+        unnamed,
+        CWD,
+        dir.join("was-unnamed"),
+        rustix::fs::AtFlags::SYMLINK_FOLLOW,
+    )?)
 }
 
 pub fn temporary_renamed_over(dir: &Path) -> io::Result<()> {

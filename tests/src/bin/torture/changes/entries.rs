@@ -18,21 +18,45 @@ pub fn rename_over_victim(dir: &Path) -> io::Result<()> {
 }
 
 pub fn exchange_files(dir: &Path) -> io::Result<()> {
-    Ok(renameat_with(CWD, dir.join("text"), CWD, dir.join("dir/inner"), RenameFlags::EXCHANGE)?)
+    Ok(renameat_with(
+        CWD,
+        dir.join("text"),
+        CWD,
+        dir.join("dir/inner"),
+        RenameFlags::EXCHANGE,
+    )?)
 }
 
 pub fn exchange_folders(dir: &Path) -> io::Result<()> {
     fs::create_dir(dir.join("new"))?;
     fs::write(dir.join("new/file"), "in the new one")?;
-    Ok(renameat_with(CWD, dir.join("dir"), CWD, dir.join("new"), RenameFlags::EXCHANGE)?)
+    Ok(renameat_with(
+        CWD,
+        dir.join("dir"),
+        CWD,
+        dir.join("new"),
+        RenameFlags::EXCHANGE,
+    )?)
 }
 
 pub fn rename_without_replacing(dir: &Path) -> io::Result<()> {
-    let refused = renameat_with(CWD, dir.join("text"), CWD, dir.join("other"), RenameFlags::NOREPLACE);
+    let refused = renameat_with(
+        CWD,
+        dir.join("text"),
+        CWD,
+        dir.join("other"),
+        RenameFlags::NOREPLACE,
+    );
     if refused != Err(rustix::io::Errno::EXIST) {
         return Err(io::Error::other("NOREPLACE replaced"));
     }
-    Ok(renameat_with(CWD, dir.join("text"), CWD, dir.join("free"), RenameFlags::NOREPLACE)?)
+    Ok(renameat_with(
+        CWD,
+        dir.join("text"),
+        CWD,
+        dir.join("free"),
+        RenameFlags::NOREPLACE,
+    )?)
 }
 
 pub fn rename_folder(dir: &Path) -> io::Result<()> {
@@ -42,7 +66,12 @@ pub fn rename_folder(dir: &Path) -> io::Result<()> {
 }
 
 pub fn rename_in_a_circle(dir: &Path) -> io::Result<()> {
-    for (from, to) in [("text", "spare"), ("other", "text"), ("empty", "other"), ("spare", "empty")] {
+    for (from, to) in [
+        ("text", "spare"),
+        ("other", "text"),
+        ("empty", "other"),
+        ("spare", "empty"),
+    ] {
         fs::rename(dir.join(from), dir.join(to))?;
     }
     Ok(())
@@ -87,7 +116,9 @@ pub fn file_becomes_symlink(dir: &Path) -> io::Result<()> {
 }
 
 pub fn remove_file(dir: &Path) -> io::Result<()> {
-    ["text", "empty", "sparse", "dangling"].iter().try_for_each(|name| fs::remove_file(dir.join(name)))
+    ["text", "empty", "sparse", "dangling"]
+        .iter()
+        .try_for_each(|name| fs::remove_file(dir.join(name)))
 }
 
 pub fn remove_tree(dir: &Path) -> io::Result<()> {
@@ -127,8 +158,20 @@ pub fn create_then_remove(dir: &Path) -> io::Result<()> {
 }
 
 pub fn fifo(dir: &Path) -> io::Result<()> {
-    mknodat(CWD, dir.join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
-    mknodat(CWD, dir.join("dir/fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
+    mknodat(
+        CWD,
+        dir.join("fifo"),
+        FileType::Fifo,
+        Mode::from_raw_mode(0o600),
+        0,
+    )?;
+    mknodat(
+        CWD,
+        dir.join("dir/fifo"),
+        FileType::Fifo,
+        Mode::from_raw_mode(0o600),
+        0,
+    )?;
     fs::remove_file(dir.join("dir/fifo"))
 }
 
@@ -143,13 +186,30 @@ pub fn socket(dir: &Path) -> io::Result<()> {
 
 pub fn device(dir: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "only root makes devices"));
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "only root makes devices",
+        ));
     }
-    Ok(mknodat(CWD, dir.join("null"), FileType::CharacterDevice, Mode::from_raw_mode(0o600), makedev(1, 3))?)
+    Ok(mknodat(
+        CWD,
+        dir.join("null"),
+        FileType::CharacterDevice,
+        Mode::from_raw_mode(0o600),
+        makedev(1, 3),
+    )?)
 }
 
 pub fn awkward_names(dir: &Path) -> io::Result<()> {
-    for name in [&b"with space"[..], b"with\nnewline", b"\xff\xfe not text", b"-rf", b"quote'\"`$(x)", b"\t", b"*"] {
+    for name in [
+        &b"with space"[..],
+        b"with\nnewline",
+        b"\xff\xfe not text",
+        b"-rf",
+        b"quote'\"`$(x)",
+        b"\t",
+        b"*",
+    ] {
         let folder = dir.join(OsStr::from_bytes(name));
         fs::create_dir(&folder)?;
         fs::write(folder.join(OsStr::from_bytes(name)), name)?;
@@ -178,5 +238,7 @@ pub fn many_small_files(dir: &Path) -> io::Result<()> {
     for n in 0..300 {
         fs::write(dir.join(format!("small-{n}")), format!("{n}"))?;
     }
-    (0..300).step_by(2).try_for_each(|n| fs::remove_file(dir.join(format!("small-{n}"))))
+    (0..300)
+        .step_by(2)
+        .try_for_each(|n| fs::remove_file(dir.join(format!("small-{n}"))))
 }

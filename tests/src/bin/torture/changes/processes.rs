@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 
 fn open(path: &Path) -> io::Result<File> {
@@ -19,7 +20,10 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn done(status: std::process::ExitStatus) -> io::Result<()> {
-    status.success().then_some(()).ok_or_else(|| io::Error::other(status.to_string()))
+    status
+        .success()
+        .then_some(())
+        .ok_or_else(|| io::Error::other(status.to_string()))
 }
 
 /// Run `child` in a process of its own.
@@ -34,7 +38,11 @@ fn forked(child: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
                 if libc::waitpid(pid, &raw mut status, 0) < 0 {
                     return Err(io::Error::last_os_error());
                 }
-                if status == 0 { Ok(()) } else { Err(io::Error::other("the child failed")) }
+                if status == 0 {
+                    Ok(())
+                } else {
+                    Err(io::Error::other("the child failed"))
+                }
             }
         }
     }
@@ -53,7 +61,12 @@ fn appears(path: &Path, content: &str) -> io::Result<()> {
 }
 
 pub fn inherited_descriptor(dir: &Path) -> io::Result<()> {
-    done(Command::new("cat").arg(dir.join("other")).stdout(Stdio::from(open(&dir.join("text"))?)).status()?)
+    done(
+        Command::new("cat")
+            .arg(dir.join("other"))
+            .stdout(Stdio::from(open(&dir.join("text"))?))
+            .status()?,
+    )
 }
 
 pub fn descriptor_over_fork(dir: &Path) -> io::Result<()> {
@@ -73,10 +86,17 @@ pub fn descriptor_over_socket(dir: &Path) -> io::Result<()> {
     forked(|| {
         let mut space = [MaybeUninit::uninit(); 64];
         let mut message = RecvAncillaryBuffer::new(&mut space);
-        rustix::net::recvmsg(&there, &mut [IoSliceMut::new(&mut [0])], &mut message, RecvFlags::empty())?;
+        rustix::net::recvmsg(
+            &there,
+            &mut [IoSliceMut::new(&mut [0])],
+            &mut message,
+            RecvFlags::empty(),
+        )?;
         for part in message.drain() {
             if let RecvAncillaryMessage::ScmRights(mut descriptors) = part {
-                let received = descriptors.next().ok_or_else(|| io::Error::other("no descriptor"))?;
+                let received = descriptors
+                    .next()
+                    .ok_or_else(|| io::Error::other("no descriptor"))?;
                 return File::from(received).write_all(b"OVER A SOCKET");
             }
         }
@@ -101,7 +121,11 @@ pub fn threads(dir: &Path) -> io::Result<()> {
                 })
             })
             .collect();
-        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| io::Error::other("a thread ended badly"))?)
+        threads.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .map_err(|_| io::Error::other("a thread ended badly"))?
+        })
     })
 }
 
@@ -129,7 +153,10 @@ pub fn daemon(dir: &Path) -> io::Result<()> {
 pub fn background_writer(dir: &Path) -> io::Result<()> {
     done(
         Command::new("sh")
-            .args(["-c", "(sleep 0.05; echo late > empty; echo late >> text; echo ok > flag) >/dev/null 2>&1 &"])
+            .args([
+                "-c",
+                "(sleep 0.05; echo late > empty; echo late >> text; echo ok > flag) >/dev/null 2>&1 &",
+            ])
             .current_dir(dir)
             .status()?,
     )?;
@@ -137,7 +164,13 @@ pub fn background_writer(dir: &Path) -> io::Result<()> {
 }
 
 fn shell_script(dir: &Path, script: &str) -> io::Result<()> {
-    done(Command::new("sh").args(["-euc", script]).current_dir(dir).stderr(Stdio::inherit()).status()?)
+    done(
+        Command::new("sh")
+            .args(["-euc", script])
+            .current_dir(dir)
+            .stderr(Stdio::inherit())
+            .status()?,
+    )
 }
 
 pub fn shell(dir: &Path) -> io::Result<()> {
@@ -150,7 +183,10 @@ pub fn shell(dir: &Path) -> io::Result<()> {
 }
 
 pub fn find_exec(dir: &Path) -> io::Result<()> {
-    shell_script(dir, "find . -type f -exec sh -c 'echo found >> \"$1\"' _ {} \\; ; find . -type l -delete")
+    shell_script(
+        dir,
+        "find . -type f -exec sh -c 'echo found >> \"$1\"' _ {} \\; ; find . -type l -delete",
+    )
 }
 
 pub fn xargs_remove(dir: &Path) -> io::Result<()> {
@@ -160,9 +196,19 @@ pub fn xargs_remove(dir: &Path) -> io::Result<()> {
 pub fn vfork_children(dir: &Path) -> io::Result<()> {
     // The standard library starts programs by vfork or its like where nothing has to happen in between.
     for name in ["text", "other"] {
-        done(Command::new("cp").arg(dir.join("dir/inner")).arg(dir.join(name)).status()?)?;
+        done(
+            Command::new("cp")
+                .arg(dir.join("dir/inner"))
+                .arg(dir.join(name))
+                .status()?,
+        )?;
     }
-    done(Command::new("mv").arg(dir.join("empty")).arg(dir.join("dir/inner")).status()?)
+    done(
+        Command::new("mv")
+            .arg(dir.join("empty"))
+            .arg(dir.join("dir/inner"))
+            .status()?,
+    )
 }
 
 /// The kernel's submission ring would change files past every filter: under supervision it must not be had.
