@@ -1,1 +1,83 @@
-fn main() {}
+//! The binary `rescind`: parse, run one command, end with its exit code.
+//!
+//! Reading order: `cli` (what can be asked), `commands` (one file each), `undoing` (what `plan` and `undo` share),
+//! `error` and `exit` (how it ends). Absences that hold: no state here but what one command needs; nothing is written
+//! to stdout that is not an answer.
+
+mod changes;
+mod cli;
+mod commands;
+mod content;
+mod context;
+mod error;
+mod exit;
+mod history;
+mod out;
+mod pages;
+mod record;
+mod text;
+mod undoing;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use cli::{Cli, Command};
+use context::Context;
+use error::{Code, Done, Failure};
+use exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(not_understood(&error).code()),
+    };
+    let exit = match dispatch(&cli) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.report(cli.json);
+            failure.exit()
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(cli: &Cli) -> Done {
+    use commands::{
+        completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo, verify,
+        why,
+    };
+    let context = Context { json: cli.json };
+    match &cli.command {
+        Command::Run(args) => Ok(Exit::Agent(u8::try_from(run::run(args)).unwrap_or(125))),
+        Command::Sessions(args) => sessions::run(&context, args),
+        Command::Status(args) => status::run(&context, args),
+        Command::Log(args) => log::run(&context, args),
+        Command::Show(args) => show::run(&context, args),
+        Command::Diff(args) => diff::run(&context, args),
+        Command::Why(args) => why::run(&context, args),
+        Command::Plan(args) => plan::run(&context, args),
+        Command::Undo(args) => undo::run(&context, args),
+        Command::Verify(args) => verify::run(&context, args),
+        Command::Ledger(args) => ledger::run(&context, args),
+        Command::Prune(args) => prune::run(&context, args),
+        Command::Kill(args) => kill::run(&context, args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+        Command::Errors(args) => errors::run(&context, args),
+    }
+}
+
+/// Help and version are answers; everything else is a wrong command line.
+fn not_understood(error: &clap::Error) -> Exit {
+    let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let json = std::env::args().take_while(|word| word != "--").any(|word| word == "--json");
+    if json && !answer {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first);
+        Failure::new(Code::BadArgument, message).help("rescind --help").report(true);
+    } else {
+        let _reader_gone = error.print();
+    }
+    if answer { Exit::Ok } else { Exit::Usage }
+}

@@ -1,6 +1,7 @@
 //! The pipeline: sessions, permits, the contracts of surfaces, and the one store they share.
 
 mod bodies;
+mod books;
 mod clock;
 mod driver;
 pub mod entry;
@@ -12,12 +13,14 @@ mod sessions;
 mod store;
 mod system_record;
 mod system_session;
+pub mod verify;
 mod view;
 
 pub use bodies::StoredBodies;
+pub use books::{Books, finish_books, opened, unended};
 pub use clock::{lives, now, process_mark, salt, session_id};
 pub use driver::{
-    Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, Restored, Step,
+    Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, KIND, Restored, Step,
 };
 pub use home::Home;
 pub use log::SessionLog;

@@ -2,7 +2,7 @@
 
 use crate::bodies::qualified;
 use crate::journal::{
-    AfterForm, BeforeForm, EnvironmentForm, NodeEnded, NodeStarted, ObjectForm, OutcomeForm, Record, Role,
+    AfterForm, BeforeForm, EnvironmentForm, NodeEnded, NodeStarted, NoteForm, ObjectForm, OutcomeForm, Record, Role,
     SessionEnded, SessionOpened, bytes_from_text,
 };
 use crate::{Store, StoreError, SystemRecord};
@@ -39,6 +39,8 @@ pub struct SessionView {
     pub escapes: Vec<(u64, String, String)>,
     /// Records of an undo.
     pub system: Vec<SystemRecord>,
+    /// What the driver of files noted down during an undo, in the order of noting.
+    pub notes: Vec<NoteForm>,
 }
 
 impl SessionView {
@@ -73,6 +75,7 @@ impl SessionView {
             missing: Vec::new(),
             escapes: Vec::new(),
             system: Vec::new(),
+            notes: Vec::new(),
         };
         let mut places = BTreeMap::new();
         for record in records {
@@ -107,8 +110,9 @@ impl SessionView {
             Record::Missing { n, what, why } => self.missing.push((n, what, why)),
             Record::Escape { n, what, why } => self.escapes.push((n, what, why)),
             Record::System(form) => self.system.extend(form.record()),
+            Record::Note(note) => self.notes.push(note),
             Record::SessionEnd(ended) => self.ended = Some(ended),
-            Record::Session(_) | Record::Agent { .. } => {}
+            Record::Session(_) | Record::Agent { .. } | Record::Uncertain { .. } => {}
         }
     }
 

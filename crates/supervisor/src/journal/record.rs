@@ -43,8 +43,17 @@ pub enum Record {
         /// The node.
         n: u64,
     },
+    /// A process whose parent was killed before anything of it was seen: that its effects are this node's is a guess.
+    Uncertain {
+        /// The node it was attributed to.
+        n: u64,
+        /// Its process number.
+        process: i32,
+    },
     /// A record of an undo.
     System(super::system::SystemForm),
+    /// What the driver of files noted down during an undo.
+    Note(super::note::NoteForm),
     /// The session ended.
     SessionEnd(SessionEnded),
 }

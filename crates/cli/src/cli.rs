@@ -1,0 +1,56 @@
+//! The command line.
+
+use crate::commands::{
+    completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo, verify, why,
+};
+use crate::exit;
+use clap::{Parser, Subcommand};
+
+/// Run AI agents so that everything they do to files is recorded and can be taken back
+#[derive(Debug, Parser)]
+#[command(name = "rescind", version, after_help = exit::HELP, max_term_width = 110)]
+pub struct Cli {
+    /// Answer in JSON; errors are JSON on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an agent under supervision: capture, record, and be able to undo
+    Run(run::RunArgs),
+    /// List the sessions
+    Sessions(sessions::SessionsArgs),
+    /// What is held, what is broken, and what isn't covered on this machine
+    Status(status::StatusArgs),
+    /// The actions of a session
+    Log(log::LogArgs),
+    /// Everything about one action, with diffs
+    Show(show::ShowArgs),
+    /// What a session changed, as a unified diff
+    Diff(diff::DiffArgs),
+    /// Which action last changed a path, and everything before
+    Why(why::WhyArgs),
+    /// What an undo would do
+    Plan(plan::PlanArgs),
+    /// Take back a session, or a part of it
+    Undo(undo::UndoArgs),
+    /// Verify the ledger, and everything that is kept, against it
+    Verify(verify::VerifyArgs),
+    /// Export, prove, check and mirror the ledger
+    Ledger(ledger::LedgerArgs),
+    /// Give up old sessions, or enforce the cap on disk space
+    Prune(prune::PruneArgs),
+    /// End a running session's whole tree now
+    Kill(kill::KillArgs),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the man page, or write all man pages into a folder
+    Man(man::ManArgs),
+    /// Explain an error code
+    Errors(errors::ErrorsArgs),
+}

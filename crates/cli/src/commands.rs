@@ -1,0 +1,18 @@
+//! The commands, one file each.
+
+pub mod completions;
+pub mod diff;
+pub mod errors;
+pub mod kill;
+pub mod ledger;
+pub mod log;
+pub mod man;
+pub mod plan;
+pub mod prune;
+pub mod run;
+pub mod sessions;
+pub mod show;
+pub mod status;
+pub mod undo;
+pub mod verify;
+pub mod why;

@@ -1,0 +1,114 @@
+//! `rescind sessions`: the sessions, newest first.
+
+use crate::context::Context;
+use crate::error::Done;
+use crate::exit::Exit;
+use crate::out::{Out, dim};
+use crate::record::{exit_numbers, exit_word};
+use crate::text::{clean, command_line, local_time};
+use clap::Args;
+use rescind_supervisor::journal::SessionKind;
+use rescind_supervisor::{Life, SessionSummary, Store, opened};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Arguments of `rescind sessions`.
+#[derive(Debug, Clone, Args)]
+pub struct SessionsArgs {
+    /// At most so many, the newest; 0 for all
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// List the sessions.
+///
+/// # Errors
+/// The store can't be read.
+pub fn run(context: &Context, args: &SessionsArgs) -> Done {
+    let store = context.store()?;
+    let ids = store.sessions()?;
+    let limit = if args.limit == 0 { ids.len() } else { args.limit };
+    let undone_by = undone_by(&store, &ids);
+    let mut out = Out::new();
+    let mut rows = Vec::new();
+    for id in ids.iter().rev().take(limit) {
+        let summary = store.summary(id)?;
+        let undos = undone_by.get(&id.to_string()).map_or(&[][..], Vec::as_slice);
+        if context.json {
+            out.json(&json(&summary, undos))?;
+        } else {
+            rows.push(row(&summary, undos));
+        }
+    }
+    if !context.json {
+        if rows.is_empty() {
+            out.line("no sessions yet; `rescind run -- COMMAND` makes one")?;
+        } else {
+            out.table(&["SESSION", "BEGAN", "AGENT", "STATE", "CHANGED", "COMMAND"], &rows)?;
+        }
+        if ids.len() > limit {
+            out.line(dim(&format!("{} older ones: --limit 0", ids.len() - limit)))?;
+        }
+    }
+    out.end()?;
+    Ok(Exit::Ok)
+}
+
+/// Undos by the session they undo.
+fn undone_by(store: &Store, ids: &[rescind_model::SessionId]) -> BTreeMap<String, Vec<String>> {
+    let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for id in ids {
+        if let Some(undoes) = opened(store, id).ok().and_then(|opened| opened.undoes) {
+            map.entry(undoes).or_default().push(id.to_string());
+        }
+    }
+    map
+}
+
+/// Whether a session goes on, in a word.
+pub fn life(life: Life) -> &'static str {
+    match life {
+        Life::Running => "running",
+        Life::Ended => "ended",
+        Life::Broken => "interrupted",
+        Life::Erased => "erased",
+    }
+}
+
+fn row(summary: &SessionSummary, undos: &[String]) -> Vec<String> {
+    let state = match (summary.life, summary.exit) {
+        (Life::Ended, exit) if undos.is_empty() => exit_word(exit, &summary.id),
+        (Life::Ended, exit) => format!("{}, undo {}", exit_word(exit, &summary.id), undos.join(" ")),
+        (own, _) => life(own).to_owned(),
+    };
+    let command: String = clean(&command_line(&summary.argv)).chars().take(80).collect();
+    vec![
+        summary.id.to_string(),
+        local_time(&summary.time),
+        clean(&summary.agent),
+        state,
+        summary.effects.to_string(),
+        command,
+    ]
+}
+
+fn json(summary: &SessionSummary, undos: &[String]) -> Value {
+    let (exit_code, signal) = exit_numbers(summary.exit);
+    json!({
+        "session_id": summary.id.to_string(),
+        "kind": summary.kind.map(|kind| match kind {
+            SessionKind::Run => "run",
+            SessionKind::Undo => "undo",
+        }),
+        "state": life(summary.life),
+        "began": summary.time,
+        "agent": summary.agent,
+        "command": command_line(&summary.argv),
+        "argv": summary.argv,
+        "exit_code": exit_code,
+        "signal": signal,
+        "effects": summary.effects,
+        "actions": summary.actions,
+        "undone_by": undos,
+    })
+}

@@ -1,0 +1,214 @@
+//! `rescind status`: what is held, what is broken, what isn't covered here.
+
+use super::sessions::life;
+use crate::context::Context;
+use crate::error::{Done, chain};
+use crate::exit::Exit;
+use crate::out::{Out, bold, dim, red, yellow};
+use crate::text::{ago, bytes, clean, count};
+use clap::Args;
+use rescind_supervisor::{Life, Store, now};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Arguments of `rescind status`.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {}
+
+/// What no build for this machine covers, and what follows.
+const NOT_COVERED: [(&str, &str); 3] = [
+    ("network", "what an action does over the network (APIs, databases, pushes) is not captured and can't be undone"),
+    (
+        "daemons",
+        "what a daemon outside does for an action (docker, systemd, ssh, tmux) is not captured; the connection is recorded",
+    ),
+    (
+        "same user",
+        "programs of the same user that are not under `rescind run` can read rescind's state, and with its key forge it; \
+         a mirror on another machine finds that",
+    ),
+];
+
+struct Found {
+    entries: u64,
+    ledger_bytes: u64,
+    checkpoint: Option<rescind_ledger::Checkpoint>,
+    usage: Vec<rescind_vault::Usage>,
+    open: Vec<(String, Life)>,
+    mirrors: Vec<(String, Option<String>)>,
+    lacks: Vec<rescind_sys::Lack>,
+}
+
+/// Print the status.
+///
+/// # Errors
+/// The store can't be read.
+pub fn run(context: &Context, _args: &StatusArgs) -> Done {
+    let store = context.store()?;
+    let found = look(&store)?;
+    let mut out = Out::new();
+    if context.json {
+        out.json(&json(&store, &found))?;
+    } else {
+        print(&mut out, &store, &found)?;
+    }
+    out.end()?;
+    Ok(Exit::Ok)
+}
+
+fn look(store: &Store) -> Done<Found> {
+    let mut open = Vec::new();
+    for id in rescind_supervisor::unended(store)? {
+        open.push((id.to_string(), store.summary(&id)?.life));
+    }
+    let mut mirrors = Vec::new();
+    match store.ledger().mirror_list() {
+        Ok(list) => {
+            for place in list {
+                let trouble = mirror_trouble(store, &place);
+                mirrors.push((place, trouble));
+            }
+        }
+        Err(error) => mirrors.push(("the list of mirrors".to_owned(), Some(chain(&error)))),
+    }
+    Ok(Found {
+        entries: store.ledger().len()?,
+        ledger_bytes: folder_bytes(store.ledger().dir()),
+        checkpoint: store.ledger().last_checkpoint()?,
+        usage: store.vault().usage()?,
+        open,
+        mirrors,
+        lacks: rescind_sys::probe(),
+    })
+}
+
+/// What is wrong with a mirror, looked at now: a folder that is behind or gone. A URL is not asked here.
+fn mirror_trouble(store: &Store, place: &str) -> Option<String> {
+    if let Some(trouble) = store.ledger().trouble().get(&format!("mirror {place}")) {
+        return Some(trouble.clone());
+    }
+    if place.contains("://") {
+        return None;
+    }
+    let own = store.ledger().last_checkpoint().ok()??;
+    match std::fs::read_to_string(Path::new(place).join("checkpoint")) {
+        Ok(text) if text.lines().nth(1) == Some(own.size.to_string().as_str()) => None,
+        Ok(text) => Some(format!("it has {} of {} entries", text.lines().nth(1).unwrap_or("none"), own.size)),
+        Err(error) => Some(format!("its checkpoint can't be read: {error}")),
+    }
+}
+
+fn folder_bytes(folder: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|found| found.blocks() * 512).sum()
+}
+
+fn held(usage: &rescind_vault::Usage) -> String {
+    let mut parts = vec![bytes(usage.total())];
+    let pins = usage.pins + usage.recreatable_pins;
+    if pins > 0 {
+        parts.push(format!("{} in pinned files", bytes(pins)));
+    }
+    if usage.recreatable() > 0 {
+        parts.push(format!("{} recreatable", bytes(usage.recreatable())));
+    }
+    if !usage.key {
+        parts.push("erased".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
+    let total: u64 = found.usage.iter().map(rescind_vault::Usage::total).sum();
+    out.line(format!("state     {}", clean(&store.home().root().display().to_string())))?;
+    out.line(format!(
+        "ledger    {}, {}",
+        count(found.entries, "entry", "entries"),
+        bytes(found.ledger_bytes)
+    ))?;
+    let signed = found.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    out.line(match &found.checkpoint {
+        Some(checkpoint) => {
+            let time = std::fs::metadata(store.ledger().dir().join("checkpoint")).and_then(|found| found.modified());
+            let when = time.ok().and_then(|time| jiff::Timestamp::try_from(time).ok());
+            let when = when.map_or_else(String::new, |when| format!(", {}", ago(&when.to_string(), now())));
+            format!("signed    up to entry {}{when}; {} not signed yet", checkpoint.size, found.entries - signed.min(found.entries))
+        }
+        None => "signed    nothing yet".to_owned(),
+    })?;
+    out.line(format!("vault     {} in {}", bytes(total), count(found.usage.len() as u64, "session", "sessions")))?;
+    let rows: Vec<Vec<String>> =
+        found.usage.iter().rev().take(20).map(|own| vec![own.session.to_string(), held(own)]).collect();
+    if !rows.is_empty() {
+        out.line("")?;
+        out.table(&["SESSION", "HOLDS"], &rows)?;
+    }
+    if found.usage.len() > rows.len() {
+        out.line(dim(&format!("{} older ones: --json", found.usage.len() - rows.len())))?;
+    }
+    for (id, own) in &found.open {
+        let what = format!("session {id} is {}", life(*own));
+        out.line(format!("\n{}", if *own == Life::Broken { red(&what) } else { what }))?;
+        if *own == Life::Broken {
+            out.line(format!("  `rescind undo` of what it undoes goes on with it; `rescind log {id}` shows it"))?;
+        }
+    }
+    if !found.mirrors.is_empty() {
+        out.line(format!("\n{}", bold("mirrors")))?;
+        for (place, trouble) in &found.mirrors {
+            let state = trouble.as_ref().map_or_else(|| "up to date".to_owned(), |trouble| red(&clean(trouble)));
+            out.line(format!("  {}: {state}", clean(place)))?;
+        }
+    }
+    out.line(format!("\n{}", bold("not covered on this machine")))?;
+    for lack in &found.lacks {
+        let how = if lack.fatal { "`rescind run` can't start" } else { "start with --without" };
+        out.line(format!("  {} {}: {} ({how})", yellow("lacks"), lack.name, lack.what))?;
+    }
+    for (what, why) in NOT_COVERED {
+        out.line(format!("  {what}: {why}"))?;
+    }
+    Ok(())
+}
+
+fn json(store: &Store, found: &Found) -> Value {
+    let sessions = found.usage.iter().map(|own| {
+        json!({
+            "session_id": own.session.to_string(),
+            "bytes": own.total(),
+            "journal": own.journal,
+            "packs": own.packs,
+            "pins": own.pins,
+            "recreatable": own.recreatable(),
+            "erased": !own.key,
+        })
+    });
+    let lacks = found.lacks.iter().map(|lack| json!({"name": lack.name, "what": lack.what, "fatal": lack.fatal}));
+    let mirrors = found.mirrors.iter().map(|(place, trouble)| json!({"place": place, "trouble": trouble}));
+    let open = |wanted: Life| {
+        let own = found.open.iter().filter(move |(_, life)| *life == wanted).map(|(id, _)| id.clone());
+        own.collect::<Vec<_>>()
+    };
+    json!({
+        "home": store.home().root().display().to_string(),
+        "ledger": {
+            "path": store.home().ledger().display().to_string(),
+            "entries": found.entries,
+            "bytes": found.ledger_bytes,
+            "signed": found.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
+            "checkpoint": found.checkpoint.as_ref().map(|checkpoint| checkpoint.text.clone()),
+            "key": store.ledger().verifier_key(),
+        },
+        "vault": {
+            "path": store.home().vault().display().to_string(),
+            "bytes": found.usage.iter().map(rescind_vault::Usage::total).sum::<u64>(),
+            "sessions": sessions.collect::<Vec<_>>(),
+        },
+        "running": open(Life::Running),
+        "interrupted": open(Life::Broken),
+        "mirrors": mirrors.collect::<Vec<_>>(),
+        "lacks": lacks.collect::<Vec<_>>(),
+        "not_covered": NOT_COVERED.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),
+    })
+}

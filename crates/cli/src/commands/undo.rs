@@ -1,0 +1,118 @@
+//! `rescind undo`: take back a session, or a part of it.
+
+use super::plan::head;
+use crate::context::Context;
+use crate::error::{Code, Done, Failure};
+use crate::exit::Exit;
+use crate::history::receipt_json;
+use crate::out::{Out, ask, can_ask, say};
+use crate::undoing::{Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop};
+use clap::Args;
+use rescind_recovery::{OnConflict, Plan};
+use rescind_supervisor::{Life, Store};
+use serde_json::json;
+
+/// Arguments of `rescind undo`.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArgs {
+    /// What to take back
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Apply without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Only show the plan
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+}
+
+/// Plan, show, ask, apply, prove.
+///
+/// # Errors
+/// What is asked for is not found, is refused, or could not be recorded.
+pub fn run(context: &Context, args: &UndoArgs) -> Done {
+    if args.dry_run {
+        return super::plan::run(context, &super::plan::PlanArgs { scope: args.scope.clone() });
+    }
+    let store = context.store_outside()?;
+    let mut prepared = Prepared::new(&store, &args.scope, true)?;
+    if prepared.view()?.life() == Life::Running {
+        match stopped(context, &store, prepared, args)? {
+            Some(again) => prepared = again,
+            None => return Ok(Exit::Failed),
+        }
+    }
+    let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
+    if !context.json || !args.yes {
+        show(context, &prepared, &plan)?;
+    }
+    let plan = match decide(&mut prepared, plan, args.yes)? {
+        Decision::Apply(plan) => plan,
+        Decision::Leave => {
+            say("nothing was changed");
+            return Ok(Exit::Failed);
+        }
+    };
+    if plan.is_empty() && prepared.resume.is_none() {
+        return nothing(context, &prepared, &plan);
+    }
+    let (undo, receipt) = apply(&prepared, &plan)?;
+    let mut out = Out::new();
+    if context.json {
+        let plan = plan_json(&prepared.session, &plan)?;
+        out.json(&json!({"undo": undo.to_string(), "session_id": prepared.session.to_string(), "plan": plan, "receipt": receipt_json(&receipt)?}))?;
+    } else {
+        print_receipt(&mut out, &undo, &receipt)?;
+    }
+    out.end()?;
+    Ok(if receipt.proved() { Exit::Ok } else { Exit::Incomplete })
+}
+
+/// The plan: an answer where nothing follows it, else talk.
+fn show(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done<()> {
+    let mut out = Out::new();
+    if context.json {
+        out.json(&plan_json(&prepared.session, plan)?)?;
+    } else {
+        print_plan(&mut out, &prepared.session, &head(prepared.view()?), plan)?;
+    }
+    out.end()
+}
+
+/// There is nothing left to take back: no session is made of it.
+fn nothing(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done {
+    if context.json {
+        let mut out = Out::new();
+        let plan = plan_json(&prepared.session, plan)?;
+        out.json(&json!({"undo": null, "session_id": prepared.session.to_string(), "plan": plan, "receipt": null}))?;
+        out.end()?;
+    }
+    Ok(if plan.lost.is_empty() { Exit::Ok } else { Exit::Incomplete })
+}
+
+/// Stop the running session and prepare again from where it ended; `None`: the person would rather not.
+fn stopped<'s>(
+    context: &Context,
+    store: &'s Store,
+    prepared: Prepared<'s>,
+    args: &UndoArgs,
+) -> Done<Option<Prepared<'s>>> {
+    let id = prepared.session.clone();
+    if !args.yes {
+        if !can_ask() {
+            let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
+            show(context, &prepared, &plan)?;
+            return Err(Failure::new(Code::NeedsYes, format!("session {id} is running and would be stopped first"))
+                .help("give the command with --yes to stop it and undo it"));
+        }
+        let answer = ask(&format!("session {id} is running; stop it now? [y/N]"))?;
+        if !matches!(answer.as_deref(), Some("y" | "yes")) {
+            say("nothing was changed");
+            return Ok(None);
+        }
+    }
+    stop(store, &id)?;
+    say(format!("rescind: session {id} was stopped"));
+    let scope = ScopeArgs { session: Some(id.to_string()), ..args.scope.clone() };
+    Prepared::new(store, &scope, true).map(Some)
+}

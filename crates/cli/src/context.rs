@@ -1,0 +1,154 @@
+//! What every command works with: the store, opened with its books finished, and how to answer.
+
+use crate::error::{Code, Done, Failure, chain};
+use crate::out::say;
+use crate::text::clean;
+use rescind_model::{ActionId, SessionId};
+use rescind_supervisor::journal::{SessionKind, SessionOpened};
+use rescind_supervisor::{Home, SessionView, Store, lives, opened};
+
+/// The settings of one command.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// Whether answers and errors are JSON.
+    pub json: bool,
+}
+
+impl Context {
+    /// The state directory.
+    ///
+    /// # Errors
+    /// No variable names one.
+    pub fn home(&self) -> Done<Home> {
+        Home::from_environment().map_err(|error| {
+            Failure::new(Code::StateDirectory, chain(&error)).help("set RESCIND_HOME to a directory of yours")
+        })
+    }
+
+    /// The store, with the books of sessions finished whose supervisor died.
+    ///
+    /// # Errors
+    /// It can't be used.
+    pub fn store(&self) -> Done<Store> {
+        let store = Store::open(self.home()?)?;
+        if inside_by_environment() {
+            return Ok(store);
+        }
+        let books = rescind_supervisor::finish_books(&store)?;
+        for id in &books.recovered {
+            say(format!("rescind: the supervisor of session {id} died; its books are finished now"));
+        }
+        for (id, why) in &books.unfinished {
+            say(format!("rescind: the books of session {id} could not be finished: {}", clean(why)));
+        }
+        Ok(store)
+    }
+
+    /// The store, for a command that no supervised process may give (law 8).
+    ///
+    /// # Errors
+    /// As [`Context::store`], and where this process is part of a supervised tree.
+    pub fn store_outside(&self) -> Done<Store> {
+        let refused = || {
+            Failure::new(Code::InsideSupervisedTree, "this process belongs to a supervised session")
+                .help("give the command from a shell that was not started under `rescind run`")
+        };
+        if inside_by_environment() {
+            return Err(refused());
+        }
+        let store = self.store()?;
+        if inside_by_descent(&store)? { Err(refused()) } else { Ok(store) }
+    }
+}
+
+/// Whether the environment says that this is a supervised process, and a filter is on it. An agent can clear its
+/// environment; then its descent tells.
+fn inside_by_environment() -> bool {
+    let filtered = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+    };
+    std::env::var_os("RESCIND_SESSION").is_some() && filtered()
+}
+
+/// Whether the supervisor of a running session is among this process's ancestors.
+fn inside_by_descent(store: &Store) -> Done<bool> {
+    let mut supervisors = Vec::new();
+    for id in rescind_supervisor::unended(store)? {
+        if let Ok(opened) = opened(store, &id)
+            && lives(&opened.supervisor)
+        {
+            supervisors.extend(pid_of(&opened.supervisor));
+        }
+    }
+    if supervisors.is_empty() {
+        return Ok(false);
+    }
+    let mut pid = std::process::id();
+    while pid > 1 {
+        if supervisors.contains(&pid) {
+            return Ok(true);
+        }
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1));
+        pid = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
+    }
+    Ok(false)
+}
+
+/// The process number in a mark.
+#[must_use]
+pub fn pid_of(mark: &str) -> Option<u32> {
+    mark.split(':').next()?.parse().ok()
+}
+
+/// The session that is meant: by its id or a part of it, or the last run.
+///
+/// # Errors
+/// None or several match.
+pub fn session(store: &Store, asked: Option<&str>) -> Done<SessionId> {
+    if asked.is_some() {
+        return Ok(store.find(asked)?);
+    }
+    let is_run = |opened: &SessionOpened| opened.kind == SessionKind::Run;
+    let sessions = store.sessions()?;
+    let run = sessions.iter().rev().find(|id| opened(store, id).is_ok_and(|opened| is_run(&opened)));
+    match run {
+        Some(id) => Ok(id.clone()),
+        None => Err(Failure::new(Code::NoSuchSession, "there are no sessions yet")
+            .help("`rescind run -- COMMAND` makes one; `rescind tour` shows it all")),
+    }
+}
+
+/// The action that is meant: `SESSION.N`, a part of the session's id and `.N`, or `N` of the last run.
+///
+/// # Errors
+/// The session is not found, or what is given is no action.
+pub fn action(store: &Store, asked: &str, within: Option<&SessionId>) -> Done<ActionId> {
+    let wrong = || {
+        Failure::new(Code::NoSuchAction, format!("`{asked}` is no action"))
+            .help("write SESSION.NUMBER, or the NUMBER alone for the last session; `rescind log` lists them")
+    };
+    match asked.rsplit_once('.') {
+        Some((part, number)) => {
+            let number = number.parse().map_err(|_| wrong())?;
+            Ok(session(store, Some(part))?.action(number))
+        }
+        None => {
+            let number = asked.parse().map_err(|_| wrong())?;
+            let id = match within {
+                Some(id) => id.clone(),
+                None => session(store, None)?,
+            };
+            Ok(id.action(number))
+        }
+    }
+}
+
+/// Read a session.
+///
+/// # Errors
+/// It was erased, or its journal is damaged.
+pub fn load(store: &Store, id: &SessionId) -> Done<SessionView> {
+    Ok(SessionView::load(store, id)?)
+}

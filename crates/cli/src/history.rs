@@ -1,0 +1,128 @@
+//! A run and the undos of it, the undos of those, and so on: everything that shares the run's numbers of objects.
+
+use crate::context::load;
+use crate::error::{Code, Done, Failure};
+use rescind_model::{Effect, SessionId};
+use rescind_recovery::Earlier;
+use rescind_supervisor::journal::{ReceiptForm, SessionKind};
+use rescind_supervisor::{Life, Receipt, SessionView, Store, SystemRecord, opened};
+use std::collections::BTreeSet;
+
+/// A run and its undos, in order of time, the run first.
+pub struct History {
+    /// The sessions. Never empty.
+    pub sessions: Vec<SessionView>,
+}
+
+impl History {
+    /// Read the history that `id` belongs to.
+    ///
+    /// # Errors
+    /// The run, or one of its undos, can't be read.
+    pub fn load(store: &Store, id: &SessionId) -> Done<Self> {
+        let mut root = id.clone();
+        while let Some(above) = opened(store, &root)?.undoes {
+            let above: SessionId = above.parse().map_err(|_| {
+                Failure::new(Code::JournalDamaged, format!("session {root} undoes `{above}`, which is no session"))
+            })?;
+            if above >= root {
+                return Err(Failure::new(Code::JournalDamaged, format!("session {root} undoes a later one")));
+            }
+            root = above;
+        }
+        let mut sessions = vec![load(store, &root)?];
+        let mut family = BTreeSet::from([root.to_string()]);
+        for later in store.sessions()?.into_iter().filter(|later| *later > root) {
+            // What was erased or begins with nothing readable can't have undone anything that is still kept.
+            let Ok(begun) = opened(store, &later) else { continue };
+            if begun.undoes.as_ref().is_some_and(|undone| family.contains(undone)) {
+                family.insert(later.to_string());
+                sessions.push(load(store, &later)?);
+            }
+        }
+        Ok(Self { sessions })
+    }
+
+    /// One of its sessions.
+    ///
+    /// # Errors
+    /// It is none of them.
+    pub fn session(&self, id: &SessionId) -> Done<&SessionView> {
+        self.sessions.iter().find(|view| view.id == *id).ok_or_else(|| {
+            Failure::new(Code::NoSuchSession, format!("session {id} is not part of this history"))
+        })
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn root(&self) -> Option<&SessionView> {
+        self.sessions.first()
+    }
+
+    /// The undos of a session, and of these undos, in order.
+    #[must_use]
+    pub fn undos(&self, of: &SessionId) -> Vec<&SessionView> {
+        let mut family = BTreeSet::from([of.to_string()]);
+        let mut undos = Vec::new();
+        for view in &self.sessions {
+            if view.opened.undoes.as_ref().is_some_and(|undone| family.contains(undone)) {
+                family.insert(view.id.to_string());
+                undos.push(view);
+            }
+        }
+        undos
+    }
+
+    /// What was done to a session so far.
+    #[must_use]
+    pub fn earlier(&self, of: &SessionId) -> Earlier {
+        Earlier::read(self.undos(of).into_iter().flat_map(|view| &view.system))
+    }
+
+    /// An undo of this session that is not finished and that nobody is working on.
+    #[must_use]
+    pub fn unfinished(&self, of: &SessionId) -> Option<&SessionView> {
+        let own = of.to_string();
+        let undos = self.undos(of).into_iter();
+        undos.filter(|view| view.opened.undoes.as_deref() == Some(&own)).rfind(|view| view.life() == Life::Broken)
+    }
+
+    /// Whether everything a session changed is taken back by undos that are still in force.
+    #[must_use]
+    pub fn is_undone(&self, id: &SessionId) -> bool {
+        let Ok(view) = self.session(id) else { return false };
+        let taken = self.earlier(id).taken();
+        let changes = crate::changes::net(&effects(view));
+        !taken.is_empty() && changes.iter().all(|change| change.ids.iter().all(|id| taken.contains(id)))
+    }
+}
+
+/// The effects of a session in order, whatever kind it is.
+#[must_use]
+pub fn effects(view: &SessionView) -> Vec<Effect> {
+    match view.opened.kind {
+        SessionKind::Run => view.effects.clone(),
+        SessionKind::Undo => Earlier::read(&view.system).effects(),
+    }
+}
+
+/// An undo's receipt, if it came to one.
+#[must_use]
+pub fn receipt(view: &SessionView) -> Option<&Receipt> {
+    view.system.iter().rev().find_map(|record| match record {
+        SystemRecord::Receipt(receipt) => Some(receipt),
+        _ => None,
+    })
+}
+
+/// A receipt as JSON.
+///
+/// # Errors
+/// Never, but for memory.
+pub fn receipt_json(receipt: &Receipt) -> Done<serde_json::Value> {
+    let mut value = serde_json::to_value(ReceiptForm::from(receipt))?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("proved".to_owned(), receipt.proved().into());
+    }
+    Ok(value)
+}

@@ -1,0 +1,307 @@
+//! The record of an action, as `log` and `show` give it (docs/guide/cli.md, "Records").
+
+use crate::history::effects;
+use crate::text::{command_line, quote};
+use rescind_model::{Coverage, Missing, Outcome, Reversibility, SessionId};
+use rescind_supervisor::journal::{ExitForm, Role, SessionKind};
+use rescind_supervisor::{Node, SessionView, StepEnd, SystemRecord};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a session's actions came to, counted once for all of them.
+pub struct Records<'v> {
+    view: &'v SessionView,
+    tallies: BTreeMap<u64, Tally>,
+}
+
+/// What an action and all below it came to.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// The resources changed with their state before captured.
+    pub captured: BTreeSet<Vec<u8>>,
+    /// The resources changed without.
+    pub uncaptured: BTreeSet<Vec<u8>>,
+    /// What was not captured, and why.
+    pub gaps: BTreeSet<(String, String)>,
+    /// Addresses outside that could have acted for it.
+    pub escapes: BTreeSet<(String, String)>,
+}
+
+impl Tally {
+    /// How many resources were changed.
+    #[must_use]
+    pub fn effects(&self) -> usize {
+        self.captured.union(&self.uncaptured).count()
+    }
+
+    /// What was captured.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        let gaps: Vec<Missing> = self
+            .gaps
+            .iter()
+            .chain(&self.escapes)
+            .map(|(what, why)| Missing { what: what.clone(), why: why.clone() })
+            .collect();
+        match (gaps.first(), self.captured.is_empty()) {
+            (None, _) if self.uncaptured.is_empty() => Coverage::Captured,
+            (Some(first), true) => Coverage::NotCaptured(first.to_string()),
+            (None, true) => Coverage::NotCaptured("its state before was not captured".to_owned()),
+            _ => Coverage::Partial(gaps),
+        }
+    }
+
+    /// How far it can be taken back: the default while nothing judges actions.
+    #[must_use]
+    pub fn reversibility(&self) -> Reversibility {
+        match self.coverage() {
+            Coverage::Captured if self.captured.is_empty() => Reversibility::TriviallyReversible,
+            Coverage::Captured => Reversibility::ReversibleWithState,
+            Coverage::Partial(_) => Reversibility::PartiallyReversible,
+            Coverage::NotCaptured(_) => Reversibility::Irreversible,
+        }
+    }
+}
+
+impl<'v> Records<'v> {
+    /// Count what the actions of a session came to.
+    #[must_use]
+    pub fn new(view: &'v SessionView) -> Self {
+        let mut own: BTreeMap<u64, Tally> = BTreeMap::new();
+        for effect in effects(view) {
+            if effect.resource.key.ends_with(b"/") {
+                continue;
+            }
+            let tally = own.entry(effect.action.number).or_default();
+            match effect.outcome {
+                Outcome::NotCaptured => tally.uncaptured.insert(effect.resource.key),
+                _ if effect.before.same(&effect.after) && effect.outcome == Outcome::Observed => false,
+                _ => tally.captured.insert(effect.resource.key),
+            };
+        }
+        for (number, what, why) in &view.missing {
+            own.entry(*number).or_default().gaps.insert((what.clone(), why.clone()));
+        }
+        for (number, what, why) in &view.escapes {
+            own.entry(*number).or_default().escapes.insert((what.clone(), why.clone()));
+        }
+        for (number, node) in &view.nodes {
+            if let Some(ended) = &node.ended {
+                own.entry(*number).or_default().gaps.extend(ended.missing.iter().cloned());
+            }
+        }
+        let mut tallies = own.clone();
+        // What a process did belongs to the action above it, too.
+        for (number, tally) in own {
+            let action = view.action_of(number);
+            if action != number {
+                let above = tallies.entry(action).or_default();
+                above.captured.extend(tally.captured);
+                above.uncaptured.extend(tally.uncaptured);
+                above.gaps.extend(tally.gaps);
+                above.escapes.extend(tally.escapes);
+            }
+        }
+        Self { view, tallies }
+    }
+
+    /// What a node came to.
+    #[must_use]
+    pub fn tally(&self, number: u64) -> Tally {
+        self.tallies.get(&number).cloned().unwrap_or_default()
+    }
+
+    /// The numbers of the actions: nodes that are no mere process of an action.
+    #[must_use]
+    pub fn actions(&self) -> Vec<u64> {
+        let shown = self.view.nodes.iter().filter(|(_, node)| node.started.role != Role::Process);
+        shown.map(|(number, _)| *number).collect()
+    }
+
+    /// The record of a node, as JSON.
+    #[must_use]
+    pub fn json(&self, number: u64) -> Option<Value> {
+        let node = self.view.nodes.get(&number)?;
+        let started = &node.started;
+        let tally = self.tally(number);
+        let (exit_code, signal) = exit_numbers(node.ended.as_ref().map(|ended| ended.exit));
+        let output = node.ended.as_ref().map(|ended| &ended.output);
+        let id = |number: u64| self.view.id.action(number).to_string();
+        Some(json!({
+            "timestamp": started.time,
+            "session_id": self.view.id.to_string(),
+            "action_id": id(number),
+            "parent_id": (started.parent != 0).then(|| id(started.parent)),
+            "agent": self.view.opened.agent,
+            "role": role(started.role),
+            "command": command_line(&started.argv),
+            "argv": started.argv,
+            "program": started.exe,
+            "pid": started.pid,
+            "risk_score": null,
+            "risk": {"judged": false, "note": NOT_JUDGED},
+            "approval": {"required": false, "reviewer": null, "approved_at": null},
+            "exit_code": exit_code,
+            "signal": signal,
+            "exit": exit_word(node.ended.as_ref().map(|ended| ended.exit), &self.view.id),
+            "started": started.time,
+            "ended": node.ended.as_ref().map(|ended| &ended.time),
+            "output": {
+                "preview": output.map_or("", |output| &output.preview),
+                "bytes": output.map_or(0, |output| output.bytes),
+                "digest": output.and_then(|output| output.digest.as_deref()),
+                "recorded": output.is_some_and(|output| output.gap.is_none()),
+                "gap": output.map_or(Some("it has not ended yet"), |output| output.gap.as_deref()),
+                "redacted": output.map(|output| &output.redacted),
+            },
+            "working_directory": started.cwd,
+            "environment": self.view.environment(number),
+            "reversibility": tally.reversibility().name(),
+            "coverage": tally.coverage().name(),
+            "coverage_gaps": gaps(&tally),
+            "effects": tally.effects(),
+            "reasoning": started.reasoning,
+            "judgement": {"default": true, "note": NOT_JUDGED},
+        }))
+    }
+}
+
+const NOT_JUDGED: &str = "this build does not judge actions yet: risk and approval are at their defaults, reversibility \
+    follows from the coverage";
+
+fn gaps(tally: &Tally) -> Vec<Value> {
+    let all = tally.gaps.iter().chain(&tally.escapes);
+    all.map(|(what, why)| json!({"what": what, "why": why})).collect()
+}
+
+/// Exit code and signal, of which one at most is there.
+#[must_use]
+pub fn exit_numbers(exit: Option<ExitForm>) -> (Option<i32>, Option<i32>) {
+    match exit {
+        Some(ExitForm::Code(code)) => (Some(code), None),
+        Some(ExitForm::Signal(signal)) => (None, Some(signal)),
+        _ => (None, None),
+    }
+}
+
+/// How a node ended, in words.
+#[must_use]
+pub fn exit_word(exit: Option<ExitForm>, session: &SessionId) -> String {
+    match exit {
+        None => "running".to_owned(),
+        Some(ExitForm::Code(code)) => format!("exit {code}"),
+        Some(ExitForm::Signal(signal)) => format!("signal {signal}"),
+        Some(ExitForm::Exec(node)) => format!("became {}", session.action(node)),
+        Some(ExitForm::NotStarted) => "not started".to_owned(),
+        Some(ExitForm::Unknown) => "unknown".to_owned(),
+    }
+}
+
+/// A role's name in records.
+#[must_use]
+pub fn role(role: Role) -> &'static str {
+    match role {
+        Role::Launcher => "launcher",
+        Role::Agent => "agent",
+        Role::Action => "action",
+        Role::Process => "process",
+        Role::Direct => "direct",
+        Role::System => "system",
+    }
+}
+
+/// The command of a node, for a line of text.
+#[must_use]
+pub fn command(node: &Node) -> String {
+    match node.started.role {
+        Role::Direct => format!("({} itself)", node.started.argv.first().map_or("the agent", String::as_str)),
+        _ => command_line(&node.started.argv),
+    }
+}
+
+/// One step of an undo.
+pub struct SystemStep {
+    /// Its number as an action.
+    pub number: u64,
+    /// What it worked on.
+    pub name: String,
+    /// How it ended, in a word.
+    pub end: &'static str,
+    /// Why it ended so.
+    pub why: Option<String>,
+    /// How many effects it took back.
+    pub took: usize,
+}
+
+/// The steps of an undo in order.
+#[must_use]
+pub fn system_steps(view: &SessionView) -> Vec<SystemStep> {
+    let mut steps: BTreeMap<u64, SystemStep> = BTreeMap::new();
+    let unfinished = "not finished";
+    for record in &view.system {
+        match record {
+            SystemRecord::StepStarted { action, name, took, .. } => {
+                let (name, took) = (name.clone(), took.len());
+                let step = SystemStep { number: action.number, name, end: unfinished, why: None, took };
+                steps.insert(action.number, step);
+            }
+            SystemRecord::StepEnded { action, end } => {
+                if let Some(step) = steps.get_mut(&action.number) {
+                    (step.end, step.why) = step_end(end);
+                }
+            }
+            _ => {}
+        }
+    }
+    steps.into_values().collect()
+}
+
+fn step_end(end: &StepEnd) -> (&'static str, Option<String>) {
+    use rescind_supervisor::Restored;
+    match end {
+        StepEnd::Ended(Restored::Done { .. }) => ("restored", None),
+        StepEnd::Ended(Restored::Already) => ("already so", None),
+        StepEnd::Ended(Restored::Drifted { .. }) => ("drifted", Some("somebody wrote to it meanwhile".to_owned())),
+        StepEnd::Ended(Restored::Kept { why }) => ("kept", Some(why.clone())),
+        StepEnd::Failed(why) => ("failed", Some(why.clone())),
+    }
+}
+
+/// The record of an undo's step, in the form of an action's.
+#[must_use]
+pub fn system_json(view: &SessionView, step: &SystemStep) -> Value {
+    json!({
+        "timestamp": view.opened.time,
+        "session_id": view.id.to_string(),
+        "action_id": view.id.action(step.number).to_string(),
+        "parent_id": null,
+        "agent": view.opened.agent,
+        "role": "system",
+        "command": format!("rescind: restore {}", quote(&step.name)),
+        "argv": [],
+        "risk_score": null,
+        "risk": {"judged": false, "note": NOT_JUDGED},
+        "approval": {"required": false, "reviewer": null, "approved_at": null},
+        "exit_code": null,
+        "signal": null,
+        "exit": step.end,
+        "started": view.opened.time,
+        "ended": view.ended.as_ref().map(|ended| &ended.time),
+        "output": {"preview": "", "bytes": 0, "digest": null, "recorded": true, "gap": null, "redacted": {}},
+        "working_directory": view.opened.cwd,
+        "environment": {},
+        "reversibility": Reversibility::ReversibleWithState.name(),
+        "coverage": "captured",
+        "coverage_gaps": [],
+        "effects": step.took,
+        "reasoning": view.opened.scope.as_ref().map(|scope| format!("undo of {scope}")),
+        "why": step.why,
+        "judgement": {"default": true, "note": NOT_JUDGED},
+    })
+}
+
+/// Whether a session is an undo.
+#[must_use]
+pub fn is_undo(view: &SessionView) -> bool {
+    view.opened.kind == SessionKind::Undo
+}

@@ -1,0 +1,146 @@
+//! Applying a plan: in a session of its own, recorded first, proved last.
+
+use super::prepare::Prepared;
+use super::progress::Line;
+use crate::error::{Code, Done, Failure, chain};
+use crate::out::{Out, bold, dim, green, red, yellow};
+use crate::text::{clean, count};
+use rescind_model::{Level, SessionId};
+use rescind_recovery::{ApplyError, Plan};
+use rescind_supervisor::journal::{ExitForm, SessionEnded, SessionKind, SessionOpened};
+use rescind_supervisor::{
+    Opening, Receipt, Remark, SessionLog, StoredBodies, SystemError, SystemSession, now, process_mark, salt,
+    session_id,
+};
+use std::sync::Arc;
+
+/// Apply a plan. Gives the session of the undo and its receipt.
+///
+/// # Errors
+/// It could not be recorded and stopped: given again, the command goes on.
+pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)> {
+    let (id, log, position) = match &prepared.resume {
+        Some((id, position)) => (id.clone(), prepared.store.resume(id, Level::Process)?, *position),
+        None => {
+            let id = session_id();
+            let log = prepared.store.begin(&id, opened(prepared, &id), Level::Process)?;
+            (id, log, rescind_supervisor::Position::default())
+        }
+    };
+    log.recovering();
+    let log = Arc::new(log);
+    prepared.notes.into_journal(Arc::clone(&log));
+    let background = prepared.store.ledger().start_background()?;
+    let opening = Opening { scope: plan.scope.clone(), plan: plan.digest(), resume: position };
+    let receipt = in_session(prepared, plan, &log, opening).map_err(|error| not_recorded(&id, prepared, &error))?;
+    let not_closed = |error| not_recorded(&id, prepared, &ApplyError::Record(SystemError { what: "its end", source: error }));
+    log.close(&ended(&receipt)).map_err(not_closed)?;
+    background.stop()?;
+    Ok((id, receipt))
+}
+
+fn in_session(
+    prepared: &Prepared<'_>,
+    plan: &Plan,
+    log: &Arc<SessionLog>,
+    opening: Opening,
+) -> Result<Receipt, ApplyError> {
+    let bodies = StoredBodies::new(prepared.store, Some(log));
+    let recorder: &SessionLog = log;
+    let mut session = SystemSession::open(log.id().clone(), recorder, opening)?;
+    let mut line = Line::new();
+    let surfaces = prepared.surfaces();
+    let receipt =
+        rescind_recovery::apply(plan, &mut session, &surfaces, &bodies, &mut |progress| line.tell(progress));
+    line.clear();
+    let receipt = receipt?;
+    session.close()?;
+    Ok(receipt)
+}
+
+fn opened(prepared: &Prepared<'_>, id: &SessionId) -> SessionOpened {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
+    SessionOpened {
+        id: id.to_string(),
+        salt: salt(),
+        kind: SessionKind::Undo,
+        time: now().to_string(),
+        agent: "rescind".to_owned(),
+        argv: prepared.args.argv(&prepared.session),
+        cwd: std::env::current_dir().unwrap_or_default().display().to_string(),
+        user,
+        host,
+        supervisor: process_mark(std::process::id()),
+        undoes: Some(prepared.session.to_string()),
+        scope: Some(prepared.scoped.text.clone()),
+    }
+}
+
+fn ended(receipt: &Receipt) -> SessionEnded {
+    let missing = receipt.lost.iter().map(|lost| (lost.name.clone(), lost.why.clone()));
+    SessionEnded {
+        time: now().to_string(),
+        exit: ExitForm::Code(if receipt.proved() { 0 } else { 5 }),
+        how: "ended".to_owned(),
+        effects: receipt.restored,
+        missing: missing.collect(),
+    }
+}
+
+fn not_recorded(undo: &SessionId, prepared: &Prepared<'_>, error: &ApplyError) -> Failure {
+    if let ApplyError::Undecided { count } = error {
+        return super::decide::undecided(*count);
+    }
+    Failure::new(Code::UndoNotRecorded, chain(error))
+        .means(format!("undo {undo} stopped half-way; what it did is recorded, and nothing was lost"))
+        .help(format!("make room or mend what is named above, then `rescind undo {}` goes on", prepared.session))
+}
+
+/// Print what an undo came to.
+///
+/// # Errors
+/// stdout can't be written.
+pub fn print_receipt(out: &mut Out, undo: &SessionId, receipt: &Receipt) -> Done<()> {
+    let verdict = if receipt.proved() {
+        green("undone")
+    } else {
+        yellow("undone in part")
+    };
+    out.line(format!(
+        "{}: {} restored, {} already so, {} read back and compared",
+        bold(&verdict),
+        count(receipt.restored, "path", "paths"),
+        receipt.already,
+        receipt.read_back,
+    ))?;
+    let differs: Vec<Remark> = receipt
+        .differs
+        .iter()
+        .map(|own| {
+            let why = match &own.now {
+                Ok(_) => "it is not as it should be; somebody writes to it".to_owned(),
+                Err(why) => why.clone(),
+            };
+            Remark { name: own.name.clone(), why }
+        })
+        .collect();
+    let groups = [
+        ("kept, because they hold what others made", &receipt.kept),
+        ("conflicts", &receipt.conflicts),
+        ("can't come back", &receipt.lost),
+        ("failed", &receipt.failed),
+        ("in doubt", &receipt.in_doubt),
+        ("differ from the plan when read back", &differs),
+    ];
+    for (head, remarks) in groups {
+        if remarks.is_empty() {
+            continue;
+        }
+        out.line(red(&format!("{head}: {}", remarks.len())))?;
+        for remark in remarks {
+            out.line(format!("  {}: {}", clean(&remark.name), clean(&remark.why)))?;
+        }
+    }
+    out.line(dim(&format!("to take this back: rescind undo {undo}")))
+}

@@ -1,0 +1,98 @@
+//! Stopping a running session: its supervisor is told, then killed; its guardian ends the tree.
+
+use crate::context::pid_of;
+use crate::error::{Code, Done, Failure};
+use rescind_model::SessionId;
+use rescind_supervisor::{SessionView, Store, lives};
+use rescind_sys::{pidfd_open, pidfd_signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::{Duration, Instant};
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+/// How long a supervisor may take to end by itself.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long the guardian may take to end the tree.
+const TREE: Duration = Duration::from_secs(5);
+
+/// End a running session's whole tree, and finish its books. When it returns, no process of the tree runs any more.
+///
+/// # Errors
+/// The session is not running, or processes of it go on.
+pub fn stop(store: &Store, id: &SessionId) -> Done<()> {
+    let view = SessionView::load(store, id)?;
+    let mark = &view.opened.supervisor;
+    if !lives(mark) {
+        return Err(Failure::new(Code::NotRunning, format!("session {id} is not running")));
+    }
+    if let Some(pid) = pid_of(mark).and_then(|pid| i32::try_from(pid).ok()) {
+        end(pid, mark)?;
+    }
+    let left = wait_for_tree(id);
+    if !left.is_empty() {
+        let numbers: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let message = format!("processes {} of session {id} are still there", numbers.join(", "));
+        return Err(Failure::new(Code::NotStopped, message)
+            .means("they may still write to files that are open; no new call of theirs is let through")
+            .help("end them with `kill -9`, then give the command again"));
+    }
+    rescind_supervisor::finish_books(store)?;
+    Ok(())
+}
+
+/// SIGTERM, and SIGKILL where that is not enough, both through a descriptor of the very process.
+fn end(pid: i32, mark: &str) -> Done<()> {
+    let Ok(process) = pidfd_open(pid) else { return Ok(()) };
+    if !lives(mark) {
+        return Ok(());
+    }
+    for signal in [SIGTERM, SIGKILL] {
+        if let Err(error) = pidfd_signal(process.as_fd(), signal) {
+            if !lives(mark) {
+                return Ok(());
+            }
+            let message = format!("the supervisor, process {pid}, can't be stopped: {error}");
+            return Err(Failure::new(Code::NotStopped, message).means("it goes on, and nothing was changed"));
+        }
+        if ended(process.as_fd(), GRACE) {
+            return Ok(());
+        }
+    }
+    Err(Failure::new(Code::NotStopped, format!("the supervisor, process {pid}, does not end")))
+}
+
+fn ended(process: BorrowedFd<'_>, within: Duration) -> bool {
+    let timeout = Timespec { tv_sec: within.as_secs().cast_signed(), tv_nsec: within.subsec_nanos().into() };
+    let mut polled = [PollFd::new(&process, PollFlags::IN)];
+    matches!(poll(&mut polled, Some(&timeout)), Ok(count) if count > 0)
+}
+
+/// Wait until no process says in its environment that it is of the session; those that are left.
+fn wait_for_tree(id: &SessionId) -> Vec<u32> {
+    let begun = Instant::now();
+    loop {
+        let left = members(id);
+        if left.is_empty() || begun.elapsed() > TREE {
+            return left;
+        }
+        for pid in &left {
+            if let Some(process) = i32::try_from(*pid).ok().and_then(|pid| pidfd_open(pid).ok()) {
+                let _gone_then = members_of(*pid, id).then(|| pidfd_signal(process.as_fd(), SIGKILL));
+                let _waited = ended(process.as_fd(), Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn members(id: &SessionId) -> Vec<u32> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    numbers.filter(|pid| *pid != std::process::id() && members_of(*pid, id)).collect()
+}
+
+fn members_of(pid: u32, id: &SessionId) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let own = format!("RESCIND_SESSION={id}");
+    environment.split(|byte| *byte == 0).any(|variable| variable == own.as_bytes())
+}
