@@ -92,7 +92,7 @@ fn gap(text: &[u8], near: &Near<'_>, name: usize) -> bool {
 /// For [`crate::commands`]: the program's name stands alone.
 pub(crate) fn command(near: &Near<'_>) -> bool {
     let text = part(near.text, 0, near.end + FAR);
-    let end = run(text, near.end, ident);
+    let end = run(text, near.start, ident);
     let next = byte(text, end);
     end >= text.len()
         || ((space(next) || matches!(next, b'"' | b'\'' | b'\\' | b'-')) && edge(text, near.start))
