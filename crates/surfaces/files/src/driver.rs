@@ -23,6 +23,7 @@ pub use note::{Note, Notes};
 
 use crate::cell::Cell;
 use crate::object::{Identity, Kind, ObjectTable};
+use crate::state::object;
 use crate::{read, state};
 use folders::{Folders, Opened};
 use index::Index;
@@ -283,9 +284,4 @@ impl Undoing {
 /// The body's locator, where the vault has it.
 pub(crate) fn kept(state: &State) -> Option<&Locator> {
     state::content(state)?.kept.as_ref()
-}
-
-/// The object behind a state.
-pub(crate) fn object(state: &State) -> Option<ObjectId> {
-    state.fields()?.object(state::OBJECT)
 }

@@ -50,6 +50,9 @@ pub fn fields(
     if look.kind == Kind::File {
         fields.set(state::CONTENT, Value::Content(body_of(look)));
     }
+    if let (Kind::Dir, Some(object)) = (look.kind, object) {
+        fields.set(state::FOLDER, Value::Int(object.0.cast_signed()));
+    }
     fields.set(state::GID, Value::Int(i64::from(look.gid)));
     fields.set(state::KIND, Value::Text(look.kind.name().to_owned()));
     fields.set(state::MODE, Value::Int(i64::from(look.mode)));

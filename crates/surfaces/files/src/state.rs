@@ -2,13 +2,16 @@
 
 use crate::object::Kind;
 use crate::read::Look;
-use rescind_model::{Content, Fields, Stamp, State, Value};
+use rescind_model::{Content, Fields, ObjectId, Stamp, State, Value};
 use std::borrow::Cow;
 
 /// `Text`: what it is, a [`Kind`]'s name.
 pub const KIND: &str = "kind";
 /// `Object`: the session's number of the inode, where it has one.
 pub const OBJECT: &str = "object";
+/// `Int`, of a folder that has a number: that number. What is in a folder belongs to it, so that two folders are never
+/// the same, however alike they look; unlike [`OBJECT`] this is compared.
+pub const FOLDER: &str = "folder";
 /// `Int`: permission bits, set-id bits and the sticky bit (07777).
 pub const MODE: &str = "mode";
 /// `Int`: the owner.
@@ -97,6 +100,31 @@ pub fn kind(state: &State) -> Option<Kind> {
 #[must_use]
 pub fn kind_of(fields: &Fields) -> Option<Kind> {
     Kind::of_name(fields.text(KIND)?)
+}
+
+/// The object behind a state.
+#[must_use]
+pub fn object(state: &State) -> Option<ObjectId> {
+    let fields = state.fields()?;
+    let folder = fields.int(FOLDER).map(|number| ObjectId(number.cast_unsigned()));
+    folder.or_else(|| fields.object(OBJECT))
+}
+
+/// The state, with [`FOLDER`] if it is of a folder with a number.
+#[must_use]
+pub fn with_folder(state: State) -> State {
+    match state {
+        State::Present(fields) => {
+            let number = fields.object(OBJECT).filter(|_| kind_of(&fields) == Some(Kind::Dir));
+            State::Present(match number {
+                Some(number) if fields.get(FOLDER).is_none() => {
+                    fields.with(FOLDER, Value::Int(number.0.cast_signed()))
+                }
+                _ => fields,
+            })
+        }
+        State::Absent => State::Absent,
+    }
 }
 
 /// The body, if there is one.

@@ -25,6 +25,11 @@ enum Side {
 type Place = (usize, Side);
 
 pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
+    for effect in &mut effects {
+        for state in [&mut effect.before, &mut effect.after] {
+            *state = state::with_folder(std::mem::take(state));
+        }
+    }
     let mut cells: BTreeMap<Cell, Vec<usize>> = BTreeMap::new();
     for (at, effect) in effects.iter().enumerate() {
         if let Some(cell) = Cell::parse(&effect.resource) {
@@ -37,7 +42,7 @@ pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
     let mut objects: HashMap<Numbered, BTreeMap<Cell, Vec<Place>>> = HashMap::new();
     for (cell, chain) in &cells {
         for place in places(chain) {
-            let object = get(&effects, place).and_then(super::object);
+            let object = get(&effects, place).and_then(state::object);
             if let Some(object) = object {
                 let links = objects.entry((cell.session.clone(), object)).or_default();
                 links.entry(cell.clone()).or_default().push(place);
@@ -134,7 +139,7 @@ fn unite(effects: &mut [Effect], all: &[Place], links: &BTreeMap<Cell, Vec<Place
 
 /// The fields of `visible` with the identity that `own` has.
 fn visible_of(visible: &State, own: &State) -> State {
-    let (State::Present(fields), Some(object)) = (visible, super::object(own)) else {
+    let (State::Present(fields), Some(object)) = (visible, state::object(own)) else {
         return own.clone();
     };
     let fields: Fields = fields.clone().with(state::OBJECT, Value::Object(object));
@@ -154,7 +159,7 @@ impl Undoing {
         }
         let folder = |state: &State| {
             let is_folder = state::kind(state) == Some(Kind::Dir);
-            super::object(state).filter(|_| is_folder)
+            state::object(state).filter(|_| is_folder)
         };
         let living: HashSet<Numbered> = last
             .iter()

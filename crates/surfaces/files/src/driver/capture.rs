@@ -1,7 +1,8 @@
 //! Saving what is about to be overwritten.
 
 use super::index::numbered;
-use super::{Stop, Undoing, object};
+use super::{Stop, Undoing};
+use crate::state::object;
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::read::{self, Look};

@@ -6,7 +6,8 @@ use super::index::numbered;
 use super::make::{Temporary, as_left, fillable, write_body};
 use super::replace::rename;
 use super::moving::Source;
-use super::{Note, Stop, Undoing, half, kept, object};
+use super::{Note, Stop, Undoing, half, kept};
+use crate::state::object;
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::read::{self, Look};
@@ -143,7 +144,10 @@ impl Undoing {
         let folder = self.enter(cell)?;
         let now = self.read_real(cell, Some(&job.step.expected))?;
         let look = read::look(folder.fd(), cell.name())?;
-        if now.exists() && state::undisturbed(&now, &job.step.target).same(&job.step.target) {
+        let as_wanted = state::undisturbed(&now, &job.step.target).same(&job.step.target);
+        // A folder whose time alone is to change is as it was found, too: that is told and done like any other change.
+        let as_found = state::undisturbed(&now, &job.step.expected).same(&job.step.expected);
+        if now.exists() && as_wanted && (now.same(&job.step.target) || !as_found) {
             return self.is_there(job, look);
         }
         let Some(look) = look else {
@@ -228,7 +232,7 @@ impl Undoing {
                 job.intend_captured(self, found)?;
                 self.take_over(job, found)?;
                 self.bind_to(job, look)?;
-                self.within(cell, |_, folder| bring(folder, cell, look, &fillable(target, Kind::Dir)))?;
+                self.within(cell, |undoing, folder| undoing.bring(job, folder, look, target))?;
                 job.step.target.clone()
             }
             Source::None => return self.made_anew(job, look, found, target),
@@ -248,8 +252,8 @@ impl Undoing {
         let as_it_is = state::kind(found) == state::kind_of(target) && same_body(found, target);
         if as_it_is {
             job.intend_captured(self, found)?;
-            let left = self.within(cell, |_, folder| {
-                let look = bring(folder, cell, look, &fillable(target, look.kind))?;
+            let left = self.within(cell, |undoing, folder| {
+                let look = undoing.bring(job, folder, look, target)?;
                 Ok(as_left(&job.step.target, &look))
             })?;
             return Ok(Restored::Done { left });
@@ -409,7 +413,7 @@ impl Undoing {
         // Where no body was saved, the session has not changed it (law 2): whatever it is, it stays.
         let stays = same_body(&now, target) || (state::kind(&now) == state::kind_of(target) && kept(&job.step.target).is_none());
         if stays {
-            let look = bring(folder, cell, &look, &fillable(target, look.kind))?;
+            let look = self.bring(job, folder, &look, target)?;
             let left = as_left(&job.step.target, &look);
             let stamped = as_left(&now, &look);
             return Ok(match state::content(&stamped).filter(|_| !same_body(&now, target)) {
@@ -421,6 +425,23 @@ impl Undoing {
             Restored::Done { left } => Ok(left),
             other => Err(Stop::ended(other)),
         }
+    }
+
+    /// Bring the properties of the inode in the cell to the target's, if it is still the one looked at; of a folder, with
+    /// the permissions that filling it needs.
+    fn bring(&mut self, job: &Job<'_>, folder: &Opened, look: &Look, target: &Fields) -> Result<Look, Stop> {
+        let mut inode = Inode::hold(folder.fd(), job.cell.name())?;
+        if inode.look.identity != look.identity {
+            return Err(io::Error::other("it was replaced while it was changed").into());
+        }
+        let number = numbered(job.cell, &job.step.target);
+        let known = number.as_ref().and_then(|number| self.folders.times(number));
+        let ours = known.is_none_or(|known| known.own == inode.look.mtime);
+        inode.bring(&fillable(target, look.kind))?;
+        if let Some(number) = number.filter(|_| ours) {
+            self.folders.set_time(&number, inode.look.mtime);
+        }
+        Ok(inode.look)
     }
 
     /// The object that the target is of is this inode now.
@@ -463,16 +484,6 @@ impl Job<'_> {
         let before = self.captured(undoing, found)?;
         self.intend(&before)
     }
-}
-
-/// Bring the properties of the inode in a cell to the target's, if it is still the one looked at.
-fn bring(folder: &Opened, cell: &Cell, look: &Look, target: &Fields) -> Result<Look, Stop> {
-    let mut inode = Inode::hold(folder.fd(), cell.name())?;
-    if inode.look.identity != look.identity {
-        return Err(io::Error::other("it was replaced while it was changed").into());
-    }
-    inode.bring(target)?;
-    Ok(inode.look)
 }
 
 /// Whether body, target and device number are already those of the target.

@@ -75,6 +75,13 @@ impl Folders {
         self.times.clear();
     }
 
+    /// We have set the folder's own time of change.
+    pub(crate) fn set_time(&mut self, folder: &Numbered, mtime: i64) {
+        if let Some(times) = self.times.get_mut(folder) {
+            times.own = mtime;
+        }
+    }
+
     pub(crate) fn times(&self, folder: &Numbered) -> Option<Times> {
         self.times.get(folder).copied()
     }

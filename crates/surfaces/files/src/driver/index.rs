@@ -1,6 +1,7 @@
 //! The steps of the plan by cell and by object: where each object was found, and where it should be.
 
-use super::{Numbered, object};
+use super::{Numbered};
+use crate::state::object;
 use crate::cell::Cell;
 use rescind_model::{SessionId, State};
 use rescind_supervisor::Step;

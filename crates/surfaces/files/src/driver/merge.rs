@@ -1,6 +1,6 @@
 //! Taking a change out of what others have made of it.
 
-use super::object;
+use crate::state::object;
 use crate::object::Kind;
 use crate::state;
 use rescind_merge::{Versions, merge_text};

@@ -2,7 +2,8 @@
 
 use super::folders::Opened;
 use super::index::numbered;
-use super::{Note, Numbered, Stop, Undoing, object};
+use super::{Note, Numbered, Stop, Undoing};
+use crate::state::object;
 use crate::cell::Cell;
 use crate::object::{Kind, ObjectRecord, Place};
 use crate::read::{self, Look};

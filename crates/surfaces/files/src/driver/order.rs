@@ -1,11 +1,13 @@
 //! The order of steps, and which of them can't be carried out.
 //!
-//! 0. What is in a folder of the session's that becomes a folder from before it goes first.
+//! 0. What goes and must go first: what is in a folder of the session's that becomes a folder from before it, and links
+//!    to files that stay elsewhere.
 //! 1. What should be somewhere is brought there, from the top of the tree that is wanted to its leaves: then every
 //!    folder is in its final place when something is put into it, and none is ever moved into itself.
-//! 2. Links to what is elsewhere, after what is there is as it should be.
-//! 3. What should go goes, from the leaves to the top.
-//! 4. Files in places where folders of the session were, which are empty now.
+//! 2. Files with several links are written, when all links to them that should go are gone.
+//! 3. Links to what is elsewhere, after what is there is as it should be.
+//! 4. What should go goes, from the leaves to the top.
+//! 5. Files in places where folders of the session were, which are empty now.
 
 use super::finish::each_name;
 use super::index::{Index, Planned, numbered};
@@ -278,16 +280,21 @@ impl<'a> Order<'a> {
             let waits = own.is_some_and(|own| {
                 self.waiting.contains(&own) || self.undoing.index.wanted(&own).next().is_some()
             });
-            let first = !waits && self.is_inside(&(cell.session.clone(), cell.folder));
-            return (if first { 0 } else { 3 }, -depth);
+            let inside = !waits && self.is_inside(&(cell.session.clone(), cell.folder));
+            let first = inside || self.is_spare_link(cell, step);
+            return (if first { 0 } else { 4 }, -depth);
         }
         let ends_folder = state::kind(&step.expected) == Some(Kind::Dir)
             && state::kind(&step.target) != Some(Kind::Dir)
             && numbered(cell, &step.expected).is_some_and(|own| !self.undoing.index.wanted_elsewhere(&own, cell));
         if ends_folder {
-            return (4, 0);
+            return (5, 0);
         }
-        let phase = if self.is_link(cell, step) { 2 } else { 1 };
+        let phase = match () {
+            () if self.is_link(cell, step) => 3,
+            () if self.is_shared_write(cell, step) => 2,
+            () => 1,
+        };
         (phase, self.depth(&(cell.session.clone(), cell.folder), 0))
     }
 
@@ -299,6 +306,20 @@ impl<'a> Order<'a> {
         let here = numbered(cell, &step.expected).as_ref() == Some(&wanted);
         let index = &self.undoing.index;
         !here && index.found(&wanted).any(|found| index.wants(&found.cell, &wanted))
+    }
+
+    /// Whether the file is in several cells and stays in this one.
+    fn is_shared_write(&self, cell: &Cell, step: &Step) -> bool {
+        let own = numbered(cell, &step.expected);
+        let stays = own.is_some() && own == numbered(cell, &step.target);
+        stays && own.is_some_and(|own| self.undoing.index.found(&own).nth(1).is_some())
+    }
+
+    /// Whether this is a link that goes, to a file that stays elsewhere.
+    fn is_spare_link(&self, cell: &Cell, step: &Step) -> bool {
+        let index = &self.undoing.index;
+        let own = numbered(cell, &step.expected);
+        own.is_some_and(|own| index.found(&own).any(|found| index.wants(&found.cell, &own)))
     }
 
     fn is_inside(&mut self, folder: &Numbered) -> bool {

@@ -127,25 +127,20 @@ impl Undoing {
         }
     }
 
-    /// Another cell that is to have this object and does not have it yet.
+    /// Another cell that is to have this object, if none of those that are has it yet.
     fn waiting_taker(&mut self, cell: &Cell, own: &super::Numbered) -> Result<Option<Cell>, Stop> {
-        let takers: Vec<Cell> = self
-            .index
-            .wanted(own)
-            .map(|planned| planned.cell.clone())
-            .filter(|taker| taker != cell)
-            .collect();
-        for taker in takers {
-            let there = match self.find(&taker)? {
+        let takers = self.index.wanted(own).map(|planned| planned.cell.clone());
+        let takers: Vec<Cell> = takers.filter(|taker| taker != cell).collect();
+        for taker in &takers {
+            let there = match self.find(taker)? {
                 Some(folder) => read::look(folder.fd(), taker.name())?,
                 None => None,
             };
-            let has = there.is_some_and(|there| self.number(&taker.session, &there.identity) == Some(own.1));
-            if !has {
-                return Ok(Some(taker));
+            if there.is_some_and(|there| self.number(&taker.session, &there.identity) == Some(own.1)) {
+                return Ok(None);
             }
         }
-        Ok(None)
+        Ok(takers.into_iter().next())
     }
 
     /// The state to work from, if what was found is what the plan expected, or what this undo itself has put there on
