@@ -1,6 +1,6 @@
-//! Appends per second at level `power`, 1 KiB entries, against `pwrite` + `fdatasync` on a preallocated file of the same
-//! folder. The probe and each row are interleaved, round by round, since the disk's sync time jumps when others write; what
-//! counts is the median of the ratios.
+//! Appends per second at level `power`, 1 KiB entries, against `pwrite` + `fdatasync` on a preallocated file
+//! of the same folder. The probe and each row are interleaved, round by round, since the disk's sync time
+//! jumps when others write; what counts is the median of the ratios.
 //!
 //! `cargo run --release -p rescind-ledger --example append_bench -- [DIR] [ROUNDS]`
 
@@ -112,5 +112,30 @@ fn main() -> Result<(), Failure> {
         );
     }
     background.stop()?;
-    Ok(())
+    whole(&handle)
+}
+
+/// What depends on the length of the ledger, once each.
+fn whole(handle: &Ledger) -> Result<(), Failure> {
+    let length = handle.len()?;
+    let start = Instant::now();
+    let again = Ledger::open(handle.dir(), &Options::default())?;
+    let opening = start.elapsed();
+    let start = Instant::now();
+    again.read(length / 2..length / 2 + 1)?;
+    let reading = start.elapsed();
+    let start = Instant::now();
+    again.prove(length / 2)?;
+    let proving = start.elapsed();
+    let start = Instant::now();
+    let report = again.verify(None);
+    let verifying = start.elapsed();
+    println!(
+        "{length} entries: open {opening:.1?}, read one in the middle {reading:.1?}, prove {proving:.1?}, verify {verifying:.1?}"
+    );
+    if report.is_sound() {
+        Ok(())
+    } else {
+        Err("the ledger is not sound".into())
+    }
 }

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 /// An entry of level `process` is synced at most this long after it was appended, plus the sync.
 const SYNC: Duration = Duration::from_millis(25);
 
-/// A checkpoint follows an entry at most this long after, plus the signing. Leaves time for the mirrors within the second.
+/// A checkpoint follows an entry at most this long after, plus the signing. Leaves time for the mirrors
+/// within the second.
 const SIGN: Duration = Duration::from_millis(700);
 
 /// A mirror that could not be reached is tried again after this long.
@@ -36,8 +37,8 @@ pub struct Stopped {
 }
 
 impl Ledger {
-    /// Start the service: entries are synced within 50 ms, and checkpoints signed and mirrors brought up to date within a second. One per process is
-    /// enough. What it can't do is in [`Ledger::trouble`].
+    /// Start the service: entries are synced within 50 ms, and checkpoints signed and mirrors brought up to
+    /// date within a second. One per process is enough. What it can't do is in [`Ledger::trouble`].
     ///
     /// # Errors
     /// If the system gives no thread.

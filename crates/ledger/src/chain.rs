@@ -90,7 +90,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Move `position` over all valid frames from there on; whether only zeros are known to follow in the next eight bytes.
+    /// Move `position` over all valid frames from there on; whether only zeros are known to follow in the
+    /// next eight bytes.
     pub fn follow(&self, position: &mut Position, buffer: &mut Vec<u8>) -> Result<bool> {
         loop {
             let mut head = [0_u8; frame::HEAD];
@@ -110,8 +111,8 @@ impl Segment {
     }
 }
 
-/// Call `each` for every valid frame from the start of `buffer` on, with its place and bytes, and move `position` over
-/// them. How many there were.
+/// Call `each` for every valid frame from the start of `buffer` on, with its place and bytes, and move
+/// `position` over them. How many there were.
 pub(crate) fn frames(buffer: &[u8], position: &mut Position, mut each: impl FnMut(Position, &[u8])) -> usize {
     let mut rest = buffer;
     let mut count = 0;

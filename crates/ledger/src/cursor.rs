@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use std::collections::VecDeque;
 
-/// A place in the ledger from which entries are read. At the end it can be asked again later: it follows the ledger.
+/// A place in the ledger from which entries are read. At the end it can be asked again later: it follows the
+/// ledger.
 pub struct Cursor {
     ledger: Ledger,
     position: Position,

@@ -1,8 +1,9 @@
 //! The one place that writes to the ledger's directory, and what each write survives.
 //!
-//! Whole files go to a temporary name, are synced, and get their name by a rename or a link; the folder is synced by
-//! [`Disk::sync_dir`]. Segments are written in place, in allocated space, and synced by [`Disk::sync`]. The hole that is
-//! left: a temporary file stays behind when its writer is killed; [`Disk::sweep`] takes old ones away.
+//! Whole files go to a temporary name, are synced, and get their name by a rename or a link; the folder is
+//! synced by [`Disk::sync_dir`]. Segments are written in place, in allocated space, and synced by
+//! [`Disk::sync`]. The hole that is left: a temporary file stays behind when its writer is killed;
+//! [`Disk::sweep`] takes old ones away.
 
 use crate::error::{Error, Result};
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags};
@@ -343,7 +344,8 @@ pub(crate) fn all_zero(bytes: &[u8]) -> bool {
         .all(|chunk| ZEROS.get(..chunk.len()) == Some(chunk))
 }
 
-/// The offset of the first byte at or after `from` that may be no zero, skipping what the file system knows as holes;
+/// The offset of the first byte at or after `from` that may be no zero, skipping what the file system knows
+/// as holes;
 /// `None`: there is none.
 pub(crate) fn next_data(file: &File, from: u64) -> io::Result<Option<u64>> {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(from)) {

@@ -33,7 +33,8 @@ impl Header {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// The header, its frame's length and checksum, if `start`, the first bytes of the segment of `epoch`, has a valid one.
+    /// The header, its frame's length and checksum, if `start`, the first bytes of the segment of `epoch`,
+    /// has a valid one.
     pub fn read(start: &[u8], epoch: u32) -> Option<(Self, u64, u32)> {
         let frame = frame::read(start, 0)?;
         let header: Self = serde_json::from_slice(frame.bytes).ok()?;

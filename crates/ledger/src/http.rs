@@ -1,5 +1,5 @@
-//! Mirrors over plain HTTP/1.1: a client for pushing, and a receiver that keeps the same rules on its side. One request a
-//! connection; everything is bounded in bytes and time.
+//! Mirrors over plain HTTP/1.1: a client for pushing, and a receiver that keeps the same rules on its side.
+//! One request a connection; everything is bounded in bytes and time.
 
 mod message;
 mod receiver;

@@ -83,7 +83,8 @@ impl Bell {
 }
 
 impl Ledger {
-    /// Open the ledger in `dir`, made with its key if there is none. Reads what lies behind the last checkpoint, not more.
+    /// Open the ledger in `dir`, made with its key if there is none. Reads what lies behind the last
+    /// checkpoint, not more.
     ///
     /// # Errors
     /// If the directory can't be used, its key is gone, or it holds fewer entries than its checkpoint.
@@ -142,8 +143,8 @@ impl Ledger {
         self.one(entry, level, false)
     }
 
-    /// As [`Ledger::append`], for an entry that must still fit when the disk is full: the end of a stop, the receipt of an
-    /// undo. At least [`crate::RESERVE`] bytes are kept for such entries.
+    /// As [`Ledger::append`], for an entry that must still fit when the disk is full: the end of a stop, the
+    /// receipt of an undo. At least [`crate::RESERVE`] bytes are kept for such entries.
     ///
     /// # Errors
     /// As [`Ledger::append`].
@@ -151,8 +152,8 @@ impl Ledger {
         self.one(entry, level, true)
     }
 
-    /// Append entries in order; their indexes, which ascend. They follow one another unless another process took over in between, or
-    /// they are more than 1 MiB.
+    /// Append entries in order; their indexes, which ascend. They follow one another unless another process
+    /// took over in between, or they are more than 1 MiB.
     ///
     /// # Errors
     /// As [`Ledger::append`]; [`Error::Partly`] says how many are in.
@@ -231,7 +232,8 @@ impl Ledger {
         Cursor::open(self, from)
     }
 
-    /// Sign a checkpoint over all entries, durable at level `power`, unless there is one already; `None`: there are no entries.
+    /// Sign a checkpoint over all entries, durable at level `power`, unless there is one already; `None`:
+    /// there are no entries.
     ///
     /// # Errors
     /// [`Error::Damaged`] if the entries contradict an earlier checkpoint: then nothing is signed.
@@ -266,8 +268,8 @@ impl Ledger {
         self.inner.sync()
     }
 
-    /// What the background service could not do at its latest try, by what it was doing: `sync`, `checkpoint`, `mirror <where>`.
-    /// Empty: all is well.
+    /// What the background service could not do at its latest try, by what it was doing: `sync`,
+    /// `checkpoint`, `mirror <where>`. Empty: all is well.
     #[must_use]
     pub fn trouble(&self) -> BTreeMap<String, String> {
         guard(&self.inner.trouble).clone()
@@ -295,8 +297,9 @@ impl Work for Inner {
         (appended.indexes, appended.error)
     }
 
-    /// Segments before the last one were synced before the last one began. After a failure the kernel may take unwritten
-    /// pages for written, so that a later success would prove nothing: it is final for this handle.
+    /// Segments before the last one were synced before the last one began. After a failure the kernel may
+    /// take unwritten pages for written, so that a later success would prove nothing: it is final for this
+    /// handle.
     fn sync(&self) -> Result<()> {
         let chain = self.log.chain();
         let segment = chain.last();

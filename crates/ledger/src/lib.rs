@@ -1,9 +1,11 @@
 //! The ledger: an append-only, tamper-evident list of entries that many processes share without a daemon.
 //!
-//! The bytes on disk, the rules of writers and why they hold: `docs/formats/ledger.md`. Read `tail` for appending,
+//! The bytes on disk, the rules of writers and why they hold: `docs/formats/ledger.md`. Read `tail` for
+//! appending,
 //! `queue` for group commit, `scribe` for signing.
 //!
-//! Absences that hold: entries are opaque bytes here; nothing is ever changed or removed; no lock is held during an append's sync.
+//! Absences that hold: entries are opaque bytes here; nothing is ever changed or removed; no lock is held
+//! during an append's sync.
 
 mod background;
 mod chain;

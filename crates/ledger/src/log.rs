@@ -50,7 +50,8 @@ impl Log {
         Arc::clone(&self.chain.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether a segment after `epoch` was claimed. What was read before this returned `false` counts for ever.
+    /// Whether a segment after `epoch` was claimed. What was read before this returned `false` counts for
+    /// ever.
     pub fn fenced(&self, epoch: u32) -> Result<bool> {
         let path = log_name(epoch.saturating_add(1));
         self.disk.step(Step::Fence, || Ok(())).map_err(Error::io(
@@ -61,7 +62,8 @@ impl Log {
         self.disk.exists(&path)
     }
 
-    /// Find the chain anew, and begin a segment that was claimed and not begun. `known` is a place that counts.
+    /// Find the chain anew, and begin a segment that was claimed and not begun. `known` is a place that
+    /// counts.
     pub fn settle(&self, known: Option<Position>) -> Result<Arc<Chain>> {
         let chain = Arc::new(settle(&self.disk, self.patience, known)?);
         *self.chain.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&chain);
@@ -72,7 +74,8 @@ impl Log {
         self.disk.join(&log_name(epoch))
     }
 
-    /// Read the next entries that count: `each` gets their places and bytes, `position` moves on. `false`: there are none.
+    /// Read the next entries that count: `each` gets their places and bytes, `position` moves on. `false`:
+    /// there are none.
     pub fn read(
         &self,
         position: &mut Position,
@@ -132,7 +135,8 @@ impl Log {
     }
 }
 
-/// Try for the lock until `patience` has passed without `moved` saying so, or `changed` says that it is of no use any more.
+/// Try for the lock until `patience` has passed without `moved` saying so, or `changed` says that it is of no
+/// use any more.
 pub(crate) fn wait(
     lock: &File,
     patience: Duration,
@@ -271,8 +275,8 @@ pub(crate) fn tidy(disk: &Disk, file: &File, offset: u64) -> std::io::Result<()>
     Ok(())
 }
 
-/// Make sure that the file has `length` bytes of space at `offset`; its size. Asks for more than that, so that it need
-/// not ask often.
+/// Make sure that the file has `length` bytes of space at `offset`; its size. Asks for more than that, so
+/// that it need not ask often.
 pub(crate) fn make_room(
     disk: &Disk,
     file: &File,

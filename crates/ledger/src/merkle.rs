@@ -38,7 +38,8 @@ pub struct Compact {
 }
 
 impl Compact {
-    /// The compact form of a tree of `size` entries, if `nodes` are the heights and hashes that such a tree has.
+    /// The compact form of a tree of `size` entries, if `nodes` are the heights and hashes that such a tree
+    /// has.
     #[must_use]
     pub fn from_nodes(size: u64, nodes: Vec<(u32, Hash)>) -> Option<Self> {
         let heights = (0..64).rev().filter(|height| size >> height & 1 == 1);
@@ -94,7 +95,8 @@ fn split(size: u64) -> u64 {
     1 << (63 - (size - 1).leading_zeros())
 }
 
-/// The ranges of entries whose subtree hashes prove entry `index` in a tree of `size`, from the leaf's sibling up (RFC 6962, 2.1.1).
+/// The ranges of entries whose subtree hashes prove entry `index` in a tree of `size`, from the leaf's
+/// sibling up (RFC 6962, 2.1.1).
 pub(crate) fn inclusion_ranges(index: u64, size: u64) -> Vec<(u64, u64)> {
     let mut ranges = Vec::new();
     let (mut start, mut end) = (0, size);
@@ -112,8 +114,8 @@ pub(crate) fn inclusion_ranges(index: u64, size: u64) -> Vec<(u64, u64)> {
     ranges
 }
 
-/// The ranges of entries whose subtree hashes prove that a tree of `old` is a prefix of one of `new` (RFC 6962, 2.1.2). Empty
-/// for `old` 0 or `new`.
+/// The ranges of entries whose subtree hashes prove that a tree of `old` is a prefix of one of `new` (RFC
+/// 6962, 2.1.2). Empty for `old` 0 or `new`.
 pub(crate) fn consistency_ranges(old: u64, new: u64) -> Vec<(u64, u64)> {
     if old == 0 || old >= new {
         return Vec::new();
@@ -130,7 +132,8 @@ pub(crate) fn consistency_ranges(old: u64, new: u64) -> Vec<(u64, u64)> {
             start = middle;
         }
     }
-    // What is left is the last perfect part of the old tree; a verifier knows it where it is the whole old tree.
+    // What is left is the last perfect part of the old tree; a verifier knows it where it is the whole old
+    // tree.
     if start > 0 {
         ranges.push((start, end));
     }
@@ -198,8 +201,8 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, proof: &[Hash], root:
     last == 0 && hash == *root
 }
 
-/// Check that the tree of `old` entries is a prefix of the one of `new` entries (RFC 9162, 2.1.4.2). Every tree
-/// continues the empty one.
+/// Check that the tree of `old` entries is a prefix of the one of `new` entries (RFC 9162, 2.1.4.2). Every
+/// tree continues the empty one.
 #[must_use]
 pub fn verify_consistency(old: u64, new: u64, proof: &[Hash], old_root: &Hash, new_root: &Hash) -> bool {
     if old > new {

@@ -25,7 +25,8 @@ pub(crate) trait Store {
     fn create(&self, path: &str, bytes: &[u8]) -> Result<(), MirrorError>;
     /// Put the checkpoint in the place of the older one. Everything created before is durable first.
     fn publish(&self, checkpoint: &crate::Checkpoint) -> Result<(), MirrorError>;
-    /// Partial tiles and bundles of older checkpoints that need not be kept: those of `old` stay where they have not become full in `new`.
+    /// Partial tiles and bundles of older checkpoints that need not be kept: those of `old` stay where they
+    /// have not become full in `new`.
     fn prune(&self, old: u64, new: u64) -> Result<(), MirrorError>;
 }
 
@@ -96,8 +97,17 @@ pub(crate) fn open(place: &str) -> Result<Box<dyn Store>, MirrorError> {
     Ok(Box::new(DirStore::open(std::path::Path::new(place))?))
 }
 
-/// Partial objects at the places that were partial at size `old` which a mirror of size `new` may drop, as (folder of the place,
-/// widths to keep).
+/// The bytes of the checkpoint of the mirror at `place`; `None`: it has none.
+pub(crate) fn checkpoint_at(place: &str) -> Result<Option<Vec<u8>>, MirrorError> {
+    let limit = crate::checkpoint::LIMIT;
+    if place.contains("://") {
+        return crate::http::HttpStore::open(place)?.get("checkpoint", limit);
+    }
+    DirStore::unlocked(std::path::Path::new(place)).get("checkpoint", limit)
+}
+
+/// Partial objects at the places that were partial at size `old` which a mirror of size `new` may drop, as
+/// (folder of the place, widths to keep).
 pub(crate) fn prunable(old: u64, new: u64) -> Vec<(Name, Vec<u64>)> {
     let kept: Vec<Name> = partials(new);
     partials(old)

@@ -46,8 +46,9 @@ pub enum ProofError {
 }
 
 impl Ledger {
-    /// A proof that entry `index` is in the ledger, which [`check`] accepts with nothing but the public key. Holds the entry itself. Signs
-    /// a checkpoint first if the current one does not cover the entry. Reads the whole ledger.
+    /// A proof that entry `index` is in the ledger, which [`check`] accepts with nothing but the public key.
+    /// Holds the entry itself. Signs a checkpoint first if the current one does not cover the entry. Reads
+    /// the whole ledger.
     ///
     /// # Errors
     /// [`Error::NoEntry`], and as for [`Ledger::checkpoint`].
@@ -74,8 +75,8 @@ impl Ledger {
         Ok(text)
     }
 
-    /// Hashes that prove, by [`crate::merkle::verify_consistency`], that the first `old` entries are the beginning of those that the current checkpoint,
-    /// returned with them, covers. Reads the whole ledger.
+    /// Hashes that prove, by [`crate::merkle::verify_consistency`], that the first `old` entries are the
+    /// beginning of those that the current checkpoint, returned with them, covers. Reads the whole ledger.
     ///
     /// # Errors
     /// [`Error::NoEntry`] if the checkpoint covers fewer.

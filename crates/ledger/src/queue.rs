@@ -1,9 +1,11 @@
-//! Group commit. Threads that append put their entries into a queue; one of them at a time writes the whole queue, one
-//! at a time syncs for all who wait for the disk. Each waiter is woken by itself: a broadcast to 256 threads costs more than the sync.
+//! Group commit. Threads that append put their entries into a queue; one of them at a time writes the whole
+//! queue, one at a time syncs for all who wait for the disk. Each waiter is woken by itself: a broadcast to
+//! 256 threads costs more than the sync.
 //!
-//! There are two offices, writer and syncer, each held by one waiting thread or nobody. Whoever leaves an office gives it to
-//! a thread that needs its work done ([`State::appoint`]). A batch for which only a sync counts waits until the syncer is back, so that
-//! it grows meanwhile; one with an entry of level `process` in it is written at once.
+//! There are two offices, writer and syncer, each held by one waiting thread or nobody. Whoever leaves an
+//! office gives it to a thread that needs its work done ([`State::appoint`]). A batch for which only a sync
+//! counts waits until the syncer is back, so that it grows meanwhile; one with an entry of level `process` in
+//! it is written at once.
 
 use crate::error::{Error, Result};
 use rescind_model::Level;
@@ -16,7 +18,8 @@ const BATCH: usize = 1 << 20;
 
 /// What the queue needs done.
 pub(crate) trait Work {
-    /// Append these entries in order: the indexes of those that are in, always the first ones, and why the others are not.
+    /// Append these entries in order: the indexes of those that are in, always the first ones, and why the
+    /// others are not.
     fn write(&self, entries: &[&[u8]], from_reserve: bool) -> (Vec<u64>, Option<Error>);
     /// Make everything that was written durable.
     fn sync(&self) -> Result<()>;

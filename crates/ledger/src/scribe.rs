@@ -37,7 +37,8 @@ impl Scribe {
         Arc::clone(&self.agreed)
     }
 
-    /// Sign a checkpoint over everything that was appended when this was called. `sync` makes it durable first.
+    /// Sign a checkpoint over everything that was appended when this was called. `sync` makes it durable
+    /// first.
     pub fn sign(
         &mut self,
         log: &Log,
@@ -104,7 +105,8 @@ impl Scribe {
                 );
                 return Err(Error::damaged(&path(*epoch), 0, current.size, what));
             }
-            // Others' hashing need not be done again: their frontier is signed, and has the checkpoint's root.
+            // Others' hashing need not be done again: their frontier is signed, and has the checkpoint's
+            // root.
             if current.size > ahead.tree.size()
                 && let Some(theirs) = stored(log, key, *epoch, current)?
                 && theirs.tree.size() == current.size
@@ -174,7 +176,8 @@ fn current_size(log: &Log, key: &Verifier) -> Result<Option<u64>> {
     Ok(current(log, key)?.map(|(_, checkpoint)| checkpoint.size))
 }
 
-/// The newest frontier that is signed, not beyond the checkpoint, of the checkpoint's root where it has its size, and in the chain.
+/// The newest frontier that is signed, not beyond the checkpoint, of the checkpoint's root where it has its
+/// size, and in the chain.
 fn stored(log: &Log, key: &Verifier, epoch: u32, checkpoint: &Checkpoint) -> Result<Option<Frontier>> {
     let chain = log.chain();
     for segment in chain

@@ -22,7 +22,8 @@ pub(crate) struct Tail {
     buffer: Vec<u8>,
 }
 
-/// What became of a batch: the indexes of the entries that are in, always the first ones, and why the others are not.
+/// What became of a batch: the indexes of the entries that are in, always the first ones, and why the others
+/// are not.
 #[derive(Debug)]
 pub(crate) struct Appended {
     pub indexes: Vec<u64>,

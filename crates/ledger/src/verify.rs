@@ -1,13 +1,14 @@
 //! Verifying a ledger from its directory alone, with the public key. The tests' oracle, and `rescind verify`.
 //!
-//! Never writes, never fails, never stops at the first fault: what is wrong goes into the report, with its place.
+//! Never writes, never fails, never stops at the first fault: what is wrong goes into the report, with its
+//! place.
 
 mod entries;
 mod signatures;
 
 use crate::merkle::Hash;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Something in the ledger that is not as it should be, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +47,8 @@ pub struct Against<'a> {
     pub since: Option<&'a str>,
     /// The public key (a vkey), if it is known from elsewhere.
     pub key: Option<&'a str>,
-    /// Directories of mirrors, besides those that the ledger lists itself.
-    pub mirrors: Vec<PathBuf>,
+    /// Mirrors, directories or URLs, besides those that the ledger lists itself.
+    pub mirrors: Vec<String>,
 }
 
 impl Fault {

@@ -1,4 +1,5 @@
-//! What leaves the ledger: proofs, exports and mirrors, checked by this crate and by the independent verifier.
+//! What leaves the ledger: proofs, exports and mirrors, checked by this crate and by the independent
+//! verifier.
 
 #![allow(
     clippy::unwrap_used,
@@ -296,6 +297,8 @@ fn a_mirror_over_http_is_append_only_on_its_own_side() {
         ledger.mirror_push().unwrap()[0].1.as_ref().unwrap();
         assert_sound(&mirror, &ledger.verifier_key(), size);
     }
+    // A ledger is held against its mirrors, those over HTTP included.
+    assert!(ledger.verify(None).is_sound() && ledger.verify(None).notes.is_empty());
     let ask = |request: String| {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -350,6 +353,13 @@ fn a_mirror_over_http_is_append_only_on_its_own_side() {
     assert!(put("checkpoint", &checkpoint.text).contains("409"));
     forger.mirror_add(&format!("http://{address}")).unwrap();
     assert!(forger.mirror_push().unwrap()[0].1.is_err());
+    assert!(
+        forger
+            .verify(None)
+            .faults
+            .iter()
+            .any(|fault| fault.file.starts_with("mirror http://"))
+    );
     assert_sound(&mirror, &ledger.verifier_key(), 900);
 
     // What no checkpoint covers yet can't block the true ledger.

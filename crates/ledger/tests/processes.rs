@@ -425,7 +425,8 @@ fn a_write_that_fails_or_fails_and_is_stored_leaves_a_sound_ledger_that_works_ag
                 opens(&dir);
                 failed += usize::from(probe.seen.load(Ordering::Relaxed) >= turn);
                 let entries = judge(&dir, &acks);
-                // What was refused is not there, save where the sync or the fence could not be had, and the error says so.
+                // What was refused is not there, save where the sync or the fence could not be had, and the
+                // error says so.
                 if !matches!(step, Step::SyncSegment | Step::SyncDir | Step::Fence) {
                     assert!(
                         refused.iter().all(|name| !entries.contains(name)),

@@ -96,7 +96,8 @@ fn fill(ledger: &Ledger, entries: std::ops::Range<u64>) {
     }
 }
 
-/// A ledger at rest of three epochs: each takeover is what a claim of the next segment makes the next writer do.
+/// A ledger at rest of three epochs: each takeover is what a claim of the next segment makes the next writer
+/// do.
 fn at_rest() -> (tempfile::TempDir, PathBuf) {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("ledger");
@@ -127,7 +128,8 @@ fn a_ledger_at_rest_is_sound_and_there_is_nothing_to_note() {
     assert!(dir.join("log.000003").exists());
 }
 
-/// Change one file, or two; the files that were changed, and a word for what was done. `None`: nothing would have changed.
+/// Change one file, or two; the files that were changed, and a word for what was done. `None`: nothing would
+/// have changed.
 fn mutate(files: &mut Files, random: &mut Random) -> Option<(Vec<String>, String)> {
     let names: Vec<String> = files.keys().cloned().collect();
     let name = names[random.below(names.len())].clone();
@@ -189,8 +191,9 @@ fn mutate(files: &mut Files, random: &mut Random) -> Option<(Vec<String>, String
     (*files != before).then_some((touched, format!("{name}: {what}")))
 }
 
-/// A takeover that drops the last segment with all its company leaves nothing that is not as it was before: that is a rollback,
-/// found against a mirror or an earlier checkpoint only. No single mutation here does that.
+/// A takeover that drops the last segment with all its company leaves nothing that is not as it was before:
+/// that is a rollback, found against a mirror or an earlier checkpoint only. No single mutation here does
+/// that.
 #[test]
 fn every_mutation_of_a_ledger_at_rest_is_found_and_located() {
     let (_temp, dir) = at_rest();
@@ -209,7 +212,8 @@ fn every_mutation_of_a_ledger_at_rest_is_found_and_located() {
         change(&dir, &changed, &files);
         let found: Vec<_> = report.faults.iter().chain(&report.notes).collect();
         let located = found.iter().any(|fault| touched.contains(&fault.file));
-        // What replaced a name (a swap of a log) may be seen from its neighbours; a dropped segment from any of its company.
+        // What replaced a name (a swap of a log) may be seen from its neighbours; a dropped segment from any
+        // of its company.
         let epoch = |name: &str| name.rsplit('.').next().unwrap().to_owned();
         let near = found
             .iter()
@@ -296,7 +300,7 @@ fn a_ledger_rolled_back_as_a_whole_is_found_against_an_earlier_checkpoint_and_a_
     let report = verify(
         &dir,
         &Against {
-            mirrors: vec![mirror.clone()],
+            mirrors: vec![mirror.to_str().unwrap().to_owned()],
             ..Against::default()
         },
     );

@@ -1,5 +1,5 @@
-//! The receiving side of a mirror. It believes nobody: a checkpoint is taken only if the key that this mirror was first given signed
-//! it, and the tiles that are here carry it on from the one before.
+//! The receiving side of a mirror. It believes nobody: a checkpoint is taken only if the key that this mirror
+//! was first given signed it, and the tiles that are here carry it on from the one before.
 
 use super::message::{self, Request};
 use super::{answer, read_request};
@@ -24,8 +24,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// An answer: status and text.
 type Answer = (&'static str, Vec<u8>);
 
-/// Receive a mirror into `dir` and serve it, until the listener fails. Anybody who can connect can send tiles that no checkpoint covers
-/// yet, and read everything: put it where only the ledger's host can reach it.
+/// Receive a mirror into `dir` and serve it, until the listener fails. Anybody who can connect can send tiles
+/// that no checkpoint covers yet, and read everything: put it where only the ledger's host can reach it.
 ///
 /// # Errors
 /// If the directory can't be used or no connection can be accepted.

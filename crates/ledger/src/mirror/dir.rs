@@ -200,8 +200,8 @@ impl Store for DirStore {
     }
 }
 
-/// The lock of the folder. Waits a little for other writers, then goes on without: what they write is the same, and a
-/// stopped one must not hold up the others.
+/// The lock of the folder. Waits a little for other writers, then goes on without: what they write is the
+/// same, and a stopped one must not hold up the others.
 fn lock(root: &Path) -> Option<File> {
     const PATIENCE: Duration = Duration::from_millis(700);
     let folder = File::open(root).ok()?;

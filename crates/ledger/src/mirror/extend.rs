@@ -20,7 +20,8 @@ pub struct MirrorReport {
     pub notes: Vec<Fault>,
 }
 
-/// Check everything in the mirror (or export) at `dir`: the checkpoint's signature by `vkey`, every entry, every tile.
+/// Check everything in the mirror (or export) at `dir`: the checkpoint's signature by `vkey`, every entry,
+/// every tile.
 ///
 /// # Errors
 /// If `vkey` is no key or the directory can't be read.
@@ -151,8 +152,8 @@ pub(crate) fn extends(
     }
 }
 
-/// The right-hand edge of the tree of `checkpoint` from the mirror's tiles, without the last partial tile's entries, and the hashes of these. It has the
-/// checkpoint's root.
+/// The right-hand edge of the tree of `checkpoint` from the mirror's tiles, without the last partial tile's
+/// entries, and the hashes of these. It has the checkpoint's root.
 pub(crate) fn edge(
     store: &dyn Store,
     checkpoint: &Checkpoint,
@@ -206,7 +207,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Read bundle after bundle from `tiler` on, and compare every tile and the root. `leaves` are the hashes the first entries must have.
+    /// Read bundle after bundle from `tiler` on, and compare every tile and the root. `leaves` are the hashes
+    /// the first entries must have.
     fn extension(&mut self, mut tiler: Tiler, leaves: &[Hash], new: &Checkpoint) -> Result<(), MirrorError> {
         let mut due = leaves.iter();
         let mut objects = Vec::new();

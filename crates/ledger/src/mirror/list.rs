@@ -55,8 +55,8 @@ impl Ledger {
         parse(&bytes, self.inner.signer.verifier()).map_err(error)
     }
 
-    /// Keep a mirror at `place`, a directory or an `http://` URL, from now on. Adding it again changes nothing. A list that is
-    /// missing is begun anew.
+    /// Keep a mirror at `place`, a directory or an `http://` URL, from now on. Adding it again changes
+    /// nothing. A list that is missing is begun anew.
     ///
     /// # Errors
     /// If the place can't be a mirror or the list can't be written.

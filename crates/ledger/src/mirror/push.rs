@@ -11,8 +11,8 @@ use std::path::Path;
 pub type Pushed = (String, Result<u64, MirrorError>);
 
 impl Ledger {
-    /// Write the ledger up to a fresh checkpoint into `dir` in tlog-tiles form; the number of entries. An export that is there already is
-    /// continued.
+    /// Write the ledger up to a fresh checkpoint into `dir` in tlog-tiles form; the number of entries. An
+    /// export that is there already is continued.
     ///
     /// # Errors
     /// If the ledger can't be signed, or `dir` holds something else.
@@ -127,8 +127,9 @@ fn push(ledger: &Ledger, store: &dyn Store, mirror: &str, new: &Checkpoint) -> R
     store.prune(old.map_or(0, |old| old.size), new.size)
 }
 
-/// Take the ledger's entries from `tiler`'s size to `size`: every tile and bundle that results goes to `make`, the index of an entry that
-/// has another hash than `leaves` says to `differs`. The root; `None`: there are fewer entries.
+/// Take the ledger's entries from `tiler`'s size to `size`: every tile and bundle that results goes to
+/// `make`, the index of an entry that has another hash than `leaves` says to `differs`. The root; `None`:
+/// there are fewer entries.
 fn walk(
     ledger: &Ledger,
     mut tiler: Tiler,

@@ -15,7 +15,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Hold the segments against what was signed; `false`: a segment was begun meanwhile, and all must be read again.
+/// Hold the segments against what was signed; `false`: a segment was begun meanwhile, and all must be read
+/// again.
 pub(super) fn walk(dir: &Path, signed: &Signed, report: &mut Report) -> bool {
     let mut walk = Walk::new(signed);
     let opened: Vec<(u32, Option<Segment>)> = signed
@@ -61,7 +62,8 @@ fn open(dir: &Path, epoch: u32, report: &mut Report) -> Option<Segment> {
 fn chain(opened: Vec<(u32, Option<Segment>)>, dir: &Path, report: &mut Report) -> Vec<Segment> {
     let top = opened.last().map_or(0, |(epoch, _)| *epoch);
     let mut chain: Vec<Segment> = Vec::new();
-    // Which segment comes next, going back, and where it is sealed. The top one may have been claimed and not begun.
+    // Which segment comes next, going back, and where it is sealed. The top one may have been claimed and not
+    // begun.
     let mut due: Option<(u32, Option<u64>)> = None;
     for (epoch, segment) in opened.into_iter().rev() {
         let name = log_name(epoch);
@@ -250,6 +252,14 @@ impl Walk {
                 format!("none of the {} entries rests on a signature", report.entries),
             );
         }
+        self.checkpoints(signed, chain, report);
+        for (epoch, frontier) in &signed.frontiers {
+            self.frontier(&frontier_name(*epoch), frontier, report);
+        }
+        self.others(signed, report);
+    }
+
+    fn checkpoints(&self, signed: &Signed, chain: &[Segment], report: &mut Report) {
         let mut agreed = 0;
         for (epoch, checkpoint) in &signed.checkpoints {
             let name = checkpoint_name(*epoch);
@@ -280,9 +290,10 @@ impl Walk {
                 ),
             }
         }
-        for (epoch, frontier) in &signed.frontiers {
-            self.frontier(&frontier_name(*epoch), frontier, report);
-        }
+    }
+
+    /// Checkpoints that were kept elsewhere.
+    fn others(&self, signed: &Signed, report: &mut Report) {
         for (name, checkpoint) in &signed.others {
             match self.roots.get(&checkpoint.size) {
                 Some(root) if *root == checkpoint.root => {}
@@ -340,7 +351,8 @@ impl Walk {
     }
 }
 
-/// An entry whose frame is not valid although a valid frame follows: its bytes, and the checksum that the next one continues.
+/// An entry whose frame is not valid although a valid frame follows: its bytes, and the checksum that the
+/// next one continues.
 fn damaged(buffer: &[u8], previous: u32) -> Option<(&[u8], u32)> {
     let (length, stored) = frame::head(buffer)?;
     let entry = buffer.get(frame::HEAD..frame::HEAD + length)?;
@@ -378,10 +390,13 @@ fn after_end(segment: &Segment, name: &str, end: Position, report: &mut Report) 
     match first {
         None => {}
         Some(offset) if segment.sealed.is_some() => {
-            report.note(name, Some(offset), None, "bytes behind the sealed end: a stopped writer went on later, or they were put there; they don't count");
+            const LATE: &str = "bytes behind the sealed end don't count: a stopped writer went on later, or they were put there";
+            report.note(name, Some(offset), None, LATE);
         }
         Some(offset) if offset < end.offset + frame::HEAD as u64 => {
-            report.note(name, Some(offset), Some(end.index), "bytes behind the last entry that are no entry: their writer was killed, or they were changed; the next writer removes them");
+            const TORN: &str =
+                "bytes behind the last entry are no entry: their writer was killed, or they were changed";
+            report.note(name, Some(offset), Some(end.index), TORN);
         }
         Some(offset) => {
             report.fault(

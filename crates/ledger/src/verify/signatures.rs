@@ -7,11 +7,11 @@ use crate::error::whole;
 use crate::frontier::{self, Frontier};
 use crate::header::{checkpoint_name, epoch_of, frontier_name};
 use crate::key;
-use crate::mirror::{self, DirStore, Store as _};
+use crate::mirror;
 use crate::note::Verifier;
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What was signed, to be held against the entries.
 pub(super) struct Signed {
@@ -277,15 +277,10 @@ fn compare(signed: &Signed, names: &[String], report: &mut Report) {
 }
 
 fn mirrors(dir: &Path, against: &Against<'_>, key: &Verifier, signed: &mut Signed, report: &mut Report) {
-    let mut places: Vec<PathBuf> = against.mirrors.clone();
+    let mut places = against.mirrors.clone();
     match read(&dir.join(mirror::LIST_NAME), mirror::LIST_LIMIT) {
         Ok(bytes) => match mirror::parse_list(&bytes, key) {
-            Ok(listed) => places.extend(
-                listed
-                    .iter()
-                    .filter(|place| !place.contains("://"))
-                    .map(PathBuf::from),
-            ),
+            Ok(listed) => places.extend(listed),
             Err(what) => report.fault(mirror::LIST_NAME, Some(0), None, what),
         },
         Err(error) if signed.checkpoints.is_empty() => {
@@ -306,8 +301,8 @@ fn mirrors(dir: &Path, against: &Against<'_>, key: &Verifier, signed: &mut Signe
     places.sort();
     places.dedup();
     for place in places {
-        let name = format!("mirror {}", place.display());
-        match DirStore::unlocked(&place).get("checkpoint", checkpoint::LIMIT) {
+        let name = format!("mirror {place}");
+        match mirror::checkpoint_at(&place) {
             Ok(Some(bytes)) => match Checkpoint::open(&bytes, key) {
                 Ok(checkpoint) => signed.others.push((name, checkpoint)),
                 Err(error) => report.fault(
