@@ -1,4 +1,4 @@
-//! Ledger entries: JSON lines of a few hundred bytes that carry digests of bodies, never bodies (docs/formats/entries.md).
+//! Ledger entries: JSON lines of a few hundred bytes that carry digests of bodies, never bodies (docs/formats/journal.md).
 
 use rescind_model::Digest;
 use rescind_vault::Mark;

@@ -3,7 +3,7 @@
 use crate::entry::{Entry, EntryKind};
 use crate::journal::{ExitForm, SessionKind};
 use crate::{SessionView, Store, StoreError, clock};
-use rescind_model::SessionId;
+use rescind_model::{Effect, Fields, SessionId, State};
 use std::collections::BTreeMap;
 
 /// Whether a session goes on.
@@ -152,11 +152,23 @@ impl SessionView {
         let mut keys: Vec<&[u8]> = self
             .effects
             .iter()
-            .filter(|effect| !effect.resource.key.ends_with(b"/") && !effect.before.same(&effect.after))
+            .filter(|effect| !in_passing(effect) && !effect.before.same(&effect.after))
             .map(|effect| effect.resource.key.as_slice())
             .collect();
         keys.sort_unstable();
         keys.dedup();
         keys.len()
     }
+}
+
+/// Whether the effect is only a folder's time of change, which follows from what was done in it.
+#[must_use]
+pub fn in_passing(effect: &Effect) -> bool {
+    let (State::Present(before), State::Present(after)) = (&effect.before, &effect.after) else { return false };
+    let rest = |fields: &Fields| {
+        let mut fields = fields.clone();
+        fields.remove("mtime");
+        State::Present(fields)
+    };
+    before.text("kind") == Some("dir") && rest(before).same(&rest(after))
 }

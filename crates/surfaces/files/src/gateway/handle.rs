@@ -25,6 +25,7 @@ impl Gateway {
         }
         self.confirm_exec(process);
         let viewer = self.tree.viewer(call.thread, process);
+        self.caller = viewer.foreign.then_some(process);
         let node = self.tree.get(process).map_or(0, |entry| entry.node);
         let what = decode(call)?;
         match what {
@@ -234,14 +235,6 @@ impl Gateway {
         if mode.is_some_and(|mode| self.protection.closes(&found, mode)) {
             return Err(Refusal::Protected);
         }
-        // A folder named from above is the folder itself.
-        let place = if found.is_folder() && place.name != b"." {
-            let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW;
-            let directory = rustix::fs::openat(&place.directory, place.name.as_slice(), flags, 0.into())?;
-            Place { directory, name: b".".to_vec(), found: None }
-        } else {
-            place
-        };
         self.touch_known(node, &place, How::Attributes)
     }
 

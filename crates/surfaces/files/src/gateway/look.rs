@@ -1,11 +1,14 @@
 //! A quick look at a directory entry: one statx, and what else its kind needs.
 
-use rescind_model::{Fields, Stamp, State, Value};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, readlinkat, statx};
+use crate::{Identity, Kind, read, state};
+use rescind_model::{Fields, ObjectId, Stamp, State};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
 use rustix::io::Errno;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 
 /// What was found at a name.
@@ -88,7 +91,7 @@ fn stat(directory: BorrowedFd<'_>, name: &[u8], flags: AtFlags) -> Result<Look, 
     Ok(Look {
         exists: true,
         mode: u32::from(found.stx_mode),
-        dev: rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+        dev: number(found.stx_dev_major, found.stx_dev_minor),
         ino: found.stx_ino,
         btime: if has_btime { ns(found.stx_btime) } else { 0 },
         ctime: ns(found.stx_ctime),
@@ -136,7 +139,7 @@ impl Look {
 
     /// The stamp of its content: equal stamps imply equal bytes.
     pub fn stamp(&self) -> Stamp {
-        Stamp(format!("{}:{}:{}:{}:{}", self.dev, self.ino, self.btime, self.size, self.ctime))
+        state::stamp(&self.inode())
     }
 
     /// Whether a state that was seen before is still exactly this.
@@ -152,44 +155,39 @@ impl Look {
         self.exists && attributes && stamp
     }
 
-    /// All fields but object and content.
-    pub fn fields(&self, directory: BorrowedFd<'_>, name: &[u8]) -> Fields {
-        let mut fields = Fields::new();
-        fields.set("kind", Value::Text(self.kind().to_owned()));
-        fields.set("mode", Value::Int(i64::from(self.mode & 0o7777)));
-        fields.set("uid", Value::Int(i64::from(self.uid)));
-        fields.set("gid", Value::Int(i64::from(self.gid)));
-        fields.set("mtime", Value::Int(self.mtime));
-        match self.format() {
-            libc::S_IFLNK => {
-                if let Ok(target) = readlinkat(directory, name, Vec::new()) {
-                    fields.set("target", Value::Bytes(target.into_bytes()));
-                }
-            }
-            libc::S_IFCHR | libc::S_IFBLK => fields.set("rdev", Value::Int(self.rdev.cast_signed())),
-            _ => {}
+    /// All fields, the object's number among them, as the driver reads them.
+    ///
+    /// # Errors
+    /// A link's target or the attributes can't be read.
+    pub fn fields(&self, directory: BorrowedFd<'_>, name: &[u8], object: ObjectId) -> std::io::Result<Fields> {
+        read::fields(directory, OsStr::from_bytes(name), &self.inode(), Some(object))
+    }
+
+    fn inode(&self) -> read::Look {
+        read::Look {
+            identity: Identity { dev: self.dev, ino: self.ino, btime: self.btime },
+            kind: Kind::of_name(self.kind()).unwrap_or(Kind::File),
+            mode: self.mode & 0o7777,
+            uid: self.uid,
+            gid: self.gid,
+            size: self.size,
+            blocks: 0,
+            nlink: u32::try_from(self.links).unwrap_or(u32::MAX),
+            mtime: self.mtime,
+            ctime: self.ctime,
+            rdev: number(rustix::fs::major(self.rdev), rustix::fs::minor(self.rdev)),
         }
-        extended(directory, name, &mut fields);
-        fields
     }
 }
 
-/// Extended attributes, ACLs among them, through `/proc/self/fd`: the l-calls take no directory descriptor.
-fn extended(directory: BorrowedFd<'_>, name: &[u8], fields: &mut Fields) {
-    let mut path = format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
-    path.extend_from_slice(name);
-    let mut names = [0_u8; 4096];
-    let Ok(length) = rustix::fs::llistxattr(path.as_slice(), &mut names) else { return };
-    for attribute in names.get(..length).unwrap_or_default().split(|byte| *byte == 0) {
-        let Ok(text) = std::str::from_utf8(attribute) else { continue };
-        let mut value = vec![0_u8; 65_536];
-        if !text.is_empty()
-            && let Ok(length) = rustix::fs::lgetxattr(path.as_slice(), attribute, &mut value)
-        {
-            value.truncate(length);
-            fields.set(format!("xattr.{text}"), Value::Bytes(value));
-        }
-    }
+/// A device's number as states and stamps have it: major in the upper half.
+fn number(major: u32, minor: u32) -> u64 {
+    (u64::from(major) << 32) | u64::from(minor)
+}
+
+/// The same from the form that stat(2) has.
+pub fn device(st_dev: u64) -> u64 {
+    number(rustix::fs::major(st_dev), rustix::fs::minor(st_dev))
 }
 
 /// Open a file for reading its content, without following and without moving its time of access where allowed.
@@ -205,7 +203,7 @@ pub fn open(directory: BorrowedFd<'_>, name: &[u8]) -> Result<File, Errno> {
 }
 
 /// The bytes of a small file; `None` where it can't be read whole.
-pub fn read(directory: BorrowedFd<'_>, name: &[u8], size: u64) -> Option<Vec<u8>> {
+pub fn bytes(directory: BorrowedFd<'_>, name: &[u8], size: u64) -> Option<Vec<u8>> {
     let file = open(directory, name).ok()?;
     let mut bytes = vec![0_u8; usize::try_from(size).ok()?];
     file.read_exact_at(&mut bytes, 0).ok()?;
@@ -218,6 +216,25 @@ pub fn is_recreatable(path: &[u8]) -> bool {
         b"target", b"node_modules", b".cache", b"__pycache__", b".npm", b".venv", b".gradle", b".pytest_cache",
     ];
     path.split(|byte| *byte == b'/').any(|part| FOLDERS.contains(&part))
+}
+
+/// Device and inode of everything the process has mapped shared and writable: such a mapping outlives its descriptor.
+fn mapped_for_writing(process: i32, held: &mut HashSet<(u64, u64)>) {
+    let maps = super::tree::proc_whole(&format!("/proc/{process}/maps")).unwrap_or_default();
+    for line in maps.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let (Some(_), Some(flags), Some(_)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        if !(flags.as_bytes().get(1) == Some(&b'w') && flags.ends_with('s')) {
+            continue;
+        }
+        let device = fields.next().and_then(|device| device.split_once(':'));
+        let inode = fields.next().and_then(|inode| inode.parse::<u64>().ok());
+        if let (Some((major, minor)), Some(inode)) = (device, inode)
+            && let (Ok(major), Ok(minor)) = (u32::from_str_radix(major, 16), u32::from_str_radix(minor, 16))
+        {
+            held.insert((number(major, minor), inode));
+        }
+    }
 }
 
 /// Device and inode of everything the processes hold open for writing; `None` where that can't be asked.
@@ -233,9 +250,10 @@ pub fn open_for_writing(processes: Vec<i32>) -> Option<HashSet<(u64, u64)>> {
             if let Ok(found) = rustix::fs::stat(entry.path())
                 && found.st_mode & libc::S_IFMT == libc::S_IFREG
             {
-                held.insert((found.st_dev, found.st_ino));
+                held.insert((device(found.st_dev), found.st_ino));
             }
         }
+        mapped_for_writing(process, &mut held);
     }
     Some(held)
 }

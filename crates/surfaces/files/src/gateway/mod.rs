@@ -19,6 +19,8 @@ mod resolve;
 mod run;
 mod touch;
 mod tree;
+mod views;
+mod walk;
 
 pub use launch::{Launch, Seat, launch};
 pub use policy::{Policy, Uncaptured};
@@ -71,6 +73,10 @@ pub(crate) struct Gateway {
     agent: Option<Node>,
     direct: Option<Node>,
     seq: u64,
+    /// The process whose call is at hand, for finding folders of another mount namespace.
+    caller: Option<i32>,
+    /// When the session began, ns since the epoch.
+    began: i64,
     buffer: Vec<Record>,
     /// What was not captured, each with its reason and how often.
     missing: BTreeMap<(String, String), u64>,
@@ -84,6 +90,12 @@ pub(crate) struct Gateway {
     last_name: Option<String>,
     /// The folder that was opened last, while several cells of it are read; forgotten before the next call.
     last_folder: Option<(rescind_model::ObjectId, std::os::fd::OwnedFd)>,
+    /// The cells that folders are in their own folders, as long as none was moved.
+    entries: HashMap<rescind_model::ObjectId, CellKey>,
+    /// Folders that a call of the session was about to remove.
+    removed: std::collections::HashSet<rescind_model::ObjectId>,
+    /// Whether the touched folders were walked.
+    walked: bool,
     /// Whether the books are closed.
     closed: bool,
     watch: output::Outputs,

@@ -7,7 +7,7 @@ use super::resolve::{Viewer, read_path, resolve};
 use super::touch::CellKey;
 use super::tree::{Node, Pending, Process, is_foreign, stack_start};
 use super::Gateway;
-use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, OutputForm, Record, Role};
+use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, Record, Role};
 use rescind_supervisor::{now, salt};
 use rescind_sys::{Answer, Listener, Notification};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 pub struct NodeInfo {
     /// Its role; `None` for one that was never started properly.
     pub role: Option<Role>,
-    /// The node that started it.
-    pub parent: Node,
     /// The process that exec'd.
     pub process: i32,
     /// How it ended, once its exit was trapped.
@@ -146,7 +144,6 @@ impl Gateway {
         }
         let info = NodeInfo {
             role: Some(role),
-            parent: before,
             process: viewer.process,
             argv: record.argv,
             exe: record.exe,
@@ -280,7 +277,8 @@ impl Gateway {
             }
         }
         self.last_folder = None;
-        let effects = info.cells.iter().filter(|(_, name)| !name.is_empty()).count() as u64;
+        let changed = |key: &&CellKey| self.cells.get(*key).is_some_and(|cell| !cell.passing);
+        let effects = info.cells.iter().filter(changed).count() as u64;
         let output = self.watch.end(node, &self.log);
         let record = NodeEnded {
             n: node,
@@ -325,7 +323,6 @@ impl Gateway {
         };
         let info = NodeInfo {
             role: Some(Role::Direct),
-            parent: node,
             last: Some(Instant::now()),
             ..NodeInfo::default()
         };
@@ -362,12 +359,6 @@ impl Gateway {
         if let Some(info) = self.nodes.get_mut(&node) {
             info.missing.insert(("refused".to_owned(), text));
         }
-    }
-
-    /// No output was recorded for a node.
-    #[must_use]
-    pub fn no_output(gap: &str) -> OutputForm {
-        OutputForm { gap: Some(gap.to_owned()), ..OutputForm::default() }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::look::{self, Look};
 use super::resolve::{Place, path_of};
 use super::touch::{CellKey, Refusal};
-use super::Gateway;
+use super::policy::Policy;
+use super::{Gateway, views};
 use crate::{Identity, Kind, Place as ObjectPlace};
 use rescind_model::ObjectId;
 use rescind_supervisor::journal::{ObjectForm, Record, text_from_bytes};
@@ -27,12 +28,46 @@ impl Gateway {
         }
         let path = path_of(&place.directory)?;
         self.policy.file_system(&place.directory, &path)?;
+        let path = match self.caller {
+            None => path,
+            Some(caller) => match views::own_path(&place.directory, caller) {
+                Some(path) => path,
+                None => return Err(Policy::private(&place.directory)),
+            },
+        };
         if self.protection.path_is_own(&path) {
             return Err(Refusal::Protected);
         }
         let (object, _) = self.objects.number(identity(&found), Kind::Dir, ObjectPlace::Path(path.clone()));
         self.record_object(object, &found, &path)?;
         Ok(object)
+    }
+
+    /// The cell that a folder is in its own folder; `None` for the root.
+    pub(super) fn entry_of(&mut self, place: &Place, folder: ObjectId) -> Result<Option<CellKey>, Refusal> {
+        if let Some(key) = self.entries.get(&folder) {
+            return Ok(Some(key.clone()));
+        }
+        let Some(path) = self.objects.path(folder) else { return Ok(None) };
+        let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return Ok(None) };
+        let (above, name) = (path.get(..slash.max(1)).unwrap_or_default(), path.get(slash + 1..).unwrap_or_default());
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = openat(rustix::fs::CWD, above, flags, Mode::empty())?;
+        let here = look::folder(place.directory.as_fd())?;
+        let found = look::at(directory.as_fd(), name)?;
+        if identity(&found) != identity(&here) {
+            // It was moved by somebody else since it was last seen: its own times are not ours to bring back.
+            return Ok(None);
+        }
+        let caller = self.caller.take();
+        let parent = self.folder(&Place { directory, name: name.to_vec(), found: None });
+        self.caller = caller;
+        let key = (parent?, name.to_vec());
+        self.entries.insert(folder, key.clone());
+        Ok(Some(key))
     }
 
     /// The number of what was found at a cell.
@@ -104,7 +139,7 @@ impl Gateway {
         Some(directory)
     }
 
-    fn open_folder_anew(&self, folder: ObjectId) -> Option<OwnedFd> {
+    pub(super) fn open_folder_anew(&self, folder: ObjectId) -> Option<OwnedFd> {
         let path = self.objects.path(folder)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(rustix::fs::CWD, path, flags, Mode::empty()).ok()?;
@@ -114,9 +149,6 @@ impl Gateway {
 
     /// Device and inode of what is at a cell now.
     pub(super) fn identity_at(&mut self, key: &CellKey) -> Option<(u64, u64)> {
-        if key.1.is_empty() {
-            return None;
-        }
         let directory = self.open_folder(key.0)?;
         let found = look::at(directory.as_fd(), &key.1).ok()?;
         found.is_file().then_some((found.dev, found.ino))

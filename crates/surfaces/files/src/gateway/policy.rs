@@ -66,6 +66,18 @@ impl Policy {
         Err(Refusal::NotCaptured(format!("it is on {name}, which can't be captured")))
     }
 
+    /// What to do with a folder that no mount of ours shows: a file system of the sandbox's own goes away with it, but an
+    /// overlay writes through to folders elsewhere.
+    pub fn private(folder: &OwnedFd) -> Refusal {
+        const OVERLAY: u64 = 0x794c_7630;
+        match rustix::fs::fstatfs(folder) {
+            Ok(system) if system.f_type as u64 & 0xffff_ffff == OVERLAY => {
+                Refusal::NotCaptured("it is on an overlay that the session mounted itself".to_owned())
+            }
+            _ => Refusal::Harmless,
+        }
+    }
+
     /// Whether a device may be written to without more ado: terminals and the devices that keep nothing.
     pub fn device_is_harmless(rdev: u64) -> bool {
         let (major, minor) = (rustix::fs::major(rdev), rustix::fs::minor(rdev));

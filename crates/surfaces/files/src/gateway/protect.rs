@@ -1,6 +1,6 @@
 //! What no supervised process may change: rescind's own files, and the folders above them.
 
-use super::look::Look;
+use super::look::{self, Look};
 use super::touch::{How, Refusal};
 use rescind_model::ObjectId;
 use std::collections::HashSet;
@@ -31,11 +31,11 @@ impl Protection {
     fn add(&mut self, path: &Path) {
         let Ok(path) = path.canonicalize() else { return };
         if let Ok(found) = path.metadata() {
-            self.own_inodes.insert((found.dev(), found.ino()));
+            self.own_inodes.insert((look::device(found.dev()), found.ino()));
         }
         for above in path.ancestors().skip(1) {
             if let Ok(found) = above.metadata() {
-                self.above.insert((found.dev(), found.ino()));
+                self.above.insert((look::device(found.dev()), found.ino()));
             }
         }
         self.own.push(path.as_os_str().as_bytes().to_vec());

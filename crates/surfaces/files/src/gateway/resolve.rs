@@ -135,7 +135,7 @@ pub fn of_open(end: OwnedFd) -> Result<Place, Errno> {
     }
     let directory = openat(rustix::fs::CWD, if parent.is_empty() { b"/" } else { parent }, FOLDER, Mode::empty())?;
     let found = look::at(directory.as_fd(), name)?;
-    if !found.exists || (found.dev, found.ino) != (stat.st_dev, stat.st_ino) {
+    if !found.exists || (found.dev, found.ino) != (look::device(stat.st_dev), stat.st_ino) {
         return Err(Errno::NOENT);
     }
     Ok(Place { directory, name: name.to_vec(), found: Some(found) })

@@ -96,6 +96,8 @@ pub fn run(
         agent: None,
         direct: None,
         seq: 0,
+        caller: None,
+        began: now().0,
         buffer: Vec::new(),
         missing: BTreeMap::new(),
         refusals: BTreeMap::new(),
@@ -103,6 +105,9 @@ pub fn run(
         said: std::collections::BTreeSet::new(),
         last_name: None,
         closed: false,
+        entries: HashMap::new(),
+        removed: std::collections::HashSet::new(),
+        walked: false,
         last_folder: None,
         watch: Outputs::new(Arc::clone(&epoll), Arc::clone(&rules)),
         log,
@@ -296,6 +301,7 @@ impl Watch<'_> {
             if empty {
                 gateway.finish_all();
             }
+            gateway.walk_once();
             gateway.summary(exit, empty)
         };
         finished(&summary);
@@ -321,6 +327,7 @@ impl Watch<'_> {
         }
         gateway.closed = true;
         gateway.finish_all();
+        gateway.walk_once();
         let exit = match self.ended {
             Some((ExitStatus::Exited(code), _)) => ExitForm::Code(code),
             Some((ExitStatus::Signaled(signal), _)) => ExitForm::Signal(signal),
@@ -389,7 +396,7 @@ impl Gateway {
     }
 
     fn changed(&self) -> u64 {
-        self.cells.keys().filter(|(_, name)| !name.is_empty()).count() as u64
+        self.cells.values().filter(|cell| !cell.passing).count() as u64
     }
 
     fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {

@@ -31,7 +31,7 @@ pub enum How {
     Make,
 }
 
-/// A cell: the folder's object and the name; the empty name is the folder itself.
+/// A cell: the folder's object and the name in it.
 pub type CellKey = (ObjectId, Vec<u8>);
 
 /// What is known of a touched cell.
@@ -51,6 +51,8 @@ pub struct Touched {
     pub at: Instant,
     /// Whether the effect's end is in the journal.
     pub closed: bool,
+    /// Whether this is a folder of which only the time of change follows from what was done in it.
+    pub passing: bool,
 }
 
 /// Why something can't be captured.
@@ -97,30 +99,46 @@ impl Gateway {
             return Err(Refusal::Protected);
         }
         if place.name == b"." {
-            return self.touch_folder(node, place, folder);
+            return self.touch_folder(node, place, folder, false);
         }
         let found = place.look()?;
         self.protection.check(&found, how)?;
+        if how == How::Move && found.is_folder() {
+            // Whatever was known of its place is not known any more.
+            self.entries.clear();
+        }
         match (how, &found) {
             (How::Make, Look { exists: true, .. }) => return Err(Refusal::Harmless),
             (How::Remove | How::Move | How::Attributes, Look { exists: false, .. }) => return Err(Refusal::Harmless),
             _ => {}
         }
         if how != How::Attributes && how != How::Write || !found.exists {
-            self.touch_folder(node, place, folder)?;
+            self.touch_folder(node, place, folder, true)?;
         }
         self.touch_cell(node, place, folder, found, how)
     }
 
-    /// Capture a folder's own attributes, its time of change among them, once for each node.
-    fn touch_folder(&mut self, node: Node, place: &Place, folder: ObjectId) -> Result<(), Refusal> {
-        let key = (folder, Vec::new());
-        if self.cells.get(&key).is_some_and(|cell| cell.node == node && cell.settled.is_none()) {
+    /// Capture a folder's own attributes, its time of change among them, once for each node: they belong to the entry
+    /// that the folder is in its own folder. `passing`: only its time of change will follow from what is done in it.
+    fn touch_folder(&mut self, node: Node, place: &Place, folder: ObjectId, passing: bool) -> Result<(), Refusal> {
+        let Some(key) = self.entry_of(place, folder)? else { return Ok(()) };
+        if let Some(cell) = self.cells.get_mut(&key)
+            && cell.node == node
+            && !cell.closed
+            && cell.settled.is_none()
+        {
+            cell.passing &= passing;
             return Ok(());
         }
         let found = look::folder(place.directory.as_fd())?;
         self.protection.check(&found, How::Attributes)?;
-        self.continue_or_begin(node, place, key, &found, How::Attributes)
+        let Some(directory) = self.open_folder_anew(key.0) else { return Ok(()) };
+        let entry = Place { directory, name: key.1.clone(), found: None };
+        self.continue_or_begin(node, &entry, key.clone(), &found, How::Attributes)?;
+        if let Some(cell) = self.cells.get_mut(&key) {
+            cell.passing = passing;
+        }
+        Ok(())
     }
 
     fn touch_cell(
@@ -131,7 +149,16 @@ impl Gateway {
         found: Look,
         how: How,
     ) -> Result<(), Refusal> {
-        self.continue_or_begin(node, place, (folder, place.name.clone()), &found, how)
+        let key = (folder, place.name.clone());
+        if how == How::Remove && found.is_folder() {
+            let object = self.object(&found, &key)?;
+            self.removed.insert(object);
+        }
+        self.continue_or_begin(node, place, key.clone(), &found, how)?;
+        if let Some(cell) = self.cells.get_mut(&key) {
+            cell.passing = false;
+        }
+        Ok(())
     }
 
     fn continue_or_begin(
@@ -191,6 +218,7 @@ impl Gateway {
         let kept = if needs_content { self.keep(place, found, how)? } else { None };
         let path = self.display(key.0, &key.1);
         let state = self.state(found, place, &key, kept, None)?;
+
         self.seq += 1;
         let record = Record::Before(BeforeForm {
             s: self.seq,
@@ -211,6 +239,7 @@ impl Gateway {
             settled: None,
             at: Instant::now(),
             closed: false,
+            passing: false,
         };
         self.cells.insert(key.clone(), cell);
         self.remember(node, found, &key);
@@ -265,14 +294,12 @@ impl Gateway {
 
     /// The state of a cell as it is; `None` where its folder can't be reached any more: its outcome stays in doubt.
     pub fn read_now(&mut self, key: &CellKey, merges: bool) -> Option<State> {
-        let directory = self.open_folder(key.0)?;
-        let name = if key.1.is_empty() { b".".to_vec() } else { key.1.clone() };
-        let place = Place { directory, name, found: None };
-        let found = if key.1.is_empty() {
-            look::folder(place.directory.as_fd()).ok()?
-        } else {
-            look::at(place.directory.as_fd(), &place.name).ok()?
+        let Some(directory) = self.open_folder(key.0) else {
+            // Only a folder that the session itself removed is known to be gone, with all that was in it (law 7).
+            return self.removed.contains(&key.0).then_some(State::Absent);
         };
+        let place = Place { directory, name: key.1.clone(), found: None };
+        let found = look::at(place.directory.as_fd(), &place.name).ok()?;
         let kept = self.keep_after(&place, &found, merges);
         self.state(&found, &place, key, kept.0, kept.1).ok()
     }
@@ -287,7 +314,7 @@ impl Gateway {
         if !merges || !found.is_file() || found.size > MERGED_SIZE {
             return (None, None);
         }
-        let Some(bytes) = look::read(place.directory.as_fd(), &place.name, found.size) else { return (None, None) };
+        let Some(bytes) = look::bytes(place.directory.as_fd(), &place.name, found.size) else { return (None, None) };
         if bytes.contains(&0) {
             return (None, Some(rescind_model::Digest::of(&bytes)));
         }
@@ -311,9 +338,8 @@ impl Gateway {
         if !found.exists {
             return Ok(State::Absent);
         }
-        let object = if key.1.is_empty() { key.0 } else { self.object(found, key)? };
-        let mut fields = found.fields(place.directory.as_fd(), &place.name);
-        fields.set("object", Value::Object(object));
+        let object = self.object(found, key)?;
+        let mut fields = found.fields(place.directory.as_fd(), &key.1, object)?;
         if found.is_file() {
             let content = Content { length: found.size, digest, stamp: Some(found.stamp()), kept };
             fields.set("content", Value::Content(content));

@@ -48,15 +48,6 @@ pub struct Tree {
     named: HashMap<i32, Node>,
 }
 
-/// A process seen for the first time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Newcomer {
-    /// The process.
-    pub process: i32,
-    /// Its node, if it could be found out.
-    pub node: Option<Node>,
-}
-
 impl Tree {
     /// The process of a thread. One `stat` tells whether a number seen before still is a thread of its process.
     pub fn process_of(&mut self, thread: i32) -> i32 {
@@ -182,6 +173,11 @@ fn tasks(process: i32) -> Vec<i32> {
     }
     let Ok(entries) = std::fs::read_dir(&path) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The text of a file of `/proc` of any length.
+pub fn proc_whole(path: &str) -> Option<String> {
+    std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The text of a small file of `/proc`, in one read.
