@@ -59,7 +59,8 @@ struct State {
     /// Pumps that still run, and pumps that are between reading and having passed on.
     pumps: usize,
     busy: usize,
-    pipes: Vec<OwnedFd>,
+    /// The pipes of the pumps that run, for asking what is left in them.
+    pipes: Vec<Arc<OwnedFd>>,
 }
 
 impl std::fmt::Debug for State {
@@ -167,7 +168,7 @@ impl Drain {
         let end = Instant::now() + DRAIN;
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         while Instant::now() < end {
-            let empty = state.pipes.iter().all(|pipe| rustix::io::ioctl_fionread(pipe).is_ok_and(|left| left == 0));
+            let empty = state.pipes.iter().all(|pipe| rustix::io::ioctl_fionread(pipe.as_ref()).is_ok_and(|left| left == 0));
             if state.pumps == 0 || (empty && state.busy == 0) {
                 return;
             }
@@ -210,19 +211,19 @@ fn recordable(process: i32, pidfd: BorrowedFd<'_>, number: i32) -> Option<OwnedF
 }
 
 fn pump(shared: &Arc<Shared>, from: OwnedFd, to: OwnedFd) -> bool {
-    let Ok(watched) = from.try_clone() else { return false };
+    let from = Arc::new(from);
     if let Ok(mut state) = shared.state.lock() {
         state.pumps += 1;
-        state.pipes.push(watched);
+        state.pipes.push(Arc::clone(&from));
     }
     let shared = Arc::clone(shared);
     std::thread::Builder::new().name("output".to_owned()).spawn(move || run_pump(&shared, from, to)).is_ok()
 }
 
-fn run_pump(shared: &Shared, from: OwnedFd, to: OwnedFd) {
+fn run_pump(shared: &Shared, from: Arc<OwnedFd>, to: OwnedFd) {
     let mut buffer = vec![0_u8; CHUNK];
     loop {
-        let mut fds = [PollFd::new(&from, PollFlags::IN), PollFd::new(&to, PollFlags::empty())];
+        let mut fds = [PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN), PollFd::new(&to, PollFlags::empty())];
         if poll(&mut fds, None).is_err() {
             continue;
         }
@@ -235,7 +236,7 @@ fn run_pump(shared: &Shared, from: OwnedFd, to: OwnedFd) {
             let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.busy += 1;
         }
-        let read = rustix::io::read(&from, &mut buffer);
+        let read = rustix::io::read(from.as_ref(), &mut buffer);
         let passed = match read {
             Ok(0) => false,
             Ok(count) => {
@@ -257,10 +258,10 @@ fn run_pump(shared: &Shared, from: OwnedFd, to: OwnedFd) {
     }
     let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
     state.pumps -= 1;
-    if state.pumps == 0 {
-        state.pipes.clear();
-    }
+    // The last one who holds the reading end closes it: the writer hears of it at once.
+    state.pipes.retain(|pipe| !Arc::ptr_eq(pipe, &from));
     drop(state);
+    drop(from);
     shared.changed.notify_all();
 }
 
