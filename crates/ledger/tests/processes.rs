@@ -247,7 +247,7 @@ fn opens(dir: &Path) {
 }
 
 fn scratch() -> (tempfile::TempDir, PathBuf) {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = quick();
     let dir = temp.path().join("ledger");
     (temp, dir)
 }
@@ -466,4 +466,11 @@ fn writers_killed_at_random_moments_lose_nothing_that_was_acknowledged() {
     }
     assert!(acks.len() as u64 > kills * 10, "{}", acks.len());
     judge(&dir, &acks);
+}
+
+/// A scratch folder in memory where there is one: what is tested here is not the disk, and its syncs are slow.
+fn quick() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }

@@ -99,7 +99,7 @@ fn fill(ledger: &Ledger, entries: std::ops::Range<u64>) {
 /// A ledger at rest of three epochs: each takeover is what a claim of the next segment makes the next writer
 /// do.
 fn at_rest() -> (tempfile::TempDir, PathBuf) {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = quick();
     let dir = temp.path().join("ledger");
     let ledger = Ledger::open(&dir, &Options::default()).unwrap();
     let mut size = 0;
@@ -377,4 +377,11 @@ fn random_bytes_in_every_file_make_no_panic() {
             },
         );
     }
+}
+
+/// A scratch folder in memory where there is one: what is tested here is not the disk, and its syncs are slow.
+fn quick() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
