@@ -9,7 +9,9 @@ fn main() -> io::Result<()> {
     let folder = root.join("../../docs/errors");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut pages: Vec<PathBuf> = match fs::read_dir(&folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?,
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<_>>()?,
         Err(_) => Vec::new(),
     };
     pages.retain(|page| page.extension().is_some_and(|end| end == "md") && !is_index(page));
@@ -17,7 +19,11 @@ fn main() -> io::Result<()> {
     let mut table = String::from("&[\n");
     for page in &pages {
         let code = page.file_stem().unwrap_or_default().to_string_lossy();
-        let _infallible = writeln!(table, "    ({code:?}, include_str!({:?})),", page.display().to_string());
+        let _infallible = writeln!(
+            table,
+            "    ({code:?}, include_str!({:?})),",
+            page.display().to_string()
+        );
     }
     table.push_str("]\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());

@@ -64,7 +64,11 @@ impl Kind {
                     (Some(Value::Content(was)), Some(Value::Content(is))) => was.same(is) == Some(true),
                     (was, is) => was == is,
                 };
-                if substance.iter().all(same) { Self::Attributes } else { Self::Changed }
+                if substance.iter().all(same) {
+                    Self::Attributes
+                } else {
+                    Self::Changed
+                }
             }
         }
     }
@@ -76,7 +80,10 @@ impl Kind {
 pub fn net(effects: &[Effect]) -> Vec<Change> {
     let mut places: BTreeMap<&ResourceId, usize> = BTreeMap::new();
     let mut changes: Vec<Change> = Vec::new();
-    for effect in effects.iter().filter(|effect| !effect.resource.key.ends_with(b"/")) {
+    for effect in effects
+        .iter()
+        .filter(|effect| !effect.resource.key.ends_with(b"/"))
+    {
         let place = *places.entry(&effect.resource).or_insert(changes.len());
         if let Some(change) = changes.get_mut(place) {
             change.after = effect.after.clone();
@@ -116,14 +123,21 @@ fn object(state: &State) -> Option<ObjectId> {
 /// Take a deletion and a creation of the same object together.
 fn moved(changes: Vec<Change>) -> Vec<Change> {
     let mut deleted: BTreeMap<ObjectId, usize> = BTreeMap::new();
-    for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.kind == Kind::Deleted) {
+    for (at, change) in changes
+        .iter()
+        .enumerate()
+        .filter(|(_, change)| change.kind == Kind::Deleted)
+    {
         deleted.extend(object(&change.before).map(|object| (object, at)));
     }
     let mut gone = Vec::new();
     let mut joined: Vec<Change> = Vec::with_capacity(changes.len());
     for change in &changes {
         let from = object(&change.after).filter(|_| change.kind == Kind::Created);
-        match from.and_then(|object| deleted.remove(&object)).and_then(|at| Some((at, changes.get(at)?))) {
+        match from
+            .and_then(|object| deleted.remove(&object))
+            .and_then(|at| Some((at, changes.get(at)?)))
+        {
             Some((at, old)) => {
                 gone.push(old.resource.clone());
                 let _place_of_the_deletion = at;
@@ -147,15 +161,45 @@ fn moved(changes: Vec<Change>) -> Vec<Change> {
 /// Attributes that differ, as `name: before -> after`.
 #[must_use]
 pub fn attributes(before: &State, after: &State) -> Vec<String> {
-    let (Some(was), Some(is)) = (before.fields(), after.fields()) else { return Vec::new() };
-    let names = was.iter().map(|(name, _)| name).chain(is.iter().map(|(name, _)| name));
-    let mut names: Vec<&str> = names.filter(|name| !["content", "object", "kind"].contains(name)).collect();
+    let (Some(was), Some(is)) = (before.fields(), after.fields()) else {
+        return Vec::new();
+    };
+    let names = was
+        .iter()
+        .map(|(name, _)| name)
+        .chain(is.iter().map(|(name, _)| name));
+    let mut names: Vec<&str> = names
+        .filter(|name| !["content", "object", "kind"].contains(name))
+        .collect();
     names.sort_unstable();
     names.dedup();
     let differing = names.into_iter().filter(|name| was.get(name) != is.get(name));
     differing
-        .map(|name| format!("{name}: {} -> {}", value(name, was.get(name)), value(name, is.get(name))))
+        .map(|name| {
+            format!(
+                "{name}: {} -> {}",
+                value(name, was.get(name)),
+                value(name, is.get(name))
+            )
+        })
         .collect()
+}
+
+/// A state in a few words.
+#[must_use]
+pub fn summary(state: &State) -> String {
+    let Some(fields) = state.fields() else {
+        return "not there".to_owned();
+    };
+    let shown = fields
+        .iter()
+        .filter(|(name, _)| ["kind", "content", "target", "mode", "mtime"].contains(name));
+    let mut parts: Vec<String> = shown
+        .map(|(name, own)| format!("{name} {}", value(name, Some(own))))
+        .collect();
+    // What it is comes first.
+    parts.sort_by_key(|part| !part.starts_with("kind"));
+    parts.join(", ").replacen("kind ", "", 1)
 }
 
 /// A value for a person.
@@ -185,7 +229,12 @@ mod tests {
 
     fn file(object: u64, text: &str, mode: i64) -> State {
         let digest = Some(Digest::of(text.as_bytes()));
-        let content = Content { length: text.len() as u64, digest, stamp: None, kept: None };
+        let content = Content {
+            length: text.len() as u64,
+            digest,
+            stamp: None,
+            kept: None,
+        };
         State::Present(
             Fields::new()
                 .with("content", Value::Content(content))
@@ -201,7 +250,10 @@ mod tests {
         Effect {
             action: session.action(seq),
             seq: Seq(seq),
-            resource: ResourceId { surface: Surface::Files, key },
+            resource: ResourceId {
+                surface: Surface::Files,
+                key,
+            },
             name: format!("/d/{name}"),
             before,
             after,
@@ -222,8 +274,10 @@ mod tests {
             effect(8, "old", file(7, "m", 0o644), State::Absent),
             effect(9, "moved", State::Absent, file(7, "m", 0o644)),
         ];
-        let found: Vec<(Kind, String, Option<String>)> =
-            net(&effects).into_iter().map(|change| (change.kind, change.name, change.from)).collect();
+        let found: Vec<(Kind, String, Option<String>)> = net(&effects)
+            .into_iter()
+            .map(|change| (change.kind, change.name, change.from))
+            .collect();
         let expected = [
             (Kind::Created, "/d/new", None),
             (Kind::Deleted, "/d/gone", None),

@@ -1,7 +1,8 @@
 //! The command line.
 
 use crate::commands::{
-    completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo, verify, why,
+    completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo,
+    verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};

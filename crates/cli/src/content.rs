@@ -38,9 +38,16 @@ impl<'s> Texts<'s> {
     #[must_use]
     pub fn diff(&self, change: &Change) -> String {
         let old_name = change.from.as_deref().unwrap_or(&change.name);
-        let (before, after) = (self.body(change, &change.before, false), self.body(change, &change.after, true));
+        let (before, after) = (
+            self.body(change, &change.before, false),
+            self.body(change, &change.after, true),
+        );
         let named = |exists: bool, side: &str, name: &str| {
-            if exists { format!("{side}{name}") } else { "/dev/null".to_owned() }
+            if exists {
+                format!("{side}{name}")
+            } else {
+                "/dev/null".to_owned()
+            }
         };
         let names = (
             named(change.before.exists(), "a", &clean(old_name)),
@@ -56,33 +63,52 @@ impl<'s> Texts<'s> {
     }
 
     fn body(&self, change: &Change, state: &State, last: bool) -> Body {
-        let Some(fields) = state.fields() else { return Body::Nothing };
+        let Some(fields) = state.fields() else {
+            return Body::Nothing;
+        };
         if let Some(Value::Bytes(target)) = fields.get("target") {
             let mut text = b"symbolic link to ".to_vec();
             text.extend_from_slice(rescind_supervisor::journal::text_from_bytes(target).as_bytes());
             text.push(b'\n');
             return Body::Text(text);
         }
-        let Some(content) = fields.content("content") else { return Body::Nothing };
+        let Some(content) = fields.content("content") else {
+            return Body::Nothing;
+        };
         if content.length == 0 {
             return Body::Text(Vec::new());
         }
         if content.length > MERGE_LIMIT {
             return Body::Not(format!("{} are too much to show", bytes(content.length)));
         }
-        let kept = |content: &Content| content.kept.as_ref().and_then(|kept| self.bodies.read(kept, MERGE_LIMIT).ok());
+        let kept = |content: &Content| {
+            content
+                .kept
+                .as_ref()
+                .and_then(|kept| self.bodies.read(kept, MERGE_LIMIT).ok())
+        };
         if let Some(text) = kept(content) {
             return Body::Text(text);
         }
         let same = |other: &&Effect| other.resource == change.resource;
-        let states = self.effects.iter().filter(same).flat_map(|effect| [&effect.before, &effect.after]);
+        let states = self
+            .effects
+            .iter()
+            .filter(same)
+            .flat_map(|effect| [&effect.before, &effect.after]);
         let others = states.filter_map(|state| state.fields()?.content("content"));
-        if let Some(text) = others.filter(|other| other.same(content) == Some(true)).find_map(kept) {
+        if let Some(text) = others
+            .filter(|other| other.same(content) == Some(true))
+            .find_map(kept)
+        {
             return Body::Text(text);
         }
         match on_disk(&change.name, content).filter(|_| last) {
             Some(text) => Body::Text(text),
-            None => Body::Not(format!("its {} are not kept, and the file has changed since", bytes(content.length))),
+            None => Body::Not(format!(
+                "its {} are not kept, and the file has changed since",
+                bytes(content.length)
+            )),
         }
     }
 }

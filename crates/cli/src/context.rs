@@ -36,10 +36,15 @@ impl Context {
         }
         let books = rescind_supervisor::finish_books(&store)?;
         for id in &books.recovered {
-            say(format!("rescind: the supervisor of session {id} died; its books are finished now"));
+            say(format!(
+                "rescind: the supervisor of session {id} died; its books are finished now"
+            ));
         }
         for (id, why) in &books.unfinished {
-            say(format!("rescind: the books of session {id} could not be finished: {}", clean(why)));
+            say(format!(
+                "rescind: the books of session {id} could not be finished: {}",
+                clean(why)
+            ));
         }
         Ok(store)
     }
@@ -50,14 +55,21 @@ impl Context {
     /// As [`Context::store`], and where this process is part of a supervised tree.
     pub fn store_outside(&self) -> Done<Store> {
         let refused = || {
-            Failure::new(Code::InsideSupervisedTree, "this process belongs to a supervised session")
-                .help("give the command from a shell that was not started under `rescind run`")
+            Failure::new(
+                Code::InsideSupervisedTree,
+                "this process belongs to a supervised session",
+            )
+            .help("give the command from a shell that was not started under `rescind run`")
         };
         if inside_by_environment() {
             return Err(refused());
         }
         let store = self.store()?;
-        if inside_by_descent(&store)? { Err(refused()) } else { Ok(store) }
+        if inside_by_descent(&store)? {
+            Err(refused())
+        } else {
+            Ok(store)
+        }
     }
 }
 
@@ -66,7 +78,10 @@ impl Context {
 fn inside_by_environment() -> bool {
     let filtered = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+        status.lines().any(|line| {
+            line.strip_prefix("Seccomp:")
+                .is_some_and(|mode| mode.trim() == "2")
+        })
     };
     std::env::var_os("RESCIND_SESSION").is_some() && filtered()
 }
@@ -90,7 +105,9 @@ fn inside_by_descent(store: &Store) -> Done<bool> {
             return Ok(true);
         }
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1));
+        let parent = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1));
         pid = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
     }
     Ok(false)
@@ -112,7 +129,10 @@ pub fn session(store: &Store, asked: Option<&str>) -> Done<SessionId> {
     }
     let is_run = |opened: &SessionOpened| opened.kind == SessionKind::Run;
     let sessions = store.sessions()?;
-    let run = sessions.iter().rev().find(|id| opened(store, id).is_ok_and(|opened| is_run(&opened)));
+    let run = sessions
+        .iter()
+        .rev()
+        .find(|id| opened(store, id).is_ok_and(|opened| is_run(&opened)));
     match run {
         Some(id) => Ok(id.clone()),
         None => Err(Failure::new(Code::NoSuchSession, "there are no sessions yet")

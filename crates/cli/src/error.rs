@@ -88,7 +88,13 @@ impl Failure {
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let meaning = "nothing was changed".to_owned();
-        Self { code, message: message.into(), meaning, help: Vec::new(), silent: false }
+        Self {
+            code,
+            message: message.into(),
+            meaning,
+            help: Vec::new(),
+            silent: false,
+        }
     }
 
     /// With what it means for the data.
@@ -116,7 +122,11 @@ impl Failure {
         if self.silent {
             return;
         }
-        let text = if json { json_text(&self.json()) } else { self.render() };
+        let text = if json {
+            json_text(&self.json())
+        } else {
+            self.render()
+        };
         crate::out::say(text.trim_end());
     }
 
@@ -137,7 +147,11 @@ impl Failure {
     #[must_use]
     pub fn render(&self) -> String {
         let style = anstyle::AnsiColor::Red.on_default().bold();
-        let mut text = format!("{style}error[{}]{style:#}: {}\n", self.code.text(), clean(&self.message));
+        let mut text = format!(
+            "{style}error[{}]{style:#}: {}\n",
+            self.code.text(),
+            clean(&self.message)
+        );
         if !self.meaning.is_empty() && !self.message.contains(&self.meaning) {
             text.push_str(&format!("  {}\n", clean(&self.meaning)));
         }
@@ -145,7 +159,10 @@ impl Failure {
             text.push_str(&format!("  help: {}\n", clean(hint)));
         }
         if self.code != Code::BadArgument {
-            text.push_str(&format!("  help: `rescind errors {}` says more\n", self.code.text()));
+            text.push_str(&format!(
+                "  help: `rescind errors {}` says more\n",
+                self.code.text()
+            ));
         }
         text
     }
@@ -169,7 +186,10 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let silent = error.kind() == io::ErrorKind::BrokenPipe;
-        Self { silent, ..Self::new(Code::InputOutput, chain(&error)) }
+        Self {
+            silent,
+            ..Self::new(Code::InputOutput, chain(&error))
+        }
     }
 }
 
@@ -189,8 +209,9 @@ impl From<StoreError> for Failure {
             }
             StoreError::Ambiguous { .. } => Self::new(Code::AmbiguousSession, message)
                 .help("give more of the id; its last four characters are the ones that differ most"),
-            StoreError::Journal { .. } => Self::new(Code::JournalDamaged, message)
-                .help("`rescind verify` says which bytes are damaged"),
+            StoreError::Journal { .. } => {
+                Self::new(Code::JournalDamaged, message).help("`rescind verify` says which bytes are damaged")
+            }
         }
     }
 }
@@ -199,9 +220,8 @@ impl From<rescind_ledger::Error> for Failure {
     fn from(error: rescind_ledger::Error) -> Self {
         let message = chain(&error);
         match error {
-            rescind_ledger::Error::Full { .. } => {
-                Self::new(Code::DiskFull, message).help("free some space; `rescind prune` gives back what rescind holds")
-            }
+            rescind_ledger::Error::Full { .. } => Self::new(Code::DiskFull, message)
+                .help("free some space; `rescind prune` gives back what rescind holds"),
             _ => Self::new(Code::LedgerUnusable, message).help("`rescind verify` looks at all of it"),
         }
     }
@@ -250,7 +270,11 @@ mod tests {
     fn every_code_has_a_page_that_begins_with_it() {
         for code in Code::ALL {
             let page = pages::page(code.text()).unwrap_or_default();
-            assert!(page.starts_with(&format!("# {}\n", code.text())), "docs/errors/{}.md", code.text());
+            assert!(
+                page.starts_with(&format!("# {}\n", code.text())),
+                "docs/errors/{}.md",
+                code.text()
+            );
         }
     }
 

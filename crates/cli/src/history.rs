@@ -23,10 +23,16 @@ impl History {
         let mut root = id.clone();
         while let Some(above) = opened(store, &root)?.undoes {
             let above: SessionId = above.parse().map_err(|_| {
-                Failure::new(Code::JournalDamaged, format!("session {root} undoes `{above}`, which is no session"))
+                Failure::new(
+                    Code::JournalDamaged,
+                    format!("session {root} undoes `{above}`, which is no session"),
+                )
             })?;
             if above >= root {
-                return Err(Failure::new(Code::JournalDamaged, format!("session {root} undoes a later one")));
+                return Err(Failure::new(
+                    Code::JournalDamaged,
+                    format!("session {root} undoes a later one"),
+                ));
             }
             root = above;
         }
@@ -34,8 +40,14 @@ impl History {
         let mut family = BTreeSet::from([root.to_string()]);
         for later in store.sessions()?.into_iter().filter(|later| *later > root) {
             // What was erased or begins with nothing readable can't have undone anything that is still kept.
-            let Ok(begun) = opened(store, &later) else { continue };
-            if begun.undoes.as_ref().is_some_and(|undone| family.contains(undone)) {
+            let Ok(begun) = opened(store, &later) else {
+                continue;
+            };
+            if begun
+                .undoes
+                .as_ref()
+                .is_some_and(|undone| family.contains(undone))
+            {
                 family.insert(later.to_string());
                 sessions.push(load(store, &later)?);
             }
@@ -49,7 +61,10 @@ impl History {
     /// It is none of them.
     pub fn session(&self, id: &SessionId) -> Done<&SessionView> {
         self.sessions.iter().find(|view| view.id == *id).ok_or_else(|| {
-            Failure::new(Code::NoSuchSession, format!("session {id} is not part of this history"))
+            Failure::new(
+                Code::NoSuchSession,
+                format!("session {id} is not part of this history"),
+            )
         })
     }
 
@@ -65,7 +80,12 @@ impl History {
         let mut family = BTreeSet::from([of.to_string()]);
         let mut undos = Vec::new();
         for view in &self.sessions {
-            if view.opened.undoes.as_ref().is_some_and(|undone| family.contains(undone)) {
+            if view
+                .opened
+                .undoes
+                .as_ref()
+                .is_some_and(|undone| family.contains(undone))
+            {
                 family.insert(view.id.to_string());
                 undos.push(view);
             }
@@ -84,7 +104,9 @@ impl History {
     pub fn unfinished(&self, of: &SessionId) -> Option<&SessionView> {
         let own = of.to_string();
         let undos = self.undos(of).into_iter();
-        undos.filter(|view| view.opened.undoes.as_deref() == Some(&own)).rfind(|view| view.life() == Life::Broken)
+        undos
+            .filter(|view| view.opened.undoes.as_deref() == Some(&own))
+            .rfind(|view| view.life() == Life::Broken)
     }
 
     /// Whether everything a session changed is taken back by undos that are still in force.
@@ -93,7 +115,10 @@ impl History {
         let Ok(view) = self.session(id) else { return false };
         let taken = self.earlier(id).taken();
         let changes = crate::changes::net(&effects(view));
-        !taken.is_empty() && changes.iter().all(|change| change.ids.iter().all(|id| taken.contains(id)))
+        !taken.is_empty()
+            && changes
+                .iter()
+                .all(|change| change.ids.iter().all(|id| taken.contains(id)))
     }
 }
 

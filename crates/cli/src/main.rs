@@ -43,8 +43,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo, verify,
-        why,
+        completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo,
+        verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -70,12 +70,16 @@ fn dispatch(cli: &Cli) -> Done {
 /// Help and version are answers; everything else is a wrong command line.
 fn not_understood(error: &clap::Error) -> Exit {
     let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let json = std::env::args().take_while(|word| word != "--").any(|word| word == "--json");
+    let json = std::env::args()
+        .take_while(|word| word != "--")
+        .any(|word| word == "--json");
     if json && !answer {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
         let message = first.strip_prefix("error: ").unwrap_or(first);
-        Failure::new(Code::BadArgument, message).help("rescind --help").report(true);
+        Failure::new(Code::BadArgument, message)
+            .help("rescind --help")
+            .report(true);
     } else {
         let _reader_gone = error.print();
     }

@@ -16,7 +16,9 @@ impl Out {
     /// stdout, locked.
     #[must_use]
     pub fn new() -> Self {
-        Self { to: BufWriter::new(anstream::AutoStream::auto(io::stdout().lock())) }
+        Self {
+            to: BufWriter::new(anstream::AutoStream::auto(io::stdout().lock())),
+        }
     }
 
     /// A line.
@@ -49,12 +51,21 @@ impl Out {
     /// As [`Out::line`].
     pub fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> Done<()> {
         let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain(head.get(column).map(|name| name.len())).max().unwrap_or(0)
+            let cells = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count());
+            cells
+                .chain(head.get(column).map(|name| name.len()))
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
         let line = |cells: &[String]| {
-            let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let padded = cells
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"));
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();

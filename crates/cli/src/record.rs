@@ -41,7 +41,10 @@ impl Tally {
             .gaps
             .iter()
             .chain(&self.escapes)
-            .map(|(what, why)| Missing { what: what.clone(), why: why.clone() })
+            .map(|(what, why)| Missing {
+                what: what.clone(),
+                why: why.clone(),
+            })
             .collect();
         match (gaps.first(), self.captured.is_empty()) {
             (None, _) if self.uncaptured.is_empty() => Coverage::Captured,
@@ -80,14 +83,23 @@ impl<'v> Records<'v> {
             };
         }
         for (number, what, why) in &view.missing {
-            own.entry(*number).or_default().gaps.insert((what.clone(), why.clone()));
+            own.entry(*number)
+                .or_default()
+                .gaps
+                .insert((what.clone(), why.clone()));
         }
         for (number, what, why) in &view.escapes {
-            own.entry(*number).or_default().escapes.insert((what.clone(), why.clone()));
+            own.entry(*number)
+                .or_default()
+                .escapes
+                .insert((what.clone(), why.clone()));
         }
         for (number, node) in &view.nodes {
             if let Some(ended) = &node.ended {
-                own.entry(*number).or_default().gaps.extend(ended.missing.iter().cloned());
+                own.entry(*number)
+                    .or_default()
+                    .gaps
+                    .extend(ended.missing.iter().cloned());
             }
         }
         let mut tallies = own.clone();
@@ -114,7 +126,11 @@ impl<'v> Records<'v> {
     /// The numbers of the actions: nodes that are no mere process of an action.
     #[must_use]
     pub fn actions(&self) -> Vec<u64> {
-        let shown = self.view.nodes.iter().filter(|(_, node)| node.started.role != Role::Process);
+        let shown = self
+            .view
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.started.role != Role::Process);
         shown.map(|(number, _)| *number).collect()
     }
 
@@ -214,7 +230,10 @@ pub fn role(role: Role) -> &'static str {
 #[must_use]
 pub fn command(node: &Node) -> String {
     match node.started.role {
-        Role::Direct => format!("({} itself)", node.started.argv.first().map_or("the agent", String::as_str)),
+        Role::Direct => format!(
+            "({} itself)",
+            node.started.argv.first().map_or("the agent", String::as_str)
+        ),
         _ => command_line(&node.started.argv),
     }
 }
@@ -240,9 +259,17 @@ pub fn system_steps(view: &SessionView) -> Vec<SystemStep> {
     let unfinished = "not finished";
     for record in &view.system {
         match record {
-            SystemRecord::StepStarted { action, name, took, .. } => {
+            SystemRecord::StepStarted {
+                action, name, took, ..
+            } => {
                 let (name, took) = (name.clone(), took.len());
-                let step = SystemStep { number: action.number, name, end: unfinished, why: None, took };
+                let step = SystemStep {
+                    number: action.number,
+                    name,
+                    end: unfinished,
+                    why: None,
+                    took,
+                };
                 steps.insert(action.number, step);
             }
             SystemRecord::StepEnded { action, end } => {
@@ -261,7 +288,9 @@ fn step_end(end: &StepEnd) -> (&'static str, Option<String>) {
     match end {
         StepEnd::Ended(Restored::Done { .. }) => ("restored", None),
         StepEnd::Ended(Restored::Already) => ("already so", None),
-        StepEnd::Ended(Restored::Drifted { .. }) => ("drifted", Some("somebody wrote to it meanwhile".to_owned())),
+        StepEnd::Ended(Restored::Drifted { .. }) => {
+            ("drifted", Some("somebody wrote to it meanwhile".to_owned()))
+        }
         StepEnd::Ended(Restored::Kept { why }) => ("kept", Some(why.clone())),
         StepEnd::Failed(why) => ("failed", Some(why.clone())),
     }

@@ -35,7 +35,10 @@ pub fn run(context: &Context, args: &DiffArgs) -> Done {
     let id = context::session(&store, args.session.as_deref())?;
     let view = context::load(&store, &id)?;
     let all = effects(&view);
-    let scope = ScopeArgs { path: args.path.clone(), ..ScopeArgs::default() };
+    let scope = ScopeArgs {
+        path: args.path.clone(),
+        ..ScopeArgs::default()
+    };
     let mut changes: Vec<Change> = {
         let scoped = scope.split(&store, &view, all.clone())?;
         net(&scoped.split.inside().cloned().collect::<Vec<_>>())
@@ -50,7 +53,11 @@ pub fn run(context: &Context, args: &DiffArgs) -> Done {
         }
         let list = attributes(&change.before, &change.after);
         let list: Vec<String> = list.into_iter().filter(|own| !own.starts_with("mtime")).collect();
-        let list = if list.is_empty() { String::new() } else { format!("  {}", dim(&clean(&list.join(", ")))) };
+        let list = if list.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", dim(&clean(&list.join(", "))))
+        };
         // Lines before the first hunk are for people; patch(1) skips them.
         out.line(format!("#{}{list}", line(change)))?;
         if !args.name_only {

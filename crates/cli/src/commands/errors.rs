@@ -35,12 +35,18 @@ pub fn run(context: &Context, args: &ErrorsArgs) -> Done {
         }
         None if context.json => {
             for code in Code::ALL {
-                out.json(&json!({"code": code.text(), "kind": code.kind(), "exit_code": code.exit().code()}))?;
+                out.json(
+                    &json!({"code": code.text(), "kind": code.kind(), "exit_code": code.exit().code()}),
+                )?;
             }
         }
         None => {
             let row = |code: &Code| {
-                vec![code.text().to_owned(), code.kind().to_owned(), code.exit().code().to_string()]
+                vec![
+                    code.text().to_owned(),
+                    code.kind().to_owned(),
+                    code.exit().code().to_string(),
+                ]
             };
             let rows: Vec<Vec<String>> = Code::ALL.iter().map(row).collect();
             out.table(&["CODE", "KIND", "EXIT"], &rows)?;

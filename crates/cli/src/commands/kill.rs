@@ -35,7 +35,9 @@ pub fn run(context: &Context, args: &KillArgs) -> Done {
     if context.json {
         out.json(&json!({"session_id": id.to_string(), "killed": true, "milliseconds": milliseconds}))?;
     } else {
-        out.line(format!("session {id} was ended in {milliseconds} ms; `rescind undo {id}` takes it back"))?;
+        out.line(format!(
+            "session {id} was ended in {milliseconds} ms; `rescind undo {id}` takes it back"
+        ))?;
     }
     out.end()?;
     Ok(Exit::Ok)

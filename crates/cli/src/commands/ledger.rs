@@ -80,11 +80,17 @@ pub fn run(context: &Context, args: &LedgerArgs) -> Done {
         LedgerCommand::Key => answer(context, "key", &context.store()?.ledger().verifier_key()),
         LedgerCommand::Checkpoint => match context.store()?.ledger().checkpoint()? {
             Some(checkpoint) => answer(context, "checkpoint", checkpoint.text.trim_end()),
-            None => Err(Failure::new(Code::NoSuchAction, "the ledger has no entries to sign")),
+            None => Err(Failure::new(
+                Code::NoSuchAction,
+                "the ledger has no entries to sign",
+            )),
         },
-        LedgerCommand::Mirror { place, remove, list, now } => {
-            mirror(context, place.as_deref(), *remove, *list, *now)
-        }
+        LedgerCommand::Mirror {
+            place,
+            remove,
+            list,
+            now,
+        } => mirror(context, place.as_deref(), *remove, *list, *now),
         LedgerCommand::Entries => entries(context),
     }
 }
@@ -106,7 +112,11 @@ fn export(context: &Context, folder: &Path) -> Done {
     if context.json {
         out.json(&json!({"folder": folder.display().to_string(), "entries": size}))?;
     } else {
-        out.line(format!("{} in {}", count(size, "entry", "entries"), clean(&folder.display().to_string())))?;
+        out.line(format!(
+            "{} in {}",
+            count(size, "entry", "entries"),
+            clean(&folder.display().to_string())
+        ))?;
     }
     out.end()?;
     Ok(Exit::Ok)
@@ -115,16 +125,28 @@ fn export(context: &Context, folder: &Path) -> Done {
 /// The index of the entry for an action.
 fn index(store: &Store, asked: &str, end: bool) -> Done<u64> {
     let action = context::action(store, asked, None)?.to_string();
-    let wanted = if end { EntryKind::ActionEnded } else { EntryKind::ActionStarted };
+    let wanted = if end {
+        EntryKind::ActionEnded
+    } else {
+        EntryKind::ActionStarted
+    };
     for entry in store.ledger().cursor(0)? {
         let (index, bytes) = entry?;
-        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { continue };
+        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else {
+            continue;
+        };
         if entry.kind == wanted && entry.action.as_ref() == Some(&action) {
             return Ok(index);
         }
     }
-    Err(Failure::new(Code::NoSuchAction, format!("the ledger has no entry for the {} of {action}", if end { "end" } else { "start" }))
-        .help("`rescind ledger entries` lists what it has"))
+    Err(Failure::new(
+        Code::NoSuchAction,
+        format!(
+            "the ledger has no entry for the {} of {action}",
+            if end { "end" } else { "start" }
+        ),
+    )
+    .help("`rescind ledger entries` lists what it has"))
 }
 
 fn prove(context: &Context, action: &str, to: Option<&Path>, end: bool) -> Done {
@@ -145,7 +167,10 @@ fn prove(context: &Context, action: &str, to: Option<&Path>, end: bool) -> Done 
 
 fn check(context: &Context, path: &Path, key: &str) -> Done {
     let unreadable = |path: &Path, error: &std::io::Error| {
-        Failure::new(Code::InputOutput, format!("`{}` can't be read: {error}", path.display()))
+        Failure::new(
+            Code::InputOutput,
+            format!("`{}` can't be read: {error}", path.display()),
+        )
     };
     let proof = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     let file = Path::new(key);
@@ -179,18 +204,26 @@ fn check(context: &Context, path: &Path, key: &str) -> Done {
 
 fn mirror(context: &Context, place: Option<&str>, remove: bool, list: bool, now: bool) -> Done {
     let changes = place.is_some();
-    let store = if changes { context.store_outside()? } else { context.store()? };
+    let store = if changes {
+        context.store_outside()?
+    } else {
+        context.store()?
+    };
     let ledger = store.ledger();
     match place {
         Some(place) if remove => {
             if !ledger.mirror_remove(place)? {
                 let message = format!("`{place}` is no mirror of this ledger");
-                return Err(Failure::new(Code::MirrorFailed, message).help("`rescind ledger mirror --list` lists them"));
+                return Err(Failure::new(Code::MirrorFailed, message)
+                    .help("`rescind ledger mirror --list` lists them"));
             }
         }
         Some(place) => ledger.mirror_add(place)?,
         None if remove => {
-            return Err(Failure::new(Code::BadArgument, "--remove needs the mirror's place"));
+            return Err(Failure::new(
+                Code::BadArgument,
+                "--remove needs the mirror's place",
+            ));
         }
         None => {}
     }
@@ -236,8 +269,16 @@ fn entries(context: &Context) -> Done {
             out.json(&json!({"index": index, "entry": parsed}))?;
             continue;
         }
-        let text = |name: &str| parsed.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let about = Some(text("action")).filter(|action| !action.is_empty()).unwrap_or_else(|| text("session"));
+        let text = |name: &str| {
+            parsed
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let about = Some(text("action"))
+            .filter(|action| !action.is_empty())
+            .unwrap_or_else(|| text("session"));
         out.line(format!(
             "{index:>8} {} {:<18} {about} {}",
             local_time(&text("time")),

@@ -71,12 +71,18 @@ pub fn head(out: &mut Out, view: &SessionView) -> Done<()> {
         "{} {} {}",
         bold(&format!("session {}", view.id)),
         clean(&command_line(&opened.argv)),
-        dim(&format!("({}, {}, {state})", clean(&opened.agent), local_time(&opened.time))),
+        dim(&format!(
+            "({}, {}, {state})",
+            clean(&opened.agent),
+            local_time(&opened.time)
+        )),
     ))
 }
 
 fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, depth: usize) -> Done<()> {
-    let Some(node) = view.nodes.get(&number) else { return Ok(()) };
+    let Some(node) = view.nodes.get(&number) else {
+        return Ok(());
+    };
     let tally = records.tally(number);
     let mut notes = Vec::new();
     if tally.effects() > 0 {
@@ -104,13 +110,20 @@ fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, d
         dim(&notes.join(", ")),
     ))?;
     for (what, why) in tally.gaps.iter().take(3) {
-        out.line(format!("        {}{}", "  ".repeat(depth), yellow(&format!("{}: {}", clean(what), clean(why)))))?;
+        out.line(format!(
+            "        {}{}",
+            "  ".repeat(depth),
+            yellow(&format!("{}: {}", clean(what), clean(why)))
+        ))?;
     }
     Ok(())
 }
 
 /// How a node ended, in the fewest letters.
 fn sign(node: &Node) -> String {
+    if node.started.role == Role::Direct {
+        return dim("writes");
+    }
     match node.ended.as_ref().map(|ended| ended.exit) {
         None => yellow("running"),
         Some(ExitForm::Code(0)) => green("ok"),
@@ -130,12 +143,22 @@ fn tree(out: &mut Out, view: &SessionView, records: &Records<'_>) -> Done<()> {
         children.entry(parent.unwrap_or(0)).or_default().push(*number);
     }
     let below = |parent: u64, depth: usize| -> Vec<(u64, usize)> {
-        children.get(&parent).into_iter().flatten().rev().map(|child| (*child, depth)).collect()
+        children
+            .get(&parent)
+            .into_iter()
+            .flatten()
+            .rev()
+            .map(|child| (*child, depth))
+            .collect()
     };
     let mut open = below(0, 0);
     while let Some((number, depth)) = open.pop() {
         line(out, view, records, number, depth.min(40))?;
-        open.extend(below(number, depth + 1).into_iter().filter(|(child, _)| *child != number));
+        open.extend(
+            below(number, depth + 1)
+                .into_iter()
+                .filter(|(child, _)| *child != number),
+        );
     }
     Ok(())
 }
@@ -143,11 +166,16 @@ fn tree(out: &mut Out, view: &SessionView, records: &Records<'_>) -> Done<()> {
 fn undo(context: &Context, out: &mut Out, view: &SessionView) -> Done<()> {
     let steps = record::system_steps(view);
     if context.json {
-        return steps.iter().try_for_each(|step| out.json(&record::system_json(view, step)));
+        return steps
+            .iter()
+            .try_for_each(|step| out.json(&record::system_json(view, step)));
     }
     head(out, view)?;
     let text = |step: &SystemStep| {
-        let why = step.why.as_ref().map_or_else(String::new, |why| format!(": {}", clean(why)));
+        let why = step
+            .why
+            .as_ref()
+            .map_or_else(String::new, |why| format!(": {}", clean(why)));
         format!("{:>5} {} {}{why}", step.number, step.end, clean(&step.name))
     };
     steps.iter().try_for_each(|step| out.line(text(step)))?;

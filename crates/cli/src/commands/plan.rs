@@ -28,20 +28,31 @@ pub fn run(context: &Context, args: &PlanArgs) -> Done {
     let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
     let view = prepared.view()?;
     if view.life() == Life::Running {
-        say(format!("rescind: session {} is running; an undo stops it first, and its plan may be another", view.id));
+        say(format!(
+            "rescind: session {} is running; an undo stops it first, and its plan may be another",
+            view.id
+        ));
     }
     let mut out = Out::new();
     if context.json {
-        out.json(&plan_json(&prepared.session, &plan)?)?;
+        out.json(&plan_json(&prepared.session, &plan))?;
     } else {
         print_plan(&mut out, &prepared.session, &head(view), &plan)?;
     }
     out.end()?;
-    Ok(if plan.undecided() > 0 { Exit::Conflicts } else { Exit::Ok })
+    Ok(if plan.undecided() > 0 {
+        Exit::Conflicts
+    } else {
+        Exit::Ok
+    })
 }
 
 /// The session in a few words.
 #[must_use]
 pub fn head(view: &SessionView) -> String {
-    format!("({}, {})", command_line(&view.opened.argv), local_time(&view.opened.time))
+    format!(
+        "({}, {})",
+        command_line(&view.opened.argv),
+        local_time(&view.opened.time)
+    )
 }

@@ -34,13 +34,23 @@ pub struct PruneArgs {
 /// # Errors
 /// The store can't be read or written, or `--yes` is missing.
 pub fn run(context: &Context, args: &PruneArgs) -> Done {
-    let store = if args.dry_run { context.store()? } else { context.store_outside()? };
+    let store = if args.dry_run {
+        context.store()?
+    } else {
+        context.store_outside()?
+    };
     let older_than = args.older_than.map(|seconds| {
-        let span = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+        let span = i64::try_from(seconds)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1_000_000_000);
         Timestamp(now().0.saturating_sub(span))
     });
     let open = rescind_supervisor::unended(&store)?;
-    let policy = Policy { older_than, cap: Cap::Percent(args.cap), open };
+    let policy = Policy {
+        older_than,
+        cap: Cap::Percent(args.cap),
+        open,
+    };
     let plan = store.vault().prune_plan(&policy)?;
     if args.dry_run || !args.yes || plan.is_empty() {
         show(context, &plan)?;
@@ -80,14 +90,21 @@ pub fn run(context: &Context, args: &PruneArgs) -> Done {
 /// The store can't be read or written.
 pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
     let open = rescind_supervisor::unended(store)?;
-    let policy = Policy { older_than: None, cap: Cap::default(), open };
+    let policy = Policy {
+        older_than: None,
+        cap: Cap::default(),
+        open,
+    };
     let plan = store.vault().prune_plan(&policy)?;
     if plan.is_empty() {
         return Ok(None);
     }
     let pruned = carry_out(store, &plan)?;
     let freed: u64 = pruned.iter().filter_map(|own| own.freed.as_ref().ok()).sum();
-    let whole = pruned.iter().filter(|own| own.step.what == PruneWhat::Everything).count() as u64;
+    let whole = pruned
+        .iter()
+        .filter(|own| own.step.what == PruneWhat::Everything)
+        .count() as u64;
     Ok(Some(format!(
         "the vault was over its cap: {} given back, {} can't be undone any more",
         bytes(freed),
@@ -103,7 +120,11 @@ fn carry_out(store: &Store, plan: &[PruneStep]) -> Done<Vec<Pruned>> {
             PruneWhat::Everything => (EntryKind::VaultErased, "everything"),
             PruneWhat::Recreatable => (EntryKind::VaultPruned, "what can be made again"),
         };
-        store.note(kind, &step.session, format!("{what}, {} bytes: {}", step.bytes, why(step.why)))?;
+        store.note(
+            kind,
+            &step.session,
+            format!("{what}, {} bytes: {}", step.bytes, why(step.why)),
+        )?;
     }
     store.ledger().checkpoint()?;
     Ok(store.vault().prune(plan))
@@ -131,7 +152,12 @@ fn show(context: &Context, plan: &[PruneStep]) -> Done<()> {
         out.line("nothing to prune")?;
     } else {
         let row = |step: &PruneStep| {
-            vec![step.session.to_string(), what(step.what).into(), bytes(step.bytes), why(step.why).into()]
+            vec![
+                step.session.to_string(),
+                what(step.what).into(),
+                bytes(step.bytes),
+                why(step.why).into(),
+            ]
         };
         let rows: Vec<Vec<String>> = plan.iter().map(row).collect();
         out.table(&["SESSION", "GIVES UP", "BYTES", "WHY"], &rows)?;
@@ -155,7 +181,10 @@ fn pruned_json(own: &Pruned) -> Value {
     let mut value = step_json(&own.step);
     if let Some(fields) = value.as_object_mut() {
         fields.insert("freed".to_owned(), json!(own.freed.as_ref().ok()));
-        fields.insert("error".to_owned(), json!(own.freed.as_ref().err().map(|error| chain(error))));
+        fields.insert(
+            "error".to_owned(),
+            json!(own.freed.as_ref().err().map(|error| chain(error))),
+        );
     }
     value
 }

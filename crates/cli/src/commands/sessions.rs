@@ -44,7 +44,10 @@ pub fn run(context: &Context, args: &SessionsArgs) -> Done {
         if rows.is_empty() {
             out.line("no sessions yet; `rescind run -- COMMAND` makes one")?;
         } else {
-            out.table(&["SESSION", "BEGAN", "AGENT", "STATE", "CHANGED", "COMMAND"], &rows)?;
+            out.table(
+                &["SESSION", "BEGAN", "AGENT", "STATE", "CHANGED", "COMMAND"],
+                &rows,
+            )?;
         }
         if ids.len() > limit {
             out.line(dim(&format!("{} older ones: --limit 0", ids.len() - limit)))?;

@@ -47,7 +47,11 @@ pub fn run(context: &Context, args: &ShowArgs) -> Done {
     }
     let all = effects(&view);
     let numbers = view.below(action.number);
-    let own: Vec<Effect> = all.iter().filter(|effect| numbers.contains(&effect.action.number)).cloned().collect();
+    let own: Vec<Effect> = all
+        .iter()
+        .filter(|effect| numbers.contains(&effect.action.number))
+        .cloned()
+        .collect();
     let texts = Texts::new(StoredBodies::new(&store, None), &all);
     let changes: Vec<Change> = if record::is_undo(&view) {
         own.iter().map(changes::of).collect()
@@ -66,16 +70,28 @@ pub fn run(context: &Context, args: &ShowArgs) -> Done {
 }
 
 fn known(view: &SessionView, number: u64) -> bool {
-    view.nodes.contains_key(&number) || record::system_steps(view).iter().any(|step| step.number == number)
+    view.nodes.contains_key(&number)
+        || record::system_steps(view)
+            .iter()
+            .any(|step| step.number == number)
 }
 
 /// The recorded output, piece by piece from the vault.
 fn whole_output(store: &Store, view: &SessionView, number: u64) -> Done {
-    let output = view.nodes.get(&number).and_then(|node| node.ended.as_ref()).map(|ended| &ended.output);
+    let output = view
+        .nodes
+        .get(&number)
+        .and_then(|node| node.ended.as_ref())
+        .map(|ended| &ended.output);
     let none = |why: String| {
-        Failure::new(Code::NoOutput, format!("{} has no recorded output: {why}", view.id.action(number)))
+        Failure::new(
+            Code::NoOutput,
+            format!("{} has no recorded output: {why}", view.id.action(number)),
+        )
     };
-    let Some(output) = output else { return Err(none("it has not ended".to_owned())) };
+    let Some(output) = output else {
+        return Err(none("it has not ended".to_owned()));
+    };
     let mut to = io::stdout().lock();
     if output.kept.is_empty() {
         if let Some(gap) = &output.gap {
@@ -99,7 +115,9 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
     let field = |name: &str, value: &str| format!("{} {value}", dim(&format!("{name:<14}")));
     out.line(bold(&format!("action {action}")))?;
     let Some(node) = view.nodes.get(&action.number) else {
-        let step = record::system_steps(view).into_iter().find(|step| step.number == action.number);
+        let step = record::system_steps(view)
+            .into_iter()
+            .find(|step| step.number == action.number);
         if let Some(step) = step {
             out.line(field("restores", &clean(&step.name)))?;
             out.line(field("end", step.end))?;
@@ -115,8 +133,17 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
     out.line(field("folder", &clean(&started.cwd)))?;
     out.line(field("began", &local_time(&started.time)))?;
     let exit = record::exit_word(node.ended.as_ref().map(|ended| ended.exit), &view.id);
-    let took = node.ended.as_ref().and_then(|ended| duration(&started.time, &ended.time));
-    out.line(field("end", &format!("{exit}{}", took.map_or_else(String::new, |took| format!(", after {took}")))))?;
+    let took = node
+        .ended
+        .as_ref()
+        .and_then(|ended| duration(&started.time, &ended.time));
+    out.line(field(
+        "end",
+        &format!(
+            "{exit}{}",
+            took.map_or_else(String::new, |took| format!(", after {took}"))
+        ),
+    ))?;
     if let Some(reasoning) = &started.reasoning {
         out.line(field("reasoning", &clean(reasoning)))?;
     }
@@ -126,8 +153,19 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
     for (what, why) in tally.gaps.iter().chain(&tally.escapes) {
         out.line(field("", &yellow(&format!("{}: {}", clean(what), clean(why)))))?;
     }
-    if let Some(output) = node.ended.as_ref().map(|ended| &ended.output).filter(|output| output.bytes > 0) {
-        out.line(field("output", &format!("{}; all of it: rescind show --output {action}", bytes(output.bytes))))?;
+    if let Some(output) = node
+        .ended
+        .as_ref()
+        .map(|ended| &ended.output)
+        .filter(|output| output.bytes > 0)
+    {
+        out.line(field(
+            "output",
+            &format!(
+                "{}; all of it: rescind show --output {action}",
+                bytes(output.bytes)
+            ),
+        ))?;
         for line in output.preview.lines().take(20) {
             out.line(format!("  {} {}", dim("|"), clean_lines(line)))?;
         }
@@ -161,7 +199,10 @@ pub fn print_changes(out: &mut Out, changes: &[Change], texts: &Texts<'_>, diffs
 /// A change in one line.
 #[must_use]
 pub fn line(change: &Change) -> String {
-    let from = change.from.as_ref().map_or_else(String::new, |from| format!("{} -> ", clean(from)));
+    let from = change
+        .from
+        .as_ref()
+        .map_or_else(String::new, |from| format!("{} -> ", clean(from)));
     let doubt = match change.outcome {
         Outcome::Observed => String::new(),
         Outcome::InDoubt => yellow(" (its outcome was not seen)"),
@@ -209,14 +250,24 @@ pub fn change_json(change: &Change, texts: Option<&Texts<'_>>) -> Value {
     })
 }
 
-fn as_json(view: &SessionView, action: &ActionId, changes: &[Change], texts: &Texts<'_>, diffs: bool) -> Value {
-    let step = record::system_steps(view).into_iter().find(|step| step.number == action.number);
+fn as_json(
+    view: &SessionView,
+    action: &ActionId,
+    changes: &[Change],
+    texts: &Texts<'_>,
+    diffs: bool,
+) -> Value {
+    let step = record::system_steps(view)
+        .into_iter()
+        .find(|step| step.number == action.number);
     let mut value = match step {
         Some(step) => record::system_json(view, &step),
         None => Records::new(view).json(action.number).unwrap_or(Value::Null),
     };
     if let Some(fields) = value.as_object_mut() {
-        let list = changes.iter().map(|change| change_json(change, diffs.then_some(texts)));
+        let list = changes
+            .iter()
+            .map(|change| change_json(change, diffs.then_some(texts)));
         fields.insert("changes".to_owned(), list.collect());
     }
     value

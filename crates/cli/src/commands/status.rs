@@ -17,7 +17,10 @@ pub struct StatusArgs {}
 
 /// What no build for this machine covers, and what follows.
 const NOT_COVERED: [(&str, &str); 3] = [
-    ("network", "what an action does over the network (APIs, databases, pushes) is not captured and can't be undone"),
+    (
+        "network",
+        "what an action does over the network (APIs, databases, pushes) is not captured and can't be undone",
+    ),
     (
         "daemons",
         "what a daemon outside does for an action (docker, systemd, ssh, tmux) is not captured; the connection is recorded",
@@ -93,15 +96,24 @@ fn mirror_trouble(store: &Store, place: &str) -> Option<String> {
     let own = store.ledger().last_checkpoint().ok()??;
     match std::fs::read_to_string(Path::new(place).join("checkpoint")) {
         Ok(text) if text.lines().nth(1) == Some(own.size.to_string().as_str()) => None,
-        Ok(text) => Some(format!("it has {} of {} entries", text.lines().nth(1).unwrap_or("none"), own.size)),
+        Ok(text) => Some(format!(
+            "it has {} of {} entries",
+            text.lines().nth(1).unwrap_or("none"),
+            own.size
+        )),
         Err(error) => Some(format!("its checkpoint can't be read: {error}")),
     }
 }
 
 fn folder_bytes(folder: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|found| found.blocks() * 512).sum()
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.metadata().ok())
+        .map(|found| found.blocks() * 512)
+        .sum()
 }
 
 fn held(usage: &rescind_vault::Usage) -> String {
@@ -121,7 +133,10 @@ fn held(usage: &rescind_vault::Usage) -> String {
 
 fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
     let total: u64 = found.usage.iter().map(rescind_vault::Usage::total).sum();
-    out.line(format!("state     {}", clean(&store.home().root().display().to_string())))?;
+    out.line(format!(
+        "state     {}",
+        clean(&store.home().root().display().to_string())
+    ))?;
     out.line(format!(
         "ledger    {}, {}",
         count(found.entries, "entry", "entries"),
@@ -130,41 +145,74 @@ fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
     let signed = found.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     out.line(match &found.checkpoint {
         Some(checkpoint) => {
-            let time = std::fs::metadata(store.ledger().dir().join("checkpoint")).and_then(|found| found.modified());
+            let time =
+                std::fs::metadata(store.ledger().dir().join("checkpoint")).and_then(|found| found.modified());
             let when = time.ok().and_then(|time| jiff::Timestamp::try_from(time).ok());
             let when = when.map_or_else(String::new, |when| format!(", {}", ago(&when.to_string(), now())));
-            format!("signed    up to entry {}{when}; {} not signed yet", checkpoint.size, found.entries - signed.min(found.entries))
+            format!(
+                "signed    up to entry {}{when}; {} not signed yet",
+                checkpoint.size,
+                found.entries - signed.min(found.entries)
+            )
         }
         None => "signed    nothing yet".to_owned(),
     })?;
-    out.line(format!("vault     {} in {}", bytes(total), count(found.usage.len() as u64, "session", "sessions")))?;
-    let rows: Vec<Vec<String>> =
-        found.usage.iter().rev().take(20).map(|own| vec![own.session.to_string(), held(own)]).collect();
+    out.line(format!(
+        "vault     {} in {}",
+        bytes(total),
+        count(found.usage.len() as u64, "session", "sessions")
+    ))?;
+    let rows: Vec<Vec<String>> = found
+        .usage
+        .iter()
+        .rev()
+        .take(20)
+        .map(|own| vec![own.session.to_string(), held(own)])
+        .collect();
     if !rows.is_empty() {
         out.line("")?;
         out.table(&["SESSION", "HOLDS"], &rows)?;
     }
     if found.usage.len() > rows.len() {
-        out.line(dim(&format!("{} older ones: --json", found.usage.len() - rows.len())))?;
+        out.line(dim(&format!(
+            "{} older ones: --json",
+            found.usage.len() - rows.len()
+        )))?;
     }
     for (id, own) in &found.open {
         let what = format!("session {id} is {}", life(*own));
-        out.line(format!("\n{}", if *own == Life::Broken { red(&what) } else { what }))?;
+        out.line(format!(
+            "\n{}",
+            if *own == Life::Broken { red(&what) } else { what }
+        ))?;
         if *own == Life::Broken {
-            out.line(format!("  `rescind undo` of what it undoes goes on with it; `rescind log {id}` shows it"))?;
+            out.line(format!(
+                "  `rescind undo` of what it undoes goes on with it; `rescind log {id}` shows it"
+            ))?;
         }
     }
     if !found.mirrors.is_empty() {
         out.line(format!("\n{}", bold("mirrors")))?;
         for (place, trouble) in &found.mirrors {
-            let state = trouble.as_ref().map_or_else(|| "up to date".to_owned(), |trouble| red(&clean(trouble)));
+            let state = trouble
+                .as_ref()
+                .map_or_else(|| "up to date".to_owned(), |trouble| red(&clean(trouble)));
             out.line(format!("  {}: {state}", clean(place)))?;
         }
     }
     out.line(format!("\n{}", bold("not covered on this machine")))?;
     for lack in &found.lacks {
-        let how = if lack.fatal { "`rescind run` can't start" } else { "start with --without" };
-        out.line(format!("  {} {}: {} ({how})", yellow("lacks"), lack.name, lack.what))?;
+        let how = if lack.fatal {
+            "`rescind run` can't start"
+        } else {
+            "start with --without"
+        };
+        out.line(format!(
+            "  {} {}: {} ({how})",
+            yellow("lacks"),
+            lack.name,
+            lack.what
+        ))?;
     }
     for (what, why) in NOT_COVERED {
         out.line(format!("  {what}: {why}"))?;
@@ -184,10 +232,20 @@ fn json(store: &Store, found: &Found) -> Value {
             "erased": !own.key,
         })
     });
-    let lacks = found.lacks.iter().map(|lack| json!({"name": lack.name, "what": lack.what, "fatal": lack.fatal}));
-    let mirrors = found.mirrors.iter().map(|(place, trouble)| json!({"place": place, "trouble": trouble}));
+    let lacks = found
+        .lacks
+        .iter()
+        .map(|lack| json!({"name": lack.name, "what": lack.what, "fatal": lack.fatal}));
+    let mirrors = found
+        .mirrors
+        .iter()
+        .map(|(place, trouble)| json!({"place": place, "trouble": trouble}));
     let open = |wanted: Life| {
-        let own = found.open.iter().filter(move |(_, life)| *life == wanted).map(|(id, _)| id.clone());
+        let own = found
+            .open
+            .iter()
+            .filter(move |(_, life)| *life == wanted)
+            .map(|(id, _)| id.clone());
         own.collect::<Vec<_>>()
     };
     json!({

@@ -6,7 +6,9 @@ use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::history::receipt_json;
 use crate::out::{Out, ask, can_ask, say};
-use crate::undoing::{Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop};
+use crate::undoing::{
+    Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
+};
 use clap::Args;
 use rescind_recovery::{OnConflict, Plan};
 use rescind_supervisor::{Life, Store};
@@ -32,7 +34,12 @@ pub struct UndoArgs {
 /// What is asked for is not found, is refused, or could not be recorded.
 pub fn run(context: &Context, args: &UndoArgs) -> Done {
     if args.dry_run {
-        return super::plan::run(context, &super::plan::PlanArgs { scope: args.scope.clone() });
+        return super::plan::run(
+            context,
+            &super::plan::PlanArgs {
+                scope: args.scope.clone(),
+            },
+        );
     }
     let store = context.store_outside()?;
     let mut prepared = Prepared::new(&store, &args.scope, true)?;
@@ -59,20 +66,24 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     let (undo, receipt) = apply(&prepared, &plan)?;
     let mut out = Out::new();
     if context.json {
-        let plan = plan_json(&prepared.session, &plan)?;
+        let plan = plan_json(&prepared.session, &plan);
         out.json(&json!({"undo": undo.to_string(), "session_id": prepared.session.to_string(), "plan": plan, "receipt": receipt_json(&receipt)?}))?;
     } else {
         print_receipt(&mut out, &undo, &receipt)?;
     }
     out.end()?;
-    Ok(if receipt.proved() { Exit::Ok } else { Exit::Incomplete })
+    Ok(if receipt.proved() {
+        Exit::Ok
+    } else {
+        Exit::Incomplete
+    })
 }
 
 /// The plan: an answer where nothing follows it, else talk.
 fn show(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done<()> {
     let mut out = Out::new();
     if context.json {
-        out.json(&plan_json(&prepared.session, plan)?)?;
+        out.json(&plan_json(&prepared.session, plan))?;
     } else {
         print_plan(&mut out, &prepared.session, &head(prepared.view()?), plan)?;
     }
@@ -83,11 +94,14 @@ fn show(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done<()> {
 fn nothing(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done {
     if context.json {
         let mut out = Out::new();
-        let plan = plan_json(&prepared.session, plan)?;
-        out.json(&json!({"undo": null, "session_id": prepared.session.to_string(), "plan": plan, "receipt": null}))?;
+        let plan = plan_json(&prepared.session, plan);
+        out.json(
+            &json!({"undo": null, "session_id": prepared.session.to_string(), "plan": plan, "receipt": null}),
+        )?;
         out.end()?;
     }
-    Ok(if plan.lost.is_empty() { Exit::Ok } else { Exit::Incomplete })
+    let whole = plan.lost.is_empty() && plan.conflicts.is_empty();
+    Ok(if whole { Exit::Ok } else { Exit::Incomplete })
 }
 
 /// Stop the running session and prepare again from where it ended; `None`: the person would rather not.
@@ -102,8 +116,11 @@ fn stopped<'s>(
         if !can_ask() {
             let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
             show(context, &prepared, &plan)?;
-            return Err(Failure::new(Code::NeedsYes, format!("session {id} is running and would be stopped first"))
-                .help("give the command with --yes to stop it and undo it"));
+            return Err(Failure::new(
+                Code::NeedsYes,
+                format!("session {id} is running and would be stopped first"),
+            )
+            .help("give the command with --yes to stop it and undo it"));
         }
         let answer = ask(&format!("session {id} is running; stop it now? [y/N]"))?;
         if !matches!(answer.as_deref(), Some("y" | "yes")) {
@@ -113,6 +130,9 @@ fn stopped<'s>(
     }
     stop(store, &id)?;
     say(format!("rescind: session {id} was stopped"));
-    let scope = ScopeArgs { session: Some(id.to_string()), ..args.scope.clone() };
+    let scope = ScopeArgs {
+        session: Some(id.to_string()),
+        ..args.scope.clone()
+    };
     Prepared::new(store, &scope, true).map(Some)
 }

@@ -28,11 +28,17 @@ pub fn run(context: &Context, args: &VerifyArgs) -> Done {
     if home.root().exists()
         && let Err(error) = context.store()
     {
-        say(format!("rescind: {}", error.render().lines().next().unwrap_or_default()));
+        say(format!(
+            "rescind: {}",
+            error.render().lines().next().unwrap_or_default()
+        ));
     }
     let since = match &args.since {
         Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            Failure::new(Code::InputOutput, format!("`{}` can't be read: {error}", path.display()))
+            Failure::new(
+                Code::InputOutput,
+                format!("`{}` can't be read: {error}", path.display()),
+            )
         })?),
         None => None,
     };
@@ -44,7 +50,11 @@ pub fn run(context: &Context, args: &VerifyArgs) -> Done {
         print(&mut out, &report)?;
     }
     out.end()?;
-    Ok(if report.is_sound() { Exit::Ok } else { Exit::NotVerified })
+    Ok(if report.is_sound() {
+        Exit::Ok
+    } else {
+        Exit::NotVerified
+    })
 }
 
 fn print(out: &mut Out, report: &Report) -> Done<()> {
@@ -62,15 +72,18 @@ fn print(out: &mut Out, report: &Report) -> Done<()> {
         out.line(dim(&format!("note {}", clean(&note.to_string()))))?;
     }
     let faults = (ledger.faults.len() + report.faults.len()) as u64;
-    let verdict =
-        if report.is_sound() { green("verified") } else { red(&format!("not verified, {}", count(faults, "fault", "faults"))) };
+    let verdict = if report.is_sound() {
+        green("verified")
+    } else {
+        red(&format!("not verified, {}", count(faults, "fault", "faults")))
+    };
     out.line(format!(
-        "{verdict}: {}, {} of them signed; {} of {} bodies; {} erased",
+        "{verdict}: {}, {} of them signed; {} of {}, {} of them erased",
         count(ledger.entries, "entry", "entries"),
         ledger.signed,
-        report.bodies,
-        count(report.sessions, "session", "sessions").replace("session", "session's").replace("session'ss", "sessions'"),
-        count(report.erased, "session", "sessions"),
+        count(report.bodies, "body", "bodies"),
+        count(report.sessions, "session", "sessions"),
+        report.erased,
     ))
 }
 
@@ -84,9 +97,18 @@ fn as_json(report: &Report) -> Value {
         json!({"session_id": fault.session.as_ref().map(ToString::to_string), "file": fault.file,
             "offset": fault.offset, "entry": fault.entry, "what": fault.what})
     };
-    let faults: Vec<Value> =
-        ledger.faults.iter().map(in_ledger).chain(report.faults.iter().map(in_store)).collect();
-    let notes: Vec<Value> = ledger.notes.iter().map(in_ledger).chain(report.notes.iter().map(in_store)).collect();
+    let faults: Vec<Value> = ledger
+        .faults
+        .iter()
+        .map(in_ledger)
+        .chain(report.faults.iter().map(in_store))
+        .collect();
+    let notes: Vec<Value> = ledger
+        .notes
+        .iter()
+        .map(in_ledger)
+        .chain(report.notes.iter().map(in_store))
+        .collect();
     json!({
         "sound": report.is_sound(),
         "origin": ledger.origin,

@@ -54,12 +54,15 @@ pub fn run(context: &Context, args: &WhyArgs) -> Done {
     }
     out.end()?;
     if unreadable > 0 {
-        crate::out::say(format!("rescind: {unreadable} sessions are erased or unreadable and were not looked at"));
+        crate::out::say(format!(
+            "rescind: {unreadable} sessions are erased or unreadable and were not looked at"
+        ));
     }
     if found == 0 {
         let message = format!("no session on record changed `{}`", args.path.display());
-        return Err(Failure::new(Code::PathUnknown, message)
-            .help("give the path as the agent saw it; what was not run under `rescind run` is not on record"));
+        return Err(Failure::new(Code::PathUnknown, message).help(
+            "give the path as the agent saw it; what was not run under `rescind run` is not on record",
+        ));
     }
     Ok(Exit::Ok)
 }
@@ -98,17 +101,25 @@ fn command(view: &SessionView, effect: &Effect) -> String {
 /// The action above a process, with its command.
 fn above(view: &SessionView, effect: &Effect) -> Option<(u64, String)> {
     let action = view.action_of(effect.action.number);
-    let node = view.nodes.get(&action).filter(|_| action != effect.action.number)?;
+    let node = view
+        .nodes
+        .get(&action)
+        .filter(|_| action != effect.action.number)?;
     Some((action, record::command(node)))
 }
 
 fn time<'v>(view: &'v SessionView, effect: &Effect) -> &'v str {
-    view.nodes.get(&effect.action.number).map_or(&view.opened.time, |node| &node.started.time)
+    view.nodes
+        .get(&effect.action.number)
+        .map_or(&view.opened.time, |node| &node.started.time)
 }
 
 fn reasoning<'v>(view: &'v SessionView, effect: &Effect) -> Option<&'v str> {
     let number = view.action_of(effect.action.number);
-    view.nodes.get(&number).and_then(|node| node.started.reasoning.as_deref()).or(view.opened.scope.as_deref())
+    view.nodes
+        .get(&number)
+        .and_then(|node| node.started.reasoning.as_deref())
+        .or(view.opened.scope.as_deref())
 }
 
 fn print(out: &mut Out, view: &SessionView, effect: &Effect, first: bool) -> Done<()> {
@@ -118,9 +129,17 @@ fn print(out: &mut Out, view: &SessionView, effect: &Effect, first: bool) -> Don
     out.line(format!("{text} {}", dim(&ago(time(view, effect), now()))))?;
     out.line(format!("    {}", clean(&command(view, effect))))?;
     if let Some((action, command)) = above(view, effect) {
-        out.line(format!("    in action {}: {}", view.id.action(action), clean(&command)))?;
+        out.line(format!(
+            "    in action {}: {}",
+            view.id.action(action),
+            clean(&command)
+        ))?;
     }
-    out.line(dim(&format!("    in session {}: {}", view.id, clean(&command_line(&view.opened.argv)))))?;
+    out.line(dim(&format!(
+        "    in session {}: {}",
+        view.id,
+        clean(&command_line(&view.opened.argv))
+    )))?;
     if let Some(reasoning) = reasoning(view, effect) {
         out.line(format!("    because: {}", clean(reasoning)))?;
     }

@@ -79,7 +79,10 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_gets_through() {
-        assert_eq!(clean(HOSTILE), "a\\x1b]0;owned\\x07b\\x9b2Jc\\u{202e}d\\re\\x7f\\u{feff}");
+        assert_eq!(
+            clean(HOSTILE),
+            "a\\x1b]0;owned\\x07b\\x9b2Jc\\u{202e}d\\re\\x7f\\u{feff}"
+        );
         assert_eq!(clean("a\nb\tc"), "a\\nb\\tc");
         assert_eq!(clean_lines("a\nb\tc\r"), "a\nb\tc\\r");
     }

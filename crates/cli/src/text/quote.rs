@@ -54,10 +54,24 @@ mod tests {
 
     #[test]
     fn a_shell_reads_every_word_back() {
-        let words = ["", "a b", "$HOME", "`x`", "it's \"so\"", "#!", "\\", "ü\u{7f}", "a\nb", "!"];
+        let words = [
+            "",
+            "a b",
+            "$HOME",
+            "`x`",
+            "it's \"so\"",
+            "#!",
+            "\\",
+            "ü\u{7f}",
+            "a\nb",
+            "!",
+        ];
         let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let script = format!("for w in {}; do printf '%s\\0' \"$w\"; done", command_line(&argv));
-        let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
         let back: Vec<String> = output
             .stdout
             .split(|byte| *byte == 0)

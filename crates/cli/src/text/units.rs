@@ -14,13 +14,21 @@ pub fn bytes(number: u64) -> String {
         name = next;
         value /= 1024.0;
     }
-    if *name == "B" { format!("{number} B") } else { format!("{value:.1} {name}") }
+    if *name == "B" {
+        format!("{number} B")
+    } else {
+        format!("{value:.1} {name}")
+    }
 }
 
 /// `1 file`, `2 files`.
 #[must_use]
 pub fn count(number: u64, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {many}")
+    }
 }
 
 /// Seconds as `0.3 s`, `12 s`, `3 min`.
@@ -39,14 +47,21 @@ pub fn seconds(value: f64) -> String {
 pub fn duration(from: &str, to: &str) -> Option<String> {
     let (from, to): (Timestamp, Timestamp) = (from.parse().ok()?, to.parse().ok()?);
     let milliseconds = to.milliseconds().saturating_sub(from.milliseconds()).max(0);
-    Some(if milliseconds < 1_000 { format!("{milliseconds} ms") } else { seconds(milliseconds as f64 / 1_000.0) })
+    Some(if milliseconds < 1_000 {
+        format!("{milliseconds} ms")
+    } else {
+        seconds(milliseconds as f64 / 1_000.0)
+    })
 }
 
 /// An RFC 3339 time in the user's time zone, to the second.
 #[must_use]
 pub fn local_time(text: &str) -> String {
     match text.parse::<jiff::Timestamp>() {
-        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Ok(time) => time
+            .to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string(),
         Err(_) => text.to_owned(),
     }
 }
@@ -54,7 +69,9 @@ pub fn local_time(text: &str) -> String {
 /// How long ago a time was.
 #[must_use]
 pub fn ago(text: &str, now: Timestamp) -> String {
-    let Ok(then) = text.parse::<Timestamp>() else { return text.to_owned() };
+    let Ok(then) = text.parse::<Timestamp>() else {
+        return text.to_owned();
+    };
     let seconds = now.milliseconds().saturating_sub(then.milliseconds()).max(0) / 1_000;
     match seconds {
         0..=59 => format!("{seconds} s ago"),
@@ -70,7 +87,9 @@ pub fn ago(text: &str, now: Timestamp) -> String {
 /// What is wrong with it, in words.
 pub fn parse_duration(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no duration; write a number with s, m, h, d or w, as in 30d");
-    let at = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?;
+    let at = text
+        .find(|character: char| !character.is_ascii_digit())
+        .ok_or_else(wrong)?;
     let (number, unit) = text.split_at_checked(at).ok_or_else(wrong)?;
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let unit = match unit {
@@ -94,14 +113,27 @@ mod tests {
         assert_eq!(parse_duration("30d"), Ok(2_592_000));
         assert_eq!(parse_duration("90s"), Ok(90));
         assert_eq!(parse_duration("8w"), Ok(4_838_400));
-        for wrong in ["", "d", "30", "-1d", "30 d", "1.5h", "99999999999999999999d", "9999999999999999999w", "ü"] {
+        for wrong in [
+            "",
+            "d",
+            "30",
+            "-1d",
+            "30 d",
+            "1.5h",
+            "99999999999999999999d",
+            "9999999999999999999w",
+            "ü",
+        ] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn sizes_and_times_are_short() {
-        assert_eq!([bytes(0), bytes(1_023), bytes(1_536)], ["0 B", "1023 B", "1.5 KiB"]);
+        assert_eq!(
+            [bytes(0), bytes(1_023), bytes(1_536)],
+            ["0 B", "1023 B", "1.5 KiB"]
+        );
         let now = Timestamp(7_200_000_000_000);
         assert_eq!(ago("1970-01-01T00:00:00Z", now), "2 h ago");
         let half = duration("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.5Z");

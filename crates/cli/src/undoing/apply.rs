@@ -31,9 +31,23 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)>
     let log = Arc::new(log);
     prepared.notes.into_journal(Arc::clone(&log));
     let background = prepared.store.ledger().start_background()?;
-    let opening = Opening { scope: plan.scope.clone(), plan: plan.digest(), resume: position };
-    let receipt = in_session(prepared, plan, &log, opening).map_err(|error| not_recorded(&id, prepared, &error))?;
-    let not_closed = |error| not_recorded(&id, prepared, &ApplyError::Record(SystemError { what: "its end", source: error }));
+    let opening = Opening {
+        scope: plan.scope.clone(),
+        plan: plan.digest(),
+        resume: position,
+    };
+    let receipt =
+        in_session(prepared, plan, &log, opening).map_err(|error| not_recorded(&id, prepared, &error))?;
+    let not_closed = |error| {
+        not_recorded(
+            &id,
+            prepared,
+            &ApplyError::Record(SystemError {
+                what: "its end",
+                source: error,
+            }),
+        )
+    };
     log.close(&ended(&receipt)).map_err(not_closed)?;
     background.stop()?;
     Ok((id, receipt))
@@ -50,8 +64,9 @@ fn in_session(
     let mut session = SystemSession::open(log.id().clone(), recorder, opening)?;
     let mut line = Line::new();
     let surfaces = prepared.surfaces();
-    let receipt =
-        rescind_recovery::apply(plan, &mut session, &surfaces, &bodies, &mut |progress| line.tell(progress));
+    let receipt = rescind_recovery::apply(plan, &mut session, &surfaces, &bodies, &mut |progress| {
+        line.tell(progress)
+    });
     line.clear();
     let receipt = receipt?;
     session.close()?;
@@ -78,7 +93,10 @@ fn opened(prepared: &Prepared<'_>, id: &SessionId) -> SessionOpened {
 }
 
 fn ended(receipt: &Receipt) -> SessionEnded {
-    let missing = receipt.lost.iter().map(|lost| (lost.name.clone(), lost.why.clone()));
+    let missing = receipt
+        .lost
+        .iter()
+        .map(|lost| (lost.name.clone(), lost.why.clone()));
     SessionEnded {
         time: now().to_string(),
         exit: ExitForm::Code(if receipt.proved() { 0 } else { 5 }),
@@ -93,8 +111,13 @@ fn not_recorded(undo: &SessionId, prepared: &Prepared<'_>, error: &ApplyError) -
         return super::decide::undecided(*count);
     }
     Failure::new(Code::UndoNotRecorded, chain(error))
-        .means(format!("undo {undo} stopped half-way; what it did is recorded, and nothing was lost"))
-        .help(format!("make room or mend what is named above, then `rescind undo {}` goes on", prepared.session))
+        .means(format!(
+            "undo {undo} stopped half-way; what it did is recorded, and nothing was lost"
+        ))
+        .help(format!(
+            "make room or mend what is named above, then `rescind undo {}` goes on",
+            prepared.session
+        ))
 }
 
 /// Print what an undo came to.
@@ -122,7 +145,10 @@ pub fn print_receipt(out: &mut Out, undo: &SessionId, receipt: &Receipt) -> Done
                 Ok(_) => "it is not as it should be; somebody writes to it".to_owned(),
                 Err(why) => why.clone(),
             };
-            Remark { name: own.name.clone(), why }
+            Remark {
+                name: own.name.clone(),
+                why,
+            }
         })
         .collect();
     let groups = [

@@ -38,8 +38,11 @@ pub fn decide(prepared: &mut Prepared<'_>, plan: Plan, yes: bool) -> Done<Decisi
         return Err(Failure::new(Code::NeedsYes, "there is no terminal to ask on")
             .help("look at the plan above and give the command with --yes"));
     }
-    let question =
-        if plan.dependents.is_empty() { "apply this? [y/N]" } else { "later actions built on this; apply it? [y/N]" };
+    let question = if plan.dependents.is_empty() {
+        "apply this? [y/N]"
+    } else {
+        "later actions built on this; apply it? [y/N]"
+    };
     match ask(question)?.as_deref() {
         Some("y" | "yes") => Ok(Decision::Apply(Box::new(plan))),
         _ => Ok(Decision::Leave),
@@ -49,9 +52,15 @@ pub fn decide(prepared: &mut Prepared<'_>, plan: Plan, yes: bool) -> Done<Decisi
 /// What is said where conflicts are open and nobody can be asked.
 #[must_use]
 pub fn undecided(count: usize) -> Failure {
-    let what = if count == 1 { "conflict is" } else { "conflicts are" };
+    let what = if count == 1 {
+        "conflict is"
+    } else {
+        "conflicts are"
+    };
     Failure::new(Code::Conflicts, format!("{count} {what} to be decided first"))
-        .help("--on-conflict keep leaves what is there now, --on-conflict restore brings the state before back")
+        .help(
+            "--on-conflict keep leaves what is there now, --on-conflict restore brings the state before back",
+        )
         .help("--path and --only narrow what is undone")
 }
 
@@ -73,7 +82,11 @@ fn conflicts(prepared: &mut Prepared<'_>, plan: &Plan) -> Done<Option<Plan>> {
             break;
         }
     }
-    prepared.args.on_conflict = if kept.len() == plan.conflicts.len() { Decide::Keep } else { Decide::Restore };
+    prepared.args.on_conflict = if kept.len() == plan.conflicts.len() {
+        Decide::Keep
+    } else {
+        Decide::Restore
+    };
     if prepared.args.on_conflict == Decide::Restore {
         prepared.args.leave.extend(kept);
     }

@@ -17,23 +17,44 @@ const MOST: usize = 256;
 /// # Errors
 /// The ledger can't be read. A session that can't be read is left out: it only names dependents.
 pub fn of_others(store: &Store, view: &SessionView, scope: &Split) -> Done<Vec<Effect>> {
-    let names: HashMap<&str, &ResourceId> =
-        scope.inside().map(|effect| (effect.name.as_str(), &effect.resource)).collect();
+    let names: HashMap<&str, &ResourceId> = scope
+        .inside()
+        .map(|effect| (effect.name.as_str(), &effect.resource))
+        .collect();
     let sessions = store.sessions()?;
     let is_run = |id: &&_| opened(store, id).is_ok_and(|opened| opened.kind == SessionKind::Run);
-    let runs = sessions.iter().rev().take_while(|id| **id > view.id).filter(is_run).take(MOST);
+    let runs = sessions
+        .iter()
+        .rev()
+        .take_while(|id| **id > view.id)
+        .filter(is_run)
+        .take(MOST);
     let mut later = Vec::new();
     for id in runs {
-        let Ok(other) = SessionView::load(store, id) else { continue };
-        if !other.effects.iter().any(|effect| names.contains_key(effect.name.as_str())) {
+        let Ok(other) = SessionView::load(store, id) else {
+            continue;
+        };
+        if !other
+            .effects
+            .iter()
+            .any(|effect| names.contains_key(effect.name.as_str()))
+        {
             continue;
         }
-        let Ok(history) = History::load(store, id) else { continue };
+        let Ok(history) = History::load(store, id) else {
+            continue;
+        };
         let undone = history.earlier(id).taken();
-        let standing = other.effects.iter().filter(|effect| !undone.contains(&effect.id()));
+        let standing = other
+            .effects
+            .iter()
+            .filter(|effect| !undone.contains(&effect.id()));
         later.extend(standing.filter_map(|effect| {
             let resource = (*names.get(effect.name.as_str())?).clone();
-            Some(Effect { resource, ..effect.clone() })
+            Some(Effect {
+                resource,
+                ..effect.clone()
+            })
         }));
     }
     Ok(later)

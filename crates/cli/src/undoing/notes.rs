@@ -21,7 +21,10 @@ impl JournalNotes {
 
 impl Notes for JournalNotes {
     fn note(&mut self, note: &Note) -> io::Result<()> {
-        let log = self.0.get().ok_or_else(|| io::Error::other("nothing is noted while only a plan is made"))?;
+        let log = self
+            .0
+            .get()
+            .ok_or_else(|| io::Error::other("nothing is noted while only a plan is made"))?;
         log.write(&[Record::Note(form(note))])
     }
 }
@@ -30,17 +33,28 @@ impl Notes for JournalNotes {
 pub fn form(note: &Note) -> NoteForm {
     match note {
         Note::Object(record) => NoteForm::Object(objects::form(record)),
-        Note::Exchanged { session, one, other } => {
-            NoteForm::Exchanged { session: session.to_string(), one: one.0, other: other.0 }
-        }
+        Note::Exchanged { session, one, other } => NoteForm::Exchanged {
+            session: session.to_string(),
+            one: one.0,
+            other: other.0,
+        },
         Note::Parked { cell, object } => NoteForm::Parked {
             k: text_from_bytes(&cell.resource().key),
             o: object.map(|object| object.0),
         },
-        Note::Writing { session, object, state } => {
-            NoteForm::Writing { session: session.to_string(), o: object.0, b: StateForm::from(state) }
-        }
-        Note::Written { session, object } => NoteForm::Written { session: session.to_string(), o: object.0 },
+        Note::Writing {
+            session,
+            object,
+            state,
+        } => NoteForm::Writing {
+            session: session.to_string(),
+            o: object.0,
+            b: StateForm::from(state),
+        },
+        Note::Written { session, object } => NoteForm::Written {
+            session: session.to_string(),
+            o: object.0,
+        },
     }
 }
 
@@ -54,17 +68,24 @@ pub fn note(form: &NoteForm) -> Option<Note> {
             other: ObjectId(*other),
         },
         NoteForm::Parked { k, o } => {
-            let resource = ResourceId { surface: Surface::Files, key: bytes_from_text(k) };
-            Note::Parked { cell: Cell::parse(&resource)?, object: o.map(ObjectId) }
+            let resource = ResourceId {
+                surface: Surface::Files,
+                key: bytes_from_text(k),
+            };
+            Note::Parked {
+                cell: Cell::parse(&resource)?,
+                object: o.map(ObjectId),
+            }
         }
         NoteForm::Writing { session, o, b } => Note::Writing {
             session: session.parse().ok()?,
             object: ObjectId(*o),
             state: b.clone().into(),
         },
-        NoteForm::Written { session, o } => {
-            Note::Written { session: session.parse().ok()?, object: ObjectId(*o) }
-        }
+        NoteForm::Written { session, o } => Note::Written {
+            session: session.parse().ok()?,
+            object: ObjectId(*o),
+        },
     })
 }
 
@@ -81,7 +102,11 @@ mod tests {
         let record = ObjectRecord {
             session: session.clone(),
             object: ObjectId(9),
-            identity: Identity { dev: u64::MAX, ino: 3, btime: -1 },
+            identity: Identity {
+                dev: u64::MAX,
+                ino: 3,
+                btime: -1,
+            },
             kind: Kind::Dir,
             path: b"/a\xff%b".to_vec(),
             gone: true,
@@ -90,15 +115,34 @@ mod tests {
         let state = State::Present(Fields::new().with("mode", Value::Int(0o644)));
         let notes = [
             Note::Object(record),
-            Note::Exchanged { session: session.clone(), one: ObjectId(1), other: ObjectId(2) },
-            Note::Parked { cell: cell.clone(), object: None },
-            Note::Parked { cell, object: Some(ObjectId(4)) },
-            Note::Writing { session: session.clone(), object: ObjectId(5), state },
-            Note::Written { session, object: ObjectId(5) },
+            Note::Exchanged {
+                session: session.clone(),
+                one: ObjectId(1),
+                other: ObjectId(2),
+            },
+            Note::Parked {
+                cell: cell.clone(),
+                object: None,
+            },
+            Note::Parked {
+                cell,
+                object: Some(ObjectId(4)),
+            },
+            Note::Writing {
+                session: session.clone(),
+                object: ObjectId(5),
+                state,
+            },
+            Note::Written {
+                session,
+                object: ObjectId(5),
+            },
         ];
         for own in notes {
             let text = serde_json::to_string(&Record::Note(form(&own))).unwrap();
-            let Record::Note(back) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+            let Record::Note(back) = serde_json::from_str(&text).unwrap() else {
+                panic!("{text}")
+            };
             assert_eq!(note(&back), Some(own), "{text}");
         }
     }

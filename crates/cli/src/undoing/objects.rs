@@ -10,7 +10,11 @@ pub fn record(form: &ObjectForm) -> Option<ObjectRecord> {
     Some(ObjectRecord {
         session: form.session.parse().ok()?,
         object: ObjectId(form.o),
-        identity: Identity { dev: form.dev, ino: form.ino, btime: form.btime },
+        identity: Identity {
+            dev: form.dev,
+            ino: form.ino,
+            btime: form.btime,
+        },
         kind: Kind::of_name(&form.kind)?,
         path: bytes_from_text(&form.path),
         gone: form.gone,

@@ -62,11 +62,24 @@ impl<'s> Prepared<'s> {
         }
         let mut scoped = args.split(store, view, effects(view))?;
         let others = later::of_others(store, view, &scoped.split)?;
-        scoped.split.inside.resize(scoped.split.inside.len() + others.len(), false);
+        scoped
+            .split
+            .inside
+            .resize(scoped.split.inside.len() + others.len(), false);
         scoped.split.effects.extend(others);
         let notes = JournalNotes::default();
         let driver = driver(&history, &notes);
-        Ok(Self { store, session, args, resume, notes, scoped, earlier, driver, history })
+        Ok(Self {
+            store,
+            session,
+            args,
+            resume,
+            notes,
+            scoped,
+            earlier,
+            driver,
+            history,
+        })
     }
 
     /// The plan.
@@ -79,8 +92,10 @@ impl<'s> Prepared<'s> {
             on_conflict,
         };
         let mut plan = plan(&request, &self.surfaces(), &StoredBodies::new(self.store, None));
-        plan.steps.retain(|planned| !self.args.leave.contains(&planned.step.name));
-        plan.conflicts.retain(|conflict| !self.args.leave.contains(&conflict.name));
+        plan.steps
+            .retain(|planned| !self.args.leave.contains(&planned.step.name));
+        plan.conflicts
+            .retain(|conflict| !self.args.leave.contains(&conflict.name));
         plan
     }
 
@@ -95,7 +110,10 @@ impl<'s> Prepared<'s> {
     /// The surfaces this build can restore.
     #[must_use]
     pub fn surfaces(&self) -> Surfaces<'_> {
-        Surfaces { drivers: vec![&self.driver], callers: Vec::new() }
+        Surfaces {
+            drivers: vec![&self.driver],
+            callers: Vec::new(),
+        }
     }
 }
 
@@ -103,12 +121,21 @@ impl<'s> Prepared<'s> {
 fn driver(history: &History, notes: &JournalNotes) -> FilesDriver {
     let broken = |view: &SessionView| view.life() == Life::Broken;
     let earlier = history.sessions.iter().flat_map(|view| {
-        let kept = view.notes.iter().filter(move |note| broken(view) || !note.is_passing());
+        let kept = view
+            .notes
+            .iter()
+            .filter(move |note| broken(view) || !note.is_passing());
         kept.filter_map(notes::note)
     });
-    let driver =
-        FilesDriver::new(history.root().map(objects::table), earlier, Box::new(notes.clone()));
-    let interrupted = history.sessions.iter().any(|view| view.opened.kind == SessionKind::Undo && broken(view));
+    let driver = FilesDriver::new(
+        history.root().map(objects::table),
+        earlier,
+        Box::new(notes.clone()),
+    );
+    let interrupted = history
+        .sessions
+        .iter()
+        .any(|view| view.opened.kind == SessionKind::Undo && broken(view));
     if interrupted { driver.resumed() } else { driver }
 }
 

@@ -20,7 +20,11 @@ impl Line {
     /// Nothing is shown yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { begun: Instant::now(), shown: None, terminal: io::stderr().is_terminal() }
+        Self {
+            begun: Instant::now(),
+            shown: None,
+            terminal: io::stderr().is_terminal(),
+        }
     }
 
     /// Say how far it is, if it is time to.
@@ -32,7 +36,12 @@ impl Line {
         let name = clean(progress.name);
         let skip = name.chars().count().saturating_sub(WIDTH);
         let name: String = name.chars().skip(skip).collect();
-        let _unseen = write!(io::stderr(), "\r\x1b[2K{} of {}  {name}", progress.done, progress.of);
+        let _unseen = write!(
+            io::stderr(),
+            "\r\x1b[2K{} of {}  {name}",
+            progress.done,
+            progress.of
+        );
         self.shown = Some(Instant::now());
     }
 

@@ -91,7 +91,11 @@ impl ScopeArgs {
             let mut actions = BTreeSet::new();
             for asked in &self.only {
                 let number = self.number(store, view, asked)?;
-                actions.extend(view.below(number).into_iter().map(|number| view.id.action(number)));
+                actions.extend(
+                    view.below(number)
+                        .into_iter()
+                        .map(|number| view.id.action(number)),
+                );
             }
             scope = scope.and(Filter::Only(actions));
         }
@@ -100,16 +104,29 @@ impl ScopeArgs {
         }
         let mut text = scope.to_string();
         if self.path.is_empty() {
-            return Ok(Scoped { text, split: scope.split(effects) });
+            return Ok(Scoped {
+                text,
+                split: scope.split(effects),
+            });
         }
         // Filters narrow one another; several patterns are to widen: what any of them matches is in the scope.
-        let mut split = Split { inside: vec![false; effects.len()], effects };
+        let mut split = Split {
+            inside: vec![false; effects.len()],
+            effects,
+        };
         for glob in &self.path {
             let pattern = pattern(glob)?;
             text.push_str(&format!(", path {}", pattern.as_str()));
-            let one = scope.clone().and(Filter::Path(pattern)).split(std::mem::take(&mut split.effects));
+            let one = scope
+                .clone()
+                .and(Filter::Path(pattern))
+                .split(std::mem::take(&mut split.effects));
             split.effects = one.effects;
-            split.inside.iter_mut().zip(one.inside).for_each(|(all, one)| *all |= one);
+            split
+                .inside
+                .iter_mut()
+                .zip(one.inside)
+                .for_each(|(all, one)| *all |= one);
         }
         Ok(Scoped { text, split })
     }
@@ -142,8 +159,13 @@ fn absolute(glob: &str, here: &Path) -> String {
         return own;
     }
     let mut parts: Vec<String> = text_from_bytes(here.as_os_str().as_bytes())
+        .trim_end_matches('/')
         .split('/')
-        .map(|part| part.chars().flat_map(|character| escaped(character).chain([character])).collect())
+        .map(|part| {
+            part.chars()
+                .flat_map(|character| escaped(character).chain([character]))
+                .collect()
+        })
         .collect();
     for part in own.split('/') {
         match part {
@@ -158,7 +180,9 @@ fn absolute(glob: &str, here: &Path) -> String {
 
 /// What goes before a character of a folder's name, so that it stands for itself in a pattern.
 fn escaped(character: char) -> impl Iterator<Item = char> {
-    matches!(character, '*' | '?' | '[' | '\\').then_some('\\').into_iter()
+    matches!(character, '*' | '?' | '[' | '\\')
+        .then_some('\\')
+        .into_iter()
 }
 
 #[cfg(test)]
@@ -177,7 +201,7 @@ mod tests {
         assert_eq!(absolute("../../../../etc", here), "/etc");
         assert_eq!(absolute("/etc/*", here), "/etc/*");
         assert_eq!(absolute("**/x", here), "**/x");
-        assert_eq!(absolute("100%", Path::new("/")), "//100%25".replace("//", "/"));
+        assert_eq!(absolute("100%", Path::new("/")), "/100%25");
         assert!(pattern("[a").is_err());
     }
 
@@ -193,7 +217,9 @@ mod tests {
             leave: vec!["/a b".to_owned()],
         };
         let cli = crate::cli::Cli::try_parse_from(scope.argv(&session)).unwrap();
-        let crate::cli::Command::Undo(back) = cli.command else { panic!("no undo") };
+        let crate::cli::Command::Undo(back) = cli.command else {
+            panic!("no undo")
+        };
         assert_eq!(back.scope.argv(&session), scope.argv(&session));
         assert_eq!(back.scope.session, Some(session.to_string()));
     }

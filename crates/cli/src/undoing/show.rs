@@ -1,11 +1,11 @@
 //! A plan for a person, and as JSON.
 
-use crate::changes::{Change, Kind, attributes, net, value};
+use crate::changes::{Change, Kind, attributes, net, summary, value};
 use crate::error::Done;
 use crate::out::{Out, bold, dim, red, yellow};
 use crate::text::{bytes, clean, clean_lines, count, seconds};
 use rescind_model::{Effect, FieldConflict, Outcome, SessionId};
-use rescind_recovery::{Conflict, Plan, PlannedStep};
+use rescind_recovery::{Clash, Conflict, Plan, PlannedStep};
 use rescind_supervisor::journal::StateForm;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn changes(plan: &Plan) -> Vec<Change> {
 
 /// An estimate of how long applying takes, in seconds: 0.3 ms for each step and its proof, 300 MB/s for bodies.
 #[must_use]
-pub fn estimate(plan: &Plan) -> f64 {
+fn estimate(plan: &Plan) -> f64 {
     let steps = plan.steps.len() + plan.compensations.len() + plan.disturbed.len();
     steps as f64 * 0.000_3 + plan.totals.bytes as f64 / 300e6
 }
@@ -51,7 +51,11 @@ pub fn estimate(plan: &Plan) -> f64 {
 /// # Errors
 /// stdout can't be written.
 pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -> Done<()> {
-    out.line(format!("{} {}", bold(&format!("undo of {}", clean(&plan.scope))), dim(&clean(head))))?;
+    out.line(format!(
+        "{} {}",
+        bold(&format!("undo of {}", clean(&plan.scope))),
+        dim(&clean(head))
+    ))?;
     out.line(format!("target: {}", clean(&plan.target)))?;
     let changes = changes(plan);
     for (kind, verb, _) in GROUPS {
@@ -59,7 +63,11 @@ pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -
         if group.is_empty() {
             continue;
         }
-        out.line(format!("\n{} {}", bold(verb), count(group.len() as u64, "path", "paths")))?;
+        out.line(format!(
+            "\n{} {}",
+            bold(verb),
+            count(group.len() as u64, "path", "paths")
+        ))?;
         limited(out, &group, |change| match &change.from {
             Some(from) => format!("  {} -> {}", clean(from), clean(&change.name)),
             None if kind == Kind::Attributes => {
@@ -72,8 +80,13 @@ pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -
     print_conflicts(out, plan)?;
     print_rest(out, plan)?;
     if plan.is_empty() {
-        out.line("\nnothing to do: everything is as it should be")?;
-        return Ok(());
+        let rest = plan.conflicts.is_empty() && plan.lost.is_empty() && plan.held.is_empty();
+        let why = if rest {
+            ": everything is as it should be"
+        } else {
+            " about the rest"
+        };
+        return out.line(format!("\nnothing to do{why}"));
     }
     let steps = plan.steps.len() as u64;
     out.line(format!(
@@ -92,7 +105,10 @@ fn limited<T>(out: &mut Out, list: &[T], line: impl Fn(&T) -> String) -> Done<()
         out.line(line(item))?;
     }
     if list.len() > LINES {
-        out.line(dim(&format!("  and {} more (--json lists all)", list.len() - LINES)))?;
+        out.line(dim(&format!(
+            "  and {} more (--json lists all)",
+            list.len() - LINES
+        )))?;
     }
     Ok(())
 }
@@ -102,9 +118,11 @@ fn print_conflicts(out: &mut Out, plan: &Plan) -> Done<()> {
         return Ok(());
     }
     let number = plan.conflicts.len() as u64;
-    out.line(format!("\n{}", red(&count(number, "conflict: ", "conflicts: "))))?;
+    out.line(format!("\n{}", red(&count(number, "conflict", "conflicts"))))?;
     out.line("the session and somebody else changed the same")?;
-    plan.conflicts.iter().try_for_each(|conflict| print_conflict(out, conflict))
+    plan.conflicts
+        .iter()
+        .try_for_each(|conflict| print_conflict(out, conflict))
 }
 
 /// One conflict with both sides.
@@ -113,13 +131,33 @@ fn print_conflicts(out: &mut Out, plan: &Plan) -> Done<()> {
 /// stdout can't be written.
 pub fn print_conflict(out: &mut Out, conflict: &Conflict) -> Done<()> {
     out.line(format!("  {}", yellow(&clean(&conflict.name))))?;
-    for field in conflict.clashes.iter().flat_map(|clash| &clash.fields) {
-        out.text(&field_text(field))?;
+    for clash in &conflict.clashes {
+        if clash.fields.iter().all(|field| field.field.is_none()) {
+            out.text(&whole_text(clash))?;
+        }
+        for field in clash.fields.iter().filter(|field| field.field.is_some()) {
+            out.text(&field_text(field))?;
+        }
     }
     for action in &conflict.dependents {
         out.line(format!("    changed since by action {action}"))?;
     }
     Ok(())
+}
+
+/// A conflict over the whole of a path.
+fn whole_text(clash: &Clash) -> String {
+    let left = clash
+        .after
+        .as_ref()
+        .map_or_else(|| "not known".to_owned(), summary);
+    let side = |name: &str, text: &str| format!("    {}: {}\n", dim(name), clean(text));
+    [
+        side("before the session", &summary(&clash.before)),
+        side("as the session left it", &left),
+        side("now", &summary(&clash.now)),
+    ]
+    .concat()
 }
 
 fn field_text(field: &FieldConflict) -> String {
@@ -129,9 +167,6 @@ fn field_text(field: &FieldConflict) -> String {
         let show = |side: &str, of: Option<&rescind_model::Value>| {
             format!("    {name} {side}: {}\n", clean(&value(name, of)))
         };
-        if field.field.is_none() {
-            return "    whether it is there, or all of it, is in conflict\n".to_owned();
-        }
         text.push_str(&show("before the session", field.before.as_ref()));
         text.push_str(&show("as the session left it", field.after.as_ref()));
         text.push_str(&show("now", field.now.as_ref()));
@@ -159,15 +194,24 @@ fn field_text(field: &FieldConflict) -> String {
 fn print_rest(out: &mut Out, plan: &Plan) -> Done<()> {
     if !plan.lost.is_empty() {
         let number = plan.lost.len() as u64;
-        out.line(format!("\n{}", red(&format!("can't come back: {}", count(number, "path", "paths")))))?;
+        out.line(format!(
+            "\n{}",
+            red(&format!("can't come back: {}", count(number, "path", "paths")))
+        ))?;
         let remarks: Vec<_> = plan.lost.iter().map(rescind_recovery::Lost::remark).collect();
-        limited(out, &remarks, |lost| format!("  {}: {}", clean(&lost.name), clean(&lost.why)))?;
+        limited(out, &remarks, |lost| {
+            format!("  {}: {}", clean(&lost.name), clean(&lost.why))
+        })?;
     }
     if !plan.held.is_empty() {
         out.line(format!("\n{}", yellow("stays as it is")))?;
         limited(out, &plan.held, |held| {
             let by: Vec<String> = held.dependents.iter().map(ToString::to_string).collect();
-            let by = if by.is_empty() { String::new() } else { format!(" (action {})", by.join(", ")) };
+            let by = if by.is_empty() {
+                String::new()
+            } else {
+                format!(" (action {})", by.join(", "))
+            };
             format!("  {}: {}{by}", clean(&held.held.step.name), clean(&held.held.why))
         })?;
     }
@@ -179,7 +223,10 @@ fn print_rest(out: &mut Out, plan: &Plan) -> Done<()> {
         ))?;
     }
     if !plan.dependents.is_empty() {
-        out.line(format!("\n{}", yellow("later actions that changed the same and may have built on it")))?;
+        out.line(format!(
+            "\n{}",
+            yellow("later actions that changed the same and may have built on it")
+        ))?;
         let dependents: Vec<_> = plan.dependents.iter().collect();
         limited(out, &dependents, |action| format!("  {action}"))?;
     }
@@ -187,14 +234,16 @@ fn print_rest(out: &mut Out, plan: &Plan) -> Done<()> {
 }
 
 /// A plan as JSON.
-///
-/// # Errors
-/// Never, but for memory.
-pub fn plan_json(session: &SessionId, plan: &Plan) -> Done<Value> {
+#[must_use]
+pub fn plan_json(session: &SessionId, plan: &Plan) -> Value {
     let steps: Vec<Value> = changes(plan).iter().map(change_json).collect();
-    let conflicts: Vec<Value> = plan.conflicts.iter().map(conflict_json).collect::<Done<_>>()?;
+    let conflicts: Vec<Value> = plan.conflicts.iter().map(conflict_json).collect();
     let remark = |name: &str, why: &str| json!({"path": name, "why": why});
-    let lost: Vec<Value> = plan.lost.iter().map(|lost| remark(&lost.name, &lost.remark().why)).collect();
+    let lost: Vec<Value> = plan
+        .lost
+        .iter()
+        .map(|lost| remark(&lost.name, &lost.remark().why))
+        .collect();
     let held = plan.held.iter().map(|held| {
         json!({
             "path": held.held.step.name,
@@ -203,8 +252,11 @@ pub fn plan_json(session: &SessionId, plan: &Plan) -> Done<Value> {
             "dependents": held.dependents.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     });
-    let flapping = plan.flapping.iter().map(|own| json!({"path": own.name, "times": own.times}));
-    Ok(json!({
+    let flapping = plan
+        .flapping
+        .iter()
+        .map(|own| json!({"path": own.name, "times": own.times}));
+    json!({
         "session_id": session.to_string(),
         "scope": plan.scope,
         "target": plan.target,
@@ -224,11 +276,14 @@ pub fn plan_json(session: &SessionId, plan: &Plan) -> Done<Value> {
             "bytes": plan.totals.bytes,
         },
         "estimated_seconds": estimate(plan),
-    }))
+    })
 }
 
 fn change_json(change: &Change) -> Value {
-    let what = GROUPS.iter().find(|(kind, _, _)| *kind == change.kind).map(|(_, _, what)| *what);
+    let what = GROUPS
+        .iter()
+        .find(|(kind, _, _)| *kind == change.kind)
+        .map(|(_, _, what)| *what);
     json!({
         "what": what,
         "path": change.name,
@@ -239,27 +294,39 @@ fn change_json(change: &Change) -> Value {
     })
 }
 
-fn conflict_json(conflict: &Conflict) -> Done<Value> {
-    let fields = conflict.clashes.iter().flat_map(|clash| &clash.fields).map(|field| {
-        let name = field.field.as_deref().unwrap_or("whole");
-        let side = |of: Option<&rescind_model::Value>| of.map(|of| value(name, Some(of)));
-        let hunks = field.hunks.iter().map(|hunk| {
-            json!({
-                "before": hunk.before, "after": hunk.after, "now": hunk.now,
-                "before_line": hunk.before_line, "after_line": hunk.after_line, "now_line": hunk.now_line,
-            })
-        });
+fn conflict_json(conflict: &Conflict) -> Value {
+    let clashes = conflict.clashes.iter().map(|clash| {
         json!({
-            "field": field.field,
-            "before": side(field.before.as_ref()),
-            "after": side(field.after.as_ref()),
-            "now": side(field.now.as_ref()),
-            "hunks": hunks.collect::<Vec<_>>(),
+            "before": StateForm::from(&clash.before),
+            "after": clash.after.as_ref().map(StateForm::from),
+            "now": StateForm::from(&clash.now),
         })
     });
-    Ok(json!({
+    let fields = conflict
+        .clashes
+        .iter()
+        .flat_map(|clash| &clash.fields)
+        .map(|field| {
+            let name = field.field.as_deref().unwrap_or_default();
+            let side = |of: Option<&rescind_model::Value>| of.map(|of| value(name, Some(of)));
+            let hunks = field.hunks.iter().map(|hunk| {
+                json!({
+                    "before": hunk.before, "after": hunk.after, "now": hunk.now,
+                    "before_line": hunk.before_line, "after_line": hunk.after_line, "now_line": hunk.now_line,
+                })
+            });
+            json!({
+                "field": field.field,
+                "before": side(field.before.as_ref()),
+                "after": side(field.after.as_ref()),
+                "now": side(field.now.as_ref()),
+                "hunks": hunks.collect::<Vec<_>>(),
+            })
+        });
+    json!({
         "path": conflict.name,
+        "states": clashes.collect::<Vec<_>>(),
         "fields": fields.collect::<Vec<_>>(),
         "dependents": conflict.dependents.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    }))
+    })
 }

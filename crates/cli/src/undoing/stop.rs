@@ -24,7 +24,10 @@ pub fn stop(store: &Store, id: &SessionId) -> Done<()> {
     let view = SessionView::load(store, id)?;
     let mark = &view.opened.supervisor;
     if !lives(mark) {
-        return Err(Failure::new(Code::NotRunning, format!("session {id} is not running")));
+        return Err(Failure::new(
+            Code::NotRunning,
+            format!("session {id} is not running"),
+        ));
     }
     if let Some(pid) = pid_of(mark).and_then(|pid| i32::try_from(pid).ok()) {
         end(pid, mark)?;
@@ -43,7 +46,9 @@ pub fn stop(store: &Store, id: &SessionId) -> Done<()> {
 
 /// SIGTERM, and SIGKILL where that is not enough, both through a descriptor of the very process.
 fn end(pid: i32, mark: &str) -> Done<()> {
-    let Ok(process) = pidfd_open(pid) else { return Ok(()) };
+    let Ok(process) = pidfd_open(pid) else {
+        return Ok(());
+    };
     if !lives(mark) {
         return Ok(());
     }
@@ -59,11 +64,17 @@ fn end(pid: i32, mark: &str) -> Done<()> {
             return Ok(());
         }
     }
-    Err(Failure::new(Code::NotStopped, format!("the supervisor, process {pid}, does not end")))
+    Err(Failure::new(
+        Code::NotStopped,
+        format!("the supervisor, process {pid}, does not end"),
+    ))
 }
 
 fn ended(process: BorrowedFd<'_>, within: Duration) -> bool {
-    let timeout = Timespec { tv_sec: within.as_secs().cast_signed(), tv_nsec: within.subsec_nanos().into() };
+    let timeout = Timespec {
+        tv_sec: within.as_secs().cast_signed(),
+        tv_nsec: within.subsec_nanos().into(),
+    };
     let mut polled = [PollFd::new(&process, PollFlags::IN)];
     matches!(poll(&mut polled, Some(&timeout)), Ok(count) if count > 0)
 }
@@ -86,13 +97,19 @@ fn wait_for_tree(id: &SessionId) -> Vec<u32> {
 }
 
 fn members(id: &SessionId) -> Vec<u32> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    numbers.filter(|pid| *pid != std::process::id() && members_of(*pid, id)).collect()
+    numbers
+        .filter(|pid| *pid != std::process::id() && members_of(*pid, id))
+        .collect()
 }
 
 fn members_of(pid: u32, id: &SessionId) -> bool {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let own = format!("RESCIND_SESSION={id}");
-    environment.split(|byte| *byte == 0).any(|variable| variable == own.as_bytes())
+    environment
+        .split(|byte| *byte == 0)
+        .any(|variable| variable == own.as_bytes())
 }
