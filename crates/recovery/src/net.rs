@@ -28,8 +28,9 @@ pub struct Segment {
 /// Collapse the effects on one resource, in order, given the state `now`.
 ///
 /// An effect in doubt is resolved by the state found next: the state before of the next effect, or `now`. Where that is
-/// `still` its own state before, it did not happen. Effects whose state before was not captured are left out; what they did
-/// counts as somebody else's write. Effects that changed nothing say nothing.
+/// its own state before, it did not happen; nor where it is `still` that but for what follows from other things, unless
+/// just that was announced, or the intent did not say what. Effects whose state before was not captured are left out;
+/// what they did counts as somebody else's write. Effects that changed nothing say nothing.
 pub(crate) fn net(effects: &[&Effect], now: &State, still: impl Fn(&State, &State) -> bool) -> Vec<Segment> {
     let says = |effect: &&&Effect| effect.outcome == Outcome::InDoubt || !effect.before.same(&effect.after);
     let effects: Vec<&Effect> = effects.iter().filter(says).copied().collect();
@@ -39,8 +40,12 @@ pub(crate) fn net(effects: &[&Effect], now: &State, still: impl Fn(&State, &Stat
         let after = match effect.outcome {
             Outcome::NotCaptured => continue,
             Outcome::Observed => Some(&effect.after),
+            Outcome::InDoubt if found.same(&effect.before) => continue,
+            Outcome::InDoubt if found.same(&effect.after) => Some(&effect.after),
+            Outcome::InDoubt if effect.after.same(&effect.before) => {
+                still(found, &effect.before).then_some(found)
+            }
             Outcome::InDoubt if still(found, &effect.before) => continue,
-            Outcome::InDoubt if effect.after.same(&effect.before) => None,
             Outcome::InDoubt => Some(&effect.after),
         };
         match segments.last_mut() {

@@ -222,19 +222,17 @@ impl Law {
             .contains(&(key.to_owned(), field.to_owned(), value.to_owned()))
     }
 
-    /// A text that others changed too: only lines that the scope added may go.
+    /// A text that others changed too: only lines that the scope added may go, and the text itself with them.
     fn allows_lines(&self, change: &Change, old: &[u8]) -> Result<(), String> {
-        let Some(Item::Body { bytes: new, .. }) = &change.new else {
-            return Err(format!(
-                "the undo removed a text that others had changed: {change:?}"
-            ));
-        };
         if change.field != "text" {
             return Err(format!(
                 "the undo overwrote a body that its scope did not write: {change:?}"
             ));
         }
-        let new = split(new);
+        let new = match &change.new {
+            Some(Item::Body { bytes, .. }) => split(bytes),
+            _ => Vec::new(),
+        };
         for line in split(old).into_iter().filter(|line| !new.contains(line)) {
             if !self.lines.contains(&(change.key.clone(), line.clone())) {
                 return Err(format!(

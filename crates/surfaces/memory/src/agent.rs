@@ -72,6 +72,10 @@ impl<'a> Agent<'a> {
             let (before, after, outcome) = match mishap {
                 Mishap::None => (before, after, Outcome::Observed),
                 Mishap::NotCaptured => (State::Absent, after, Outcome::NotCaptured),
+                // What follows for the table is not announced.
+                Mishap::DiedBefore | Mishap::DiedAfter if key != edit.key() => {
+                    (before.clone(), before, Outcome::InDoubt)
+                }
                 Mishap::DiedBefore | Mishap::DiedAfter => (
                     before,
                     intended.get(at).cloned().unwrap_or_default(),

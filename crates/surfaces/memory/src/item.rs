@@ -4,13 +4,14 @@ use crate::Writer;
 use rescind_model::{Content, Digest, Fields, Locator, ObjectId, Stamp, State, Value};
 use rescind_supervisor::KIND;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// The fields a thing can have. `touched` is the world's clock when something was last put into or taken out of a table.
 pub(crate) const FIELDS: [&str; 7] = [KIND, "n", "m", "label", "text", "blob", "touched"];
 
 /// A stored value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Item {
     /// A whole number.
     Int(i64),
@@ -52,6 +53,18 @@ impl Item {
         match (self, other) {
             (Self::Body { bytes: a, .. }, Self::Body { bytes: b, .. }) => a == b,
             _ => self == other,
+        }
+    }
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Body { id, puts, bytes } => {
+                write!(f, "body {id}.{puts} {:?}", String::from_utf8_lossy(bytes))
+            }
         }
     }
 }
