@@ -51,17 +51,17 @@ fn eight_sessions_readers_and_an_undo_on_one_store_while_one_is_stopped() {
             })
             .collect();
         let readers: Vec<_> = [
-            &["sessions", "--json"][..],
-            &["log", "--json", &earlier],
-            &["verify"],
-            &["status"],
+            vec!["sessions", "--json"],
+            vec!["log", "--json", &earlier],
+            vec!["verify"],
+            vec!["status"],
         ]
         .into_iter()
         .map(|arguments| {
             let scenario = &scenario;
             scope.spawn(move || {
                 (0..4)
-                    .map(|_| scenario.tell(arguments).success().err())
+                    .map(|_| scenario.tell(&arguments).success().err())
                     .collect::<String>()
             })
         })

@@ -20,7 +20,7 @@ fn tc_24_a_daemon_that_acts_for_the_agent_is_reported() {
     let music = scenario.path("music");
     let thread = std::thread::spawn(move || {
         let (mut peer, _) = daemon.accept().expect("a peer");
-        peer.read(&mut [0; 16]).expect("a word");
+        peer.read_exact(&mut [0; 4]).expect("a word");
         fs::rename(music.join("song"), music.join("moved")).expect("the daemon moves it");
         peer.write_all(b"ok").expect("an answer");
     });

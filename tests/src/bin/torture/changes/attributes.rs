@@ -13,7 +13,7 @@ pub fn mode(dir: &Path) -> io::Result<()> {
 }
 
 pub fn mode_zero(dir: &Path) -> io::Result<()> {
-    fs::set_permissions(dir.join("other"), Permissions::from_mode(0))
+    fs::set_permissions(dir.join("other"), Permissions::from_mode(0o0))
 }
 
 pub fn folder_mode(dir: &Path) -> io::Result<()> {

@@ -1,0 +1,104 @@
+//! What the tests need on this machine, and how it gets there.
+
+use crate::Failure;
+use crate::part::{self, command, have};
+use std::path::{Path, PathBuf};
+
+/// A program and the Debian package that has it.
+const PROGRAMS: [(&str, &str); 16] = [
+    ("bwrap", "bubblewrap"),
+    ("rsync", "rsync"),
+    ("sqlite3", "sqlite3"),
+    ("vim", "vim"),
+    ("unzip", "unzip"),
+    ("zip", "zip"),
+    ("tmux", "tmux"),
+    ("strace", "strace"),
+    ("setfattr", "attr"),
+    ("setfacl", "acl"),
+    ("git", "git"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3"),
+    ("setpriv", "util-linux"),
+    ("script", "bsdutils"),
+];
+
+/// The release of the real coding agent that is driven. Fixed, so that a red test is about us.
+const AGENT: &str = "@anthropic-ai/claude-code@2.1.328";
+
+/// Install what is missing, where we may; else say it.
+///
+/// # Errors
+/// The package manager fails.
+pub fn prepare() -> Result<(), Failure> {
+    let mut missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !have(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if have("python3") && !venv_works() {
+        missing.push("python3-venv");
+    }
+    if missing.is_empty() {
+        println!("== machine: everything is there");
+        return Ok(());
+    }
+    let may = rustix::process::geteuid().is_root() && have("apt-get");
+    if !may {
+        println!("== machine: MISSING {}", missing.join(", "));
+        println!(
+            "== machine: the tests that need these will fail; as root on Debian they would be installed"
+        );
+        return Ok(());
+    }
+    part::run(
+        "apt-get update",
+        command("apt-get", &["update", "-qq"]).env("DEBIAN_FRONTEND", "noninteractive"),
+    )?;
+    let mut install = command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
+    part::run(
+        "apt-get install",
+        install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+fn venv_works() -> bool {
+    command("python3", &["-c", "import venv, ensurepip"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// The real coding agent, installed from npm below the target directory; `None`, said loudly, where it can't be had.
+pub fn coding_agent() -> Option<PathBuf> {
+    let prefix = part::target().join("agents");
+    let claude = prefix.join("node_modules/.bin/claude");
+    if claude.exists() {
+        return Some(readable_by_all(claude));
+    }
+    let mut install = command(
+        "npm",
+        &["install", "--no-audit", "--no-fund", "--silent", "--prefix"],
+    );
+    match part::run(
+        "npm install of a real coding agent",
+        install.arg(&prefix).arg(AGENT),
+    ) {
+        Ok(()) if claude.exists() => Some(readable_by_all(claude)),
+        Ok(()) | Err(_) => {
+            println!(
+                "!!!! LEFT OUT: {AGENT} could not be installed from npm; its scenario proves nothing in this run"
+            );
+            None
+        }
+    }
+}
+
+/// Some umasks leave what npm installs to its owner alone; the scenario runs as somebody else.
+fn readable_by_all(program: PathBuf) -> PathBuf {
+    let open = |path: &Path| command("chmod", &["-R", "a+rX"]).arg(path).status();
+    if let Some(Err(error)) = program.ancestors().nth(3).map(open) {
+        println!("== machine: chmod: {error}");
+    }
+    program
+}

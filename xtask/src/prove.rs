@@ -1,0 +1,261 @@
+//! `cargo xtask prove spine`: every promise at its full count, a line of numbers for each.
+
+use crate::part::{self, cargo};
+use crate::{Failure, bench, machine, test, values};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// A promise: its name, and how it is shown.
+struct Item {
+    name: &'static str,
+    /// Which tests, as a filter of nextest.
+    tests: &'static str,
+    /// How much of everything.
+    counts: &'static [(&'static str, &'static str)],
+}
+
+const SCENARIOS: &str = "package(rescind-scenarios)";
+
+/// The promises that tests show, in the order of the list. `1`, `10` and `11` are commands of their own.
+const ITEMS: [Item; 9] = [
+    Item {
+        name: "2-torture",
+        tests: "test(/^torture::/)",
+        counts: &[],
+    },
+    Item {
+        name: "3-programs",
+        tests: "test(/^(programs|git|agent)::/)",
+        counts: &[],
+    },
+    Item {
+        name: "4-incidents",
+        tests: "test(/^(incidents|escapes)::/) | test(/::tc_/)",
+        counts: &[],
+    },
+    Item {
+        name: "5-drift",
+        tests: "test(/^drift::/)",
+        counts: &[],
+    },
+    Item {
+        name: "6-crashes",
+        tests: "test(/^(concurrency|crash)::/)",
+        counts: &[("RESCIND_KILLS", "250"), ("RESCIND_ROUNDS", "30")],
+    },
+    Item {
+        name: "7-tampering",
+        tests: "test(/^tamper::/)",
+        counts: &[("RESCIND_MUTATIONS", "5000")],
+    },
+    Item {
+        name: "8-properties",
+        tests: "package(rescind-recovery) | package(rescind-memory)",
+        counts: &[("RESCIND_HISTORIES", "100000"), ("PROPTEST_CASES", "100000")],
+    },
+    Item {
+        name: "9-redaction",
+        tests: "test(/^redaction::/) | package(rescind-redact)",
+        counts: &[],
+    },
+    Item {
+        name: "output",
+        tests: "test(/^fidelity::/)",
+        counts: &[("RESCIND_OUTPUT_MIB", "1024")],
+    },
+];
+
+/// Run all parts, or those that were asked for.
+///
+/// # Errors
+/// A promise was not kept; the rest is still tried.
+pub fn run(options: &[&str]) -> Result<(), Failure> {
+    let seed = values(options, "--seed").first().copied().unwrap_or("20261121");
+    let parts = values(options, "--part");
+    let wanted = |name: &str| {
+        parts.is_empty()
+            || parts
+                .iter()
+                .any(|part| name == *part || name.starts_with(&format!("{part}-")))
+    };
+    let agent = machine::prepare().map(|()| machine::coding_agent())?;
+    part::run(
+        "release build",
+        &mut cargo(&["build", "--release", "--package", "rescind", "--quiet"]),
+    )?;
+    let mut broken: Vec<String> = Vec::new();
+    let mut note = |name: &str, done: Result<(), Failure>| {
+        if let Err(failure) = done {
+            println!("NOT PROVED {name}: {failure}");
+            broken.push(name.to_owned());
+        }
+    };
+    if wanted("1-fresh") {
+        note("1-fresh", fresh_clone());
+    }
+    for item in ITEMS.iter().filter(|item| wanted(item.name)) {
+        note(item.name, show(item, seed, agent.as_deref()));
+    }
+    if wanted("10-bench") {
+        note("10-bench", bench::run(&[]));
+    }
+    if wanted("11-test") {
+        note("11-test", twice());
+    }
+    match broken.as_slice() {
+        [] => Ok(()),
+        broken => Err(format!("not proved: {}", broken.join(", ")).into()),
+    }
+}
+
+fn show(item: &Item, seed: &str, agent: Option<&Path>) -> Result<(), Failure> {
+    let start = Instant::now();
+    let filter = match item.tests.contains("package(") {
+        true => item.tests.replace(
+            "test(/^redaction::/)",
+            &format!("({SCENARIOS} & test(/^redaction::/))"),
+        ),
+        false => format!("{SCENARIOS} & ({})", item.tests),
+    };
+    let mut tests = cargo(&[
+        "nextest",
+        "run",
+        "--workspace",
+        "--config-file",
+        "tests/nextest.toml",
+        "--profile",
+        "prove",
+    ]);
+    tests.args(["--run-ignored", "all", "--color", "never", "-E", &filter]);
+    tests
+        .env("RESCIND_PROVE", "1")
+        .env("RESCIND_SEED", seed)
+        .envs(item.counts.iter().copied());
+    tests.env("RESCIND_BIN", part::target().join("release/rescind"));
+    if let Some(agent) = agent {
+        tests.env("RESCIND_CLAUDE", agent);
+    }
+    let folder = part::target().join("prove");
+    fs::create_dir_all(&folder)?;
+    let log = folder.join(format!("{}.log", item.name));
+    let file = fs::File::create(&log)?;
+    let status = tests
+        .stdout(Stdio::from(file.try_clone()?))
+        .stderr(Stdio::from(file))
+        .status()?;
+    let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let mut out = std::io::stdout().lock();
+    for line in text
+        .lines()
+        .filter_map(|line| line.split_once("proved: "))
+        .map(|(_, rest)| rest)
+    {
+        writeln!(out, "{line}")?;
+    }
+    for line in text.lines().filter(|line| line.contains("LEFT OUT")) {
+        writeln!(out, "!!!! {}", line.trim())?;
+    }
+    let summary = text
+        .lines()
+        .rev()
+        .find(|line| line.contains("Summary"))
+        .unwrap_or("no summary")
+        .trim();
+    writeln!(
+        out,
+        "{}: {summary} ({:.0} s, {})",
+        item.name,
+        start.elapsed().as_secs_f64(),
+        log.display()
+    )?;
+    if status.success() {
+        return Ok(());
+    }
+    for line in text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("FAIL") || line.contains("panicked"))
+        .take(30)
+    {
+        writeln!(out, "  {line}")?;
+    }
+    Err(format!("see {}", log.display()).into())
+}
+
+/// Both commands of the README in a fresh clone, as a user who never was here, with nothing of ours in any cache.
+fn fresh_clone() -> Result<(), Failure> {
+    const NEWCOMER: u32 = 23_456;
+    if !rustix::process::geteuid().is_root() {
+        return Err("only root can become a new user".into());
+    }
+    let place = tempfile::Builder::new().prefix("rescind-fresh-").tempdir()?;
+    let home = place.path().join("home");
+    fs::create_dir(&home)?;
+    for path in [place.path(), &home] {
+        chown(path, Some(NEWCOMER), Some(NEWCOMER))?;
+    }
+    let rustup = std::env::var("RUSTUP_HOME")
+        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.rustup")))?;
+    let id = NEWCOMER.to_string();
+    let newcomer = |arguments: &[&str], dir: &Path| {
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                &format!("--reuid={id}"),
+                &format!("--regid={id}"),
+                "--clear-groups",
+                "--",
+            ])
+            .args(arguments);
+        command
+            .current_dir(dir)
+            .env_clear()
+            .env("HOME", &home)
+            .env("RUSTUP_HOME", &rustup)
+            .stdin(Stdio::null());
+        command
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LANG", "C.UTF-8");
+        command
+    };
+    let source = part::repository().canonicalize()?.display().to_string();
+    let safe = format!("safe.directory={source}");
+    let safe_git = format!("safe.directory={source}/.git");
+    let clone = [
+        "git",
+        "-c",
+        &safe,
+        "-c",
+        &safe_git,
+        "clone",
+        "--quiet",
+        "--no-hardlinks",
+        &source,
+        "rescind",
+    ];
+    part::run("1 clone", &mut newcomer(&clone, place.path()))?;
+    let clone = place.path().join("rescind");
+    part::run(
+        "1 README command one: cargo run --release -- tour",
+        &mut newcomer(&["cargo", "run", "--release", "--quiet", "--", "tour"], &clone),
+    )?;
+    part::run(
+        "1 README command two: cargo xtask test",
+        &mut newcomer(&["cargo", "xtask", "test"], &clone),
+    )
+}
+
+fn twice() -> Result<(), Failure> {
+    for turn in ["first", "second"] {
+        let start = Instant::now();
+        test::run()?;
+        println!(
+            "11 cargo xtask test, {turn} time: {:.0} s",
+            start.elapsed().as_secs_f64()
+        );
+    }
+    Ok(())
+}
