@@ -4,6 +4,7 @@ mod attributes;
 mod canonical;
 mod capture;
 mod change;
+mod crash;
 mod finish;
 mod folders;
 mod half;
@@ -64,6 +65,8 @@ pub(crate) struct Undoing {
     inside: Vec<Numbered>,
     /// Folders of the session that have become folders from before it.
     taken_over: HashMap<Numbered, ObjectId>,
+    /// Cells in which the effects have objects.
+    seen_at: HashMap<Numbered, Vec<Cell>>,
     resumed: bool,
     euid: u32,
     egid: u32,
@@ -88,6 +91,7 @@ impl FilesDriver {
             opened: HashSet::new(),
             inside: Vec::new(),
             taken_over: HashMap::new(),
+            seen_at: HashMap::new(),
             resumed: false,
             euid: rustix::process::geteuid().as_raw(),
             egid: rustix::process::getegid().as_raw(),
@@ -120,7 +124,10 @@ impl FilesDriver {
 
 fn cell_of(resource: &ResourceId, name: &str) -> Result<Cell, DriverError> {
     Cell::parse(resource).ok_or_else(|| {
-        let source = io::Error::new(io::ErrorKind::InvalidInput, "its key is none of the files surface");
+        let source = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "its key is none of the files surface",
+        );
         Stop::Io(source).into_error(name)
     })
 }
@@ -131,13 +138,17 @@ impl Driver for FilesDriver {
     }
 
     fn canonical(&self, effects: Vec<Effect>) -> Vec<Effect> {
-        self.lock().learn_removed(&effects);
+        let mut undoing = self.lock();
+        undoing.learn_places(&effects);
+        undoing.learn_removed(&effects);
         canonical::canonical(effects)
     }
 
     fn read(&self, resource: &ResourceId, name: &str, hint: Option<&State>) -> Result<State, DriverError> {
         let cell = cell_of(resource, name)?;
-        self.lock().read(&cell, hint).map_err(|stop| stop.into_error(name))
+        self.lock()
+            .read(&cell, hint)
+            .map_err(|stop| stop.into_error(name))
     }
 
     fn capture(
@@ -231,9 +242,10 @@ impl Undoing {
     /// in passing as what was found there, which is `hint`.
     pub(crate) fn read(&mut self, cell: &Cell, hint: Option<&State>) -> Result<State, Stop> {
         let found = self.read_real(cell, hint)?;
-        let in_passing = self.parked.get(cell).is_some_and(|parked| {
-            *parked == object(&found) && found.exists() == parked.is_some()
-        });
+        let in_passing = self
+            .parked
+            .get(cell)
+            .is_some_and(|parked| *parked == object(&found) && found.exists() == parked.is_some());
         Ok(match hint {
             Some(hint) if in_passing => hint.clone(),
             _ => found,

@@ -68,7 +68,11 @@ impl Fixture for Files {
     fn place(&self, path: &str) -> (ResourceId, String) {
         let path = self.root.join(path);
         let folder = self.folders.lock().unwrap()[path.parent().unwrap()];
-        let cell = Cell::new(&SessionId::new(1, 1), folder, path.file_name().unwrap().as_bytes());
+        let cell = Cell::new(
+            &SessionId::new(1, 1),
+            folder,
+            path.file_name().unwrap().as_bytes(),
+        );
         (cell.resource(), path.display().to_string())
     }
 

@@ -3,80 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod driver;
+#[path = "driver/torture.rs"]
+mod torture;
 
 use driver::Bench;
-use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, RenameFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
-};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
-
-fn set_mtime(path: &Path, seconds: i64) {
-    let times = Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: seconds,
-            tv_nsec: 123_456_789,
-        },
-    };
-    rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
-}
-
-fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn exchange(one: &Path, other: &Path) {
-    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
-}
-
-fn mknod(path: &Path, kind: FileType, dev: u64) {
-    rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o640), dev).unwrap();
-}
-
-fn xattr(path: &Path, name: &str, value: &[u8]) {
-    rustix::fs::lsetxattr(path, name, value, XattrFlags::empty()).unwrap();
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// A tree with some of everything, all times in the past.
-fn tree() -> Bench {
-    let bench = Bench::new();
-    bench.write("a", "one\ntwo\nthree\n");
-    bench.write("b", "bee\n");
-    bench.write("c", "sea\n");
-    bench.write("empty", "");
-    bench.write("d/x", "ex\n");
-    bench.write("d/y", vec![7_u8; 100_000]);
-    bench.write("d/e/z", "zed\n");
-    bench.write("d/e/f/deep", "deep\n");
-    bench.write("keep/me", "stay\n");
-    fs::create_dir(bench.path("hollow")).unwrap();
-    fs::hard_link(bench.path("c"), bench.path("d/c2")).unwrap();
-    symlink("../nowhere", bench.path("d/dangling")).unwrap();
-    mknod(&bench.path("fifo"), FileType::Fifo, 0);
-    mknod(&bench.path("d/socket"), FileType::Socket, 0);
-    let sparse = File::create(bench.path("sparse")).unwrap();
-    sparse.set_len(3 << 20).unwrap();
-    sparse.write_all_at(b"data in the middle", 1 << 20).unwrap();
-    xattr(&bench.path("a"), "user.colour", b"blue");
-    chmod(&bench.path("b"), 0o4711);
-    for path in ["a", "b", "c", "empty", "d/x", "d/y", "d/dangling", "fifo", "sparse", "d/e/f/deep"] {
-        set_mtime(&bench.path(path), 1_000_000_000);
-    }
-    for path in ["d/e/f", "d/e", "d", "keep", "hollow", ""] {
-        set_mtime(&bench.path(path), 900_000_000);
-    }
-    bench
-}
+use torture::{chmod, everything, exchange, is_root, mknod, set_mtime, tree, xattr};
 
 #[track_caller]
 fn check(act: impl FnOnce(&Path)) {
@@ -110,15 +46,34 @@ fn a_file_appended_to_and_one_patched_in_the_middle() {
 #[test]
 fn a_file_truncated_longer_and_shorter() {
     check(|root| {
-        File::options().write(true).open(root.join("a")).unwrap().set_len(3).unwrap();
-        File::options().write(true).open(root.join("b")).unwrap().set_len(10_000).unwrap();
+        File::options()
+            .write(true)
+            .open(root.join("a"))
+            .unwrap()
+            .set_len(3)
+            .unwrap();
+        File::options()
+            .write(true)
+            .open(root.join("b"))
+            .unwrap()
+            .set_len(10_000)
+            .unwrap();
     });
 }
 
 #[test]
 fn files_removed() {
     check(|root| {
-        for path in ["a", "b", "empty", "d/y", "fifo", "d/socket", "d/dangling", "sparse"] {
+        for path in [
+            "a",
+            "b",
+            "empty",
+            "d/y",
+            "fifo",
+            "d/socket",
+            "d/dangling",
+            "sparse",
+        ] {
             fs::remove_file(root.join(path)).unwrap();
         }
     });
@@ -233,7 +188,12 @@ fn a_removed_attribute_and_a_long_one() {
 fn access_control_lists() {
     // Version 2, user:: rw, user:1234 r, group:: r, mask rw, other r (linux/posix_acl_xattr.h).
     let entry = |tag: u16, permissions: u16, id: u32| {
-        [&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat()
+        [
+            &tag.to_le_bytes()[..],
+            &permissions.to_le_bytes(),
+            &id.to_le_bytes(),
+        ]
+        .concat()
     };
     let none = u32::MAX;
     let acl = [
@@ -286,10 +246,18 @@ fn devices() {
         return;
     }
     let mut bench = tree();
-    mknod(&bench.path("null"), FileType::CharacterDevice, rustix::fs::makedev(1, 3));
+    mknod(
+        &bench.path("null"),
+        FileType::CharacterDevice,
+        rustix::fs::makedev(1, 3),
+    );
     bench.there_and_back(|root| {
         fs::remove_file(root.join("null")).unwrap();
-        mknod(&root.join("loop"), FileType::BlockDevice, rustix::fs::makedev(7, 300));
+        mknod(
+            &root.join("loop"),
+            FileType::BlockDevice,
+            rustix::fs::makedev(7, 300),
+        );
     });
 }
 
@@ -543,26 +511,6 @@ fn paths_longer_than_the_kernel_takes() {
     });
     bench.undo(&effects).proved();
     bench.assert_is(&before);
-}
-
-fn everything(root: &Path) {
-    fs::write(root.join("a"), "other\n").unwrap();
-    fs::rename(root.join("d/e"), root.join("moved")).unwrap();
-    fs::rename(root.join("moved/f"), root.join("d/f")).unwrap();
-    fs::write(root.join("d/f/deep"), "deeper\n").unwrap();
-    fs::write(root.join("moved/z"), "changed where it went\n").unwrap();
-    exchange(&root.join("b"), &root.join("keep"));
-    fs::remove_file(root.join("c")).unwrap();
-    fs::write(root.join("d/c2"), "through the other link\n").unwrap();
-    fs::hard_link(root.join("d/c2"), root.join("c3")).unwrap();
-    fs::rename(root.join("d/y"), root.join("sparse")).unwrap();
-    fs::remove_dir(root.join("hollow")).unwrap();
-    fs::create_dir(root.join("hollow")).unwrap();
-    fs::write(root.join("hollow/not"), "x").unwrap();
-    chmod(&root.join("d"), 0o711);
-    fs::remove_file(root.join("fifo")).unwrap();
-    symlink("a", root.join("fifo")).unwrap();
-    xattr(&root.join("a"), "user.more", b"yes");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Bringing the properties of an inode to those of a state: owner, permissions, extended attributes, flags, time.
 
+use super::crash;
 use crate::object::Kind;
 use crate::read::{self, Look};
 use crate::state;
@@ -37,8 +38,10 @@ impl Inode {
     pub(crate) fn bring(&mut self, target: &Fields) -> io::Result<()> {
         self.unlock(target)?;
         self.owner(target)?;
+        crash::point();
         if matches!(self.look.kind, Kind::File | Kind::Dir) {
             self.xattrs(target)?;
+            crash::point();
         }
         if self.look.kind != Kind::Symlink
             && let Some(mode) = mode(target)
@@ -48,6 +51,7 @@ impl Inode {
                 allowed(rustix::fs::chmod(self.path.as_c_str(), Mode::from_raw_mode(mode)))?;
             }
         }
+        crash::point();
         if let Some(mtime) = target.int(state::MTIME)
             && mtime != read::look_at(self.opened.as_fd())?.mtime
         {
@@ -59,26 +63,49 @@ impl Inode {
     }
 
     pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
-        Ok(rustix::fs::chmod(self.path.as_c_str(), Mode::from_raw_mode(mode))?)
+        Ok(rustix::fs::chmod(
+            self.path.as_c_str(),
+            Mode::from_raw_mode(mode),
+        )?)
     }
 
     pub(crate) fn set_mtime(&self, mtime: i64) -> io::Result<()> {
         let times = mtime_only(mtime);
         let folder = rustix::fs::CWD;
-        allowed(rustix::fs::utimensat(folder, self.path.as_c_str(), &times, AtFlags::empty()))
+        allowed(rustix::fs::utimensat(
+            folder,
+            self.path.as_c_str(),
+            &times,
+            AtFlags::empty(),
+        ))
     }
 
     fn owner(&self, target: &Fields) -> io::Result<()> {
         let wanted = |field, now: u32| id(target, field).filter(|id| *id != now);
-        let (uid, gid) = (wanted(state::UID, self.look.uid), wanted(state::GID, self.look.gid));
+        let (uid, gid) = (
+            wanted(state::UID, self.look.uid),
+            wanted(state::GID, self.look.gid),
+        );
         if uid.is_none() && gid.is_none() {
             return Ok(());
         }
         let flags = AtFlags::EMPTY_PATH;
-        let both = rustix::fs::chownat(&self.opened, c"", uid.map(Uid::from_raw), gid.map(Gid::from_raw), flags);
+        let both = rustix::fs::chownat(
+            &self.opened,
+            c"",
+            uid.map(Uid::from_raw),
+            gid.map(Gid::from_raw),
+            flags,
+        );
         if both == Err(Errno::PERM) && uid.is_some() && gid.is_some() {
             // The group may be ours to give even where the owner is not.
-            return allowed(rustix::fs::chownat(&self.opened, c"", None, gid.map(Gid::from_raw), flags));
+            return allowed(rustix::fs::chownat(
+                &self.opened,
+                c"",
+                None,
+                gid.map(Gid::from_raw),
+                flags,
+            ));
         }
         allowed(both)
     }
@@ -118,7 +145,10 @@ impl Inode {
     }
 
     fn flags(&self, target: &Fields) -> io::Result<()> {
-        let Some(flags) = target.int(state::FLAGS).and_then(|flags| u32::try_from(flags).ok()) else {
+        let Some(flags) = target
+            .int(state::FLAGS)
+            .and_then(|flags| u32::try_from(flags).ok())
+        else {
             return Ok(());
         };
         self.with_flags(|_| IFlags::from_bits_retain(flags))

@@ -90,7 +90,9 @@ fn share_bodies(effects: &mut [Effect], chain: &[Place]) {
     for order in [forward, backward] {
         let mut known = None;
         for place in order {
-            let Some(state) = get_mut(effects, place) else { continue };
+            let Some(state) = get_mut(effects, place) else {
+                continue;
+            };
             let Some(mut body) = state::content(state).cloned() else {
                 continue;
             };
@@ -122,7 +124,9 @@ fn contiguous(effects: &[Effect], all: &[Place]) -> bool {
 /// Let every cell go from the object's first state to its last in its first step, and stay there.
 fn unite(effects: &mut [Effect], all: &[Place], links: &BTreeMap<Cell, Vec<Place>>) {
     let ends = all.first().zip(all.last());
-    let Some((first, last)) = ends.and_then(|(first, last)| Some((get(effects, *first)?, get(effects, *last)?))) else {
+    let Some((first, last)) =
+        ends.and_then(|(first, last)| Some((get(effects, *first)?, get(effects, *last)?)))
+    else {
         return;
     };
     let (first, last) = (first.clone(), last.clone());
@@ -147,6 +151,24 @@ fn visible_of(visible: &State, own: &State) -> State {
 }
 
 impl Undoing {
+    /// Where the effects say objects are or were, also in cells in which there is nothing left to do.
+    pub(crate) fn learn_places(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let Some(cell) = Cell::parse(&effect.resource) else {
+                continue;
+            };
+            for state in [&effect.before, &effect.after] {
+                let Some(object) = state::object(state) else {
+                    continue;
+                };
+                let cells = self.seen_at.entry((cell.session.clone(), object)).or_default();
+                if !cells.contains(&cell) {
+                    cells.push(cell.clone());
+                }
+            }
+        }
+    }
+
     /// Folders that the effects say were removed, and that are not where they were last seen, are gone: a table may not
     /// have been told.
     pub(crate) fn learn_removed(&mut self, effects: &[Effect]) {

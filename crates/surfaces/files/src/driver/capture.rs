@@ -2,11 +2,11 @@
 
 use super::index::numbered;
 use super::{Stop, Undoing};
-use crate::state::object;
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::read::{self, Look};
 use crate::state;
+use crate::state::object;
 use rescind_model::{Content, State};
 use rescind_supervisor::Bodies;
 use std::io;
@@ -59,7 +59,9 @@ impl Undoing {
     /// Keep what is in a cell: its bytes where it is small, has other links or will be written in place; else the very
     /// file, which costs nothing however long it is.
     fn keep(&mut self, cell: &Cell, now: &State, look: &Look, bodies: &dyn Bodies) -> Result<Content, Stop> {
-        let folder = self.find(cell)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let folder = self
+            .find(cell)?
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let goes = self.index.at(cell).is_some_and(|planned| {
             let target = &planned.step.target;
             !target.exists() || object(target).is_some_and(|target| object(now) != Some(target))

@@ -4,14 +4,14 @@ use super::attributes::Inode;
 use super::folders::Opened;
 use super::index::numbered;
 use super::make::{Temporary, as_left, fillable, write_body};
-use super::replace::rename;
 use super::moving::Source;
-use super::{Note, Stop, Undoing, half, kept};
-use crate::state::object;
+use super::replace::rename;
+use super::{Note, Stop, Undoing, crash, half, kept};
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::read::{self, Look};
 use crate::state;
+use crate::state::object;
 use rescind_model::{Fields, ObjectId, SessionId, State};
 use rescind_supervisor::{Bodies, Intents, Restored, Step};
 use rustix::fs::{Mode, OFlags, RenameFlags, openat};
@@ -117,7 +117,8 @@ impl Undoing {
         let cell = job.cell;
         let temporary = Temporary::of(cell).new_name();
         let is_file = state::kind_of(target) == Some(Kind::File);
-        if is_file && Self::is_plain(folder, target) {
+        let shared = numbered(cell, &job.step.target).is_some_and(|own| self.index.is_shared(&own));
+        if is_file && !shared && Self::is_plain(folder, target) {
             let pinned = Self::link_pin(folder, &temporary, target, job.bodies)?;
             if !pinned {
                 let look = self.make_file(folder, cell.name(), target, job.bodies)?;
@@ -126,7 +127,8 @@ impl Undoing {
             }
             super::make::finish_build(folder, &temporary, target)?;
         } else {
-            self.build(folder, &temporary, target, job.bodies)?;
+            let look = self.build(folder, &temporary, target, job.bodies)?;
+            self.bind_shared(job, &look)?;
         }
         if let Err(error) = rename(folder, &temporary, cell.name(), RenameFlags::NOREPLACE) {
             super::make::discard(folder, &temporary)?;
@@ -160,7 +162,7 @@ impl Undoing {
             };
         };
         if !now.exists() {
-            return self.replace_half_made(job, &folder, &look, target);
+            return self.replace_half_made(job, &look, target);
         }
         let Some(found) = self.accepted(cell, &now, &job.step.expected)? else {
             return Ok(Restored::Drifted { now });
@@ -170,8 +172,8 @@ impl Undoing {
 
     /// It is as it should be already. Where we brought it here in passing, nobody has been told.
     fn is_there(&mut self, job: &mut Job<'_>, look: Option<Look>) -> Result<Restored, Stop> {
-        if let Some(look) = look.filter(|look| look.kind == Kind::Dir) {
-            self.bind_to(job, &look)?;
+        if let Some(look) = &look {
+            self.bind_to(job, look)?;
         }
         let ours = self.parked.get(job.cell).is_some_and(Option::is_some);
         if !ours || job.step.expected.same(&job.step.target) {
@@ -258,7 +260,8 @@ impl Undoing {
             })?;
             return Ok(Restored::Done { left });
         }
-        let in_place = look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
+        let in_place =
+            look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
         if in_place {
             return self.write_in_place(job, look, found, target);
         }
@@ -281,12 +284,15 @@ impl Undoing {
             let new = undoing.build(folder, &temporary, target, job.bodies)?;
             if new.identity == look.identity {
                 super::make::discard(folder, &temporary)?;
-                return Err(Stop::BodyLost("it was saved as the very file that has changed".to_owned()));
+                return Err(Stop::BodyLost(
+                    "it was saved as the very file that has changed".to_owned(),
+                ));
             }
             if !announced {
                 job.intend(&before)?;
                 announced = true;
             }
+            undoing.bind_shared(job, &new)?;
             undoing.swap_in(cell, folder, &temporary, &new, look)?;
             undoing.bind_to(job, &new)?;
             let look = read::look(folder.fd(), cell.name())?;
@@ -331,7 +337,9 @@ impl Undoing {
                 return undoing.drifted(cell);
             }
             rustix::fs::ftruncate(&file, 0)?;
+            crash::point();
             write_body(&file, target, job.bodies)?;
+            crash::point();
             inode.bring(target)?;
             Ok(as_left(&job.step.target, &inode.look))
         })?;
@@ -350,21 +358,20 @@ impl Undoing {
     fn replace_half_made(
         &mut self,
         job: &mut Job<'_>,
-        folder: &Arc<Opened>,
         look: &Look,
         target: &Fields,
     ) -> Result<Restored, Stop> {
         let cell = job.cell;
-        let temporary = Temporary::of(cell).new_name();
-        let new = self.build(folder, &temporary, target, job.bodies)?;
-        let ours = new.kind == Kind::File && self.is_ours(folder, cell, look, &temporary)?;
-        if !ours {
-            super::make::discard(folder, &temporary)?;
-            let now = self.full(folder, cell, None)?;
-            return Ok(Restored::Drifted { now });
-        }
-        job.intend(&State::Absent)?;
         let left = self.within(cell, |undoing, folder| {
+            let temporary = Temporary::of(cell).new_name();
+            let new = undoing.build(folder, &temporary, target, job.bodies)?;
+            let ours = new.kind == Kind::File && undoing.is_ours(folder, cell, look, &temporary)?;
+            if !ours {
+                super::make::discard(folder, &temporary)?;
+                let now = undoing.full(folder, cell, None)?;
+                return Err(Stop::ended(Restored::Drifted { now }));
+            }
+            job.intend(&State::Absent)?;
             undoing.swap_in(cell, folder, &temporary, &new, look)?;
             undoing.bind_to(job, &new)?;
             let look = read::look(folder.fd(), cell.name())?;
@@ -406,20 +413,26 @@ impl Undoing {
         let own = self.number(&cell.session, &look.identity);
         let planned = own.and_then(|own| {
             let own = (cell.session.clone(), own);
-            self.index.found(&own).next().map(|planned| planned.step.expected.clone())
+            self.index
+                .found(&own)
+                .next()
+                .map(|planned| planned.step.expected.clone())
         });
         let hint = planned.unwrap_or_else(|| job.step.target.clone());
         let now = self.full(folder, cell, Some(&hint))?;
         // Where no body was saved, the session has not changed it (law 2): whatever it is, it stays.
-        let stays = same_body(&now, target) || (state::kind(&now) == state::kind_of(target) && kept(&job.step.target).is_none());
+        let stays = same_body(&now, target)
+            || (state::kind(&now) == state::kind_of(target) && kept(&job.step.target).is_none());
         if stays {
             let look = self.bring(job, folder, &look, target)?;
             let left = as_left(&job.step.target, &look);
             let stamped = as_left(&now, &look);
-            return Ok(match state::content(&stamped).filter(|_| !same_body(&now, target)) {
-                Some(body) => state::with_content(&left, body.clone()),
-                None => left,
-            });
+            return Ok(
+                match state::content(&stamped).filter(|_| !same_body(&now, target)) {
+                    Some(body) => state::with_content(&left, body.clone()),
+                    None => left,
+                },
+            );
         }
         match self.in_same_inode(job, &look, &now, target)? {
             Restored::Done { left } => Ok(left),
@@ -444,6 +457,16 @@ impl Undoing {
         Ok(inode.look)
     }
 
+    /// Before a file that other cells are to get links to comes to its place: that this is it now, for whoever goes on if
+    /// we don't.
+    fn bind_shared(&mut self, job: &Job<'_>, look: &Look) -> Result<(), Stop> {
+        let shared = numbered(job.cell, &job.step.target).is_some_and(|own| self.index.is_shared(&own));
+        if shared && look.kind != Kind::Dir {
+            return self.bind_to(job, look);
+        }
+        Ok(())
+    }
+
     /// The object that the target is of is this inode now.
     fn bind_to(&mut self, job: &Job<'_>, look: &Look) -> Result<(), Stop> {
         match numbered(job.cell, &job.step.target) {
@@ -465,7 +488,9 @@ impl Undoing {
 
     pub(crate) fn forget_object(&mut self, session: &SessionId, object: ObjectId) -> Result<(), Stop> {
         let table = self.table(session)?;
-        let is_dir = table.record(object).is_some_and(|record| record.kind == Kind::Dir);
+        let is_dir = table
+            .record(object)
+            .is_some_and(|record| record.kind == Kind::Dir);
         table.remove(object);
         if is_dir && let Some(record) = table.record(object) {
             self.note_object(record)?;

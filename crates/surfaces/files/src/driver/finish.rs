@@ -4,7 +4,7 @@ use super::folders::Opened;
 use super::index::numbered;
 use super::make::{Leftover, PREFIX, discard, leftover};
 use super::replace::rename;
-use super::{Numbered, Undoing};
+use super::{Numbered, Undoing, crash};
 use crate::cell::Cell;
 use crate::driver::attributes::{Inode, mode};
 use crate::object::Kind;
@@ -24,7 +24,9 @@ impl Undoing {
             let (Some(cell), Some(target)) = (Cell::parse(&step.resource), step.target.fields()) else {
                 continue;
             };
-            let done = self.sweep(&cell).and_then(|()| self.settle_folder(&cell, step, target));
+            let done = self
+                .sweep(&cell)
+                .and_then(|()| self.settle_folder(&cell, step, target));
             if let Err(stop) = done {
                 failed.get_or_insert((stop, step.name.clone()));
             }
@@ -55,12 +57,14 @@ impl Undoing {
             && self.widened_to(number.as_ref(), mode, look.mode)
         {
             inode.set_mode(mode)?;
+            crash::point();
         }
         if let Some(mtime) = target.int(state::MTIME)
             && mtime != look.mtime
             && self.is_our_time(number.as_ref(), step, &look)
         {
             inode.set_mtime(mtime)?;
+            crash::point();
         }
         Ok(())
     }
@@ -68,7 +72,9 @@ impl Undoing {
     /// Whether the owner's permissions are wider than they should be because we needed them.
     fn widened_to(&self, number: Option<&Numbered>, wanted: u32, now: u32) -> bool {
         let ours = self.resumed
-            || number.is_some_and(|number| self.opened.contains(number) || self.index.wanted(number).next().is_some());
+            || number.is_some_and(|number| {
+                self.opened.contains(number) || self.index.wanted(number).next().is_some()
+            });
         ours && now != wanted && now & !0o700 == wanted & !0o700 && now & wanted == wanted
     }
 
@@ -97,10 +103,13 @@ impl Undoing {
                 names.push(name.to_vec());
             }
         })?;
-        for name in names {
-            self.sweep_name(cell, &folder, &name)?;
-        }
-        Ok(())
+        let before = read::look_at(folder.fd())?.mtime;
+        let swept = names
+            .iter()
+            .try_for_each(|name| self.sweep_name(cell, &folder, name));
+        let number = (cell.session.clone(), cell.folder);
+        self.touched(number, before, read::look_at(folder.fd())?.mtime);
+        swept
     }
 
     fn sweep_name(&self, cell: &Cell, folder: &Opened, name: &[u8]) -> Result<(), super::Stop> {
@@ -115,15 +124,22 @@ impl Undoing {
             return discard(folder, own);
         }
         // Somebody else's, which came under our hands just before the crash: back to its place, if that can be told.
-        let back = self.index.steps().iter().map(|planned| &planned.cell).find(|planned| {
-            let here = planned.session == cell.session && planned.folder == cell.folder;
-            here && super::make::Temporary::of(planned).is(mark)
-        });
+        let back = self
+            .index
+            .steps()
+            .iter()
+            .map(|planned| &planned.cell)
+            .find(|planned| {
+                let here = planned.session == cell.session && planned.folder == cell.folder;
+                here && super::make::Temporary::of(planned).is(mark)
+            });
         match back {
-            Some(back) => Ok(rename(folder, own, back.name(), RenameFlags::NOREPLACE).or_else(|_| {
-                // Its place is taken: it stays where it is, to be seen.
-                Ok::<(), super::Stop>(())
-            })?),
+            Some(back) => Ok(
+                rename(folder, own, back.name(), RenameFlags::NOREPLACE).or_else(|_| {
+                    // Its place is taken: it stays where it is, to be seen.
+                    Ok::<(), super::Stop>(())
+                })?,
+            ),
             None => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! Open folders, and what is done around each change in them.
 
-use super::{Numbered, Stop, Undoing};
+use super::{Numbered, Stop, Undoing, crash};
 use crate::cell::Cell;
 use crate::object::{Folder, Kind, Place};
 use crate::read::{self, Look};
@@ -186,6 +186,7 @@ impl Undoing {
             let mode = read::look_at(folder.fd())?.mode;
             self.opened.insert(number.clone());
             folder.set_mode(mode | 0o300)?;
+            crash::point();
             result = act(self, folder);
             folder.set_mode(mode)?;
         }
@@ -230,7 +231,10 @@ impl Undoing {
             let record = table.record(object);
             self.folders.forget(&(cell.session.clone(), object));
             if let Some(record) = record {
-                self.notes.note(&super::Note::Object(record)).map_err(Stop::NotRecorded)?;
+                self.notes
+                    .note(&super::Note::Object(record))
+                    .map_err(Stop::NotRecorded)?;
+                crash::point();
             }
         }
         Ok(())

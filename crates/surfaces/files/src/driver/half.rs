@@ -44,7 +44,10 @@ pub(crate) fn is_beginning(half: &mut File, whole: &mut File) -> io::Result<bool
         let equal = if zeros {
             0
         } else {
-            ours.iter().zip(theirs).take_while(|(own, other)| own == other).count()
+            ours.iter()
+                .zip(theirs)
+                .take_while(|(own, other)| own == other)
+                .count()
         };
         zeros |= equal < length;
         if ours.iter().skip(equal).any(|byte| *byte != 0) {

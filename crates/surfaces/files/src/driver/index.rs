@@ -1,8 +1,8 @@
 //! The steps of the plan by cell and by object: where each object was found, and where it should be.
 
-use super::{Numbered};
-use crate::state::object;
+use super::Numbered;
 use crate::cell::Cell;
+use crate::state::object;
 use rescind_model::{SessionId, State};
 use rescind_supervisor::Step;
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 
 use super::attributes::{Inode, allowed, id, mode, mtime_only};
 use super::folders::Opened;
-use super::{Stop, Undoing, half};
+use super::{Stop, Undoing, crash, half};
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::read::{self, Look};
@@ -89,12 +89,20 @@ pub(crate) fn leftover<'a>(name: &'a [u8], look: &Look) -> Option<(Leftover, &'a
     if rest == ".new" {
         return Some((Leftover::New, cell));
     }
+    // What has another link is not lost with this one, whatever was written through that.
+    let linked = look.kind != Kind::Dir && look.nlink > 1;
     let own = mark(look);
     if let Some(marks) = rest.strip_suffix(".swap") {
-        return Some((Leftover::Swap(marks.split('-').any(|mark| mark == own)), cell));
+        return Some((
+            Leftover::Swap(linked || marks.split('-').any(|mark| mark == own)),
+            cell,
+        ));
     }
     let found = rest.strip_suffix(".out")?;
-    Some((Leftover::Out(found.trim_start_matches('-') == own), cell))
+    Some((
+        Leftover::Out(linked || found.trim_start_matches('-') == own),
+        cell,
+    ))
 }
 
 impl Undoing {
@@ -115,6 +123,7 @@ impl Undoing {
     ) -> Result<Look, Stop> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(openat(folder.fd(), name, flags, Mode::from_raw_mode(half::MODE))?);
+        crash::point();
         let made = write_body(&file, target, bodies).and_then(|()| Ok(self.complete(folder, &file, target)?));
         match made {
             Ok(look) => Ok(look),
@@ -141,11 +150,14 @@ impl Undoing {
                 allowed(both)?;
             }
         }
+        crash::point();
         if let Some(mtime) = target.int(state::MTIME) {
             rustix::fs::futimens(file, &mtime_only(mtime))?;
         }
+        crash::point();
         let mode = mode(target).unwrap_or(0o600);
         rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+        crash::point();
         read::look_at(file.as_fd())
     }
 
@@ -192,8 +204,14 @@ impl Undoing {
             }
             Kind::Fifo => node(FileType::Fifo, 0)?,
             Kind::Socket => node(FileType::Socket, 0)?,
-            Kind::Char => node(FileType::CharacterDevice, device(target).ok_or_else(|| lost("number"))?)?,
-            Kind::Block => node(FileType::BlockDevice, device(target).ok_or_else(|| lost("number"))?)?,
+            Kind::Char => node(
+                FileType::CharacterDevice,
+                device(target).ok_or_else(|| lost("number"))?,
+            )?,
+            Kind::Block => node(
+                FileType::BlockDevice,
+                device(target).ok_or_else(|| lost("number"))?,
+            )?,
         }
         Ok(())
     }
@@ -245,6 +263,7 @@ impl Undoing {
 
 /// Give what was built its properties; a folder, with the owner's permissions to fill it.
 pub(crate) fn finish_build(folder: &Opened, name: &OsStr, target: &Fields) -> Result<Look, Stop> {
+    crash::point();
     let finish = || {
         let mut inode = Inode::hold(folder.fd(), name)?;
         inode.bring(&fillable(target, inode.look.kind))?;
@@ -263,6 +282,7 @@ pub(crate) fn discard(folder: &Opened, name: &OsStr) -> Result<(), Stop> {
         Err(Errno::ISDIR) => rustix::fs::unlinkat(folder.fd(), name, AtFlags::REMOVEDIR),
         other => other,
     };
+    crash::point();
     match gone {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
@@ -283,6 +303,7 @@ pub(crate) fn write_body(file: &File, target: &Fields, bodies: &dyn Bodies) -> R
         }
         _ => Stop::BodyLost(error.to_string()),
     })?;
+    crash::point();
     let length = read::look_at(file.as_fd())?.size;
     if length == body.length {
         return Ok(());
@@ -297,7 +318,9 @@ fn check_length(folder: &Opened, name: &OsStr, body: &Content) -> Result<(), Sto
         return Ok(());
     }
     discard(folder, name)?;
-    Err(Stop::BodyLost("it was written to after it had been saved".to_owned()))
+    Err(Stop::BodyLost(
+        "it was written to after it had been saved".to_owned(),
+    ))
 }
 
 /// A folder's properties with the permissions that filling it needs; [`super::finish`] sets those it should have.
@@ -310,7 +333,10 @@ pub(crate) fn fillable(target: &Fields, kind: Kind) -> Fields {
 
 fn device(target: &Fields) -> Option<u64> {
     let number = target.int(state::RDEV)?.cast_unsigned();
-    let (major, minor) = (u32::try_from(number >> 32).ok()?, u32::try_from(number & 0xffff_ffff).ok()?);
+    let (major, minor) = (
+        u32::try_from(number >> 32).ok()?,
+        u32::try_from(number & 0xffff_ffff).ok()?,
+    );
     Some(rustix::fs::makedev(major, minor))
 }
 
@@ -319,7 +345,13 @@ pub(crate) fn as_left(target: &State, look: &Look) -> State {
     match state::content(target) {
         Some(body) => {
             let stamp = Some(state::stamp(look));
-            state::with_content(target, Content { stamp, ..body.clone() })
+            state::with_content(
+                target,
+                Content {
+                    stamp,
+                    ..body.clone()
+                },
+            )
         }
         None => target.clone(),
     }

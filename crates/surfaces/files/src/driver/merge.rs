@@ -1,8 +1,8 @@
 //! Taking a change out of what others have made of it.
 
-use crate::state::object;
 use crate::object::Kind;
 use crate::state;
+use crate::state::object;
 use rescind_merge::{Versions, merge_text};
 use rescind_model::{Content, FieldConflict, FieldMerge, Merged, PartConflict, State, Value, three_way};
 use rescind_supervisor::Bodies;
@@ -42,7 +42,9 @@ fn existence(before: &State, after: &State, now: &State) -> Option<State> {
                 return Some(State::Absent);
             }
             // Somebody else's folder in its place.
-            let folders = [after, now].iter().all(|state| state::kind(state) == Some(Kind::Dir));
+            let folders = [after, now]
+                .iter()
+                .all(|state| state::kind(state) == Some(Kind::Dir));
             let other = object(now).is_none() || object(now) != object(after);
             (folders && other).then(|| now.clone())
         }
@@ -52,7 +54,8 @@ fn existence(before: &State, after: &State, now: &State) -> Option<State> {
                 return Some(before.clone());
             }
             let same_kind = state::kind(before) == state::kind(now);
-            let fits = same_kind && state::kind(now).is_some_and(|kind| kind == Kind::Dir || same_body(before, now));
+            let fits =
+                same_kind && state::kind(now).is_some_and(|kind| kind == Kind::Dir || same_body(before, now));
             // It came back: by the undo that was interrupted, if it is the very inode, and then its properties do, too;
             // else by somebody else, whose they are.
             let own = object(now).is_some() && object(now) == object(before);

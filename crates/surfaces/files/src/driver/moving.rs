@@ -2,12 +2,12 @@
 
 use super::folders::Opened;
 use super::index::numbered;
-use super::{Note, Numbered, Stop, Undoing};
-use crate::state::object;
+use super::{Note, Numbered, Stop, Undoing, crash};
 use crate::cell::Cell;
 use crate::object::{Kind, ObjectRecord, Place};
 use crate::read::{self, Look};
 use crate::state;
+use crate::state::object;
 use rescind_model::{ObjectId, State};
 use rescind_supervisor::{Intents, Restored};
 use rustix::fs::{AtFlags, RenameFlags};
@@ -49,6 +49,7 @@ impl Undoing {
         places.extend(self.index.found(&wanted).map(|planned| planned.cell.clone()));
         places.extend(self.index.wanted(&wanted).map(|planned| planned.cell.clone()));
         places.extend(self.parked_in(&wanted));
+        places.extend(self.seen_at.get(&wanted).into_iter().flatten().cloned());
         for place in places {
             if place == *cell {
                 continue;
@@ -80,7 +81,9 @@ impl Undoing {
         }
         let place = String::from_utf8_lossy(&found.cell.name).into_owned();
         let name = String::from_utf8_lossy(&cell.name);
-        let why = format!("the folder that was `{name}` is `{place}` elsewhere now, which is not part of this undo");
+        let why = format!(
+            "the folder that was `{name}` is `{place}` elsewhere now, which is not part of this undo"
+        );
         Err(Stop::ended(Restored::Kept { why }))
     }
 
@@ -137,11 +140,19 @@ impl Undoing {
         } else {
             RenameFlags::NOREPLACE
         };
-        let rename =
-            || rustix::fs::renameat_with(&from.folder.fd(), from.cell.name(), folder.fd(), cell.name(), flags);
+        let rename = || {
+            rustix::fs::renameat_with(
+                &from.folder.fd(),
+                from.cell.name(),
+                folder.fd(),
+                cell.name(),
+                flags,
+            )
+        };
         let number = (from.cell.session.clone(), from.cell.folder);
         let before = read::look_at(from.folder.fd())?.mtime;
         rename()?;
+        crash::point();
         let here = read::look(folder.fd(), cell.name())?;
         let there = read::look(from.folder.fd(), from.cell.name())?;
         let right = here.is_some_and(|here| here.identity == from.look.identity)
@@ -241,6 +252,7 @@ impl Undoing {
     ) -> Result<Look, Stop> {
         let there = (from.folder.fd(), from.cell.name());
         rustix::fs::linkat(there.0, there.1, folder.fd(), name, AtFlags::empty())?;
+        crash::point();
         let look = read::look(folder.fd(), name)?;
         match look {
             Some(look) if look.identity == from.look.identity => Ok(look),

@@ -1,6 +1,6 @@
 //! What the driver notes down about objects before it acts, besides the intents that every driver announces.
 
-use super::{Stop, Undoing};
+use super::{Stop, Undoing, crash};
 use crate::cell::Cell;
 use crate::object::ObjectRecord;
 use rescind_model::{ObjectId, SessionId, State};
@@ -59,6 +59,7 @@ impl Undoing {
     /// Write a note down and take it in.
     pub(crate) fn note(&mut self, note: &Note) -> Result<(), Stop> {
         self.notes.note(note).map_err(Stop::NotRecorded)?;
+        crash::point();
         self.learn(note);
         Ok(())
     }

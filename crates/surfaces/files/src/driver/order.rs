@@ -30,7 +30,10 @@ impl Undoing {
         let planned: Vec<Planned> = self.index.steps().to_vec();
         let mut held = self.homeless(&planned);
         held.extend(self.staying(&planned, &held));
-        let out: HashSet<Cell> = held.iter().filter_map(|held| Cell::parse(&held.step.resource)).collect();
+        let out: HashSet<Cell> = held
+            .iter()
+            .filter_map(|held| Cell::parse(&held.step.resource))
+            .collect();
         let mut order = Order::new(self, &planned);
         let mut ranked: Vec<(Rank, &Planned)> = planned
             .iter()
@@ -38,7 +41,10 @@ impl Undoing {
             .map(|planned| (order.rank(planned), planned))
             .collect();
         ranked.sort_by(|a, b| (a.0, &a.1.cell).cmp(&(b.0, &b.1.cell)));
-        let steps: Vec<Step> = ranked.into_iter().map(|(_, planned)| planned.step.clone()).collect();
+        let steps: Vec<Step> = ranked
+            .into_iter()
+            .map(|(_, planned)| planned.step.clone())
+            .collect();
         self.index = Index::new(&steps);
         let disturbed = self.disturbed();
         Arranged {
@@ -64,11 +70,15 @@ impl Undoing {
                 if comes {
                     continue;
                 }
-                let why = known.entry(folder.clone()).or_insert_with(|| match self.find(cell) {
-                    Ok(Some(_)) => None,
-                    Ok(None) => Some("its folder is gone and is not brought back by this undo".to_owned()),
-                    Err(stop) => Some(format!("{:#}", DisplayStop(stop))),
-                });
+                let why = known
+                    .entry(folder.clone())
+                    .or_insert_with(|| match self.find(cell) {
+                        Ok(Some(_)) => None,
+                        Ok(None) => {
+                            Some("its folder is gone and is not brought back by this undo".to_owned())
+                        }
+                        Err(stop) => Some(format!("{:#}", DisplayStop(stop))),
+                    });
                 let Some(why) = why.clone() else { continue };
                 if state::kind(&step.target) == Some(Kind::Dir)
                     && let Some(own) = numbered(cell, &step.target)
@@ -90,7 +100,10 @@ impl Undoing {
 
     /// Folders that should go and hold what does not go with them.
     fn staying(&mut self, planned: &[Planned], held: &[Held]) -> Vec<Held> {
-        let mut kept: HashSet<Cell> = held.iter().filter_map(|held| Cell::parse(&held.step.resource)).collect();
+        let mut kept: HashSet<Cell> = held
+            .iter()
+            .filter_map(|held| Cell::parse(&held.step.resource))
+            .collect();
         let mut going: Vec<(usize, &Planned, Numbered)> = planned
             .iter()
             .filter(|planned| !kept.contains(&planned.cell))
@@ -111,7 +124,10 @@ impl Undoing {
             };
             let listed = each_name(&opened, |name| {
                 let entry = Cell::new(&session, folder, name);
-                let goes = self.index.at(&entry).is_some_and(|planned| !kept.contains(&planned.cell));
+                let goes = self
+                    .index
+                    .at(&entry)
+                    .is_some_and(|planned| !kept.contains(&planned.cell));
                 if !goes && !name.starts_with(super::make::PREFIX) {
                     by.push(entry.resource());
                 }
@@ -286,7 +302,8 @@ impl<'a> Order<'a> {
         }
         let ends_folder = state::kind(&step.expected) == Some(Kind::Dir)
             && state::kind(&step.target) != Some(Kind::Dir)
-            && numbered(cell, &step.expected).is_some_and(|own| !self.undoing.index.wanted_elsewhere(&own, cell));
+            && numbered(cell, &step.expected)
+                .is_some_and(|own| !self.undoing.index.wanted_elsewhere(&own, cell));
         if ends_folder {
             return (5, 0);
         }
@@ -305,7 +322,10 @@ impl<'a> Order<'a> {
         };
         let here = numbered(cell, &step.expected).as_ref() == Some(&wanted);
         let index = &self.undoing.index;
-        !here && index.found(&wanted).any(|found| index.wants(&found.cell, &wanted))
+        !here
+            && index
+                .found(&wanted)
+                .any(|found| index.wants(&found.cell, &wanted))
     }
 
     /// Whether the file is in several cells and stays in this one.
@@ -331,7 +351,12 @@ impl<'a> Order<'a> {
         }
         // Against a circle, which can't be in a tree.
         self.inside.insert(folder.clone(), false);
-        let above = self.undoing.index.found(folder).next().map(|planned| planned.cell.clone());
+        let above = self
+            .undoing
+            .index
+            .found(folder)
+            .next()
+            .map(|planned| planned.cell.clone());
         let inside = above.is_some_and(|cell| self.is_inside(&(cell.session.clone(), cell.folder)));
         self.inside.insert(folder.clone(), inside);
         inside
@@ -345,12 +370,17 @@ impl<'a> Order<'a> {
         if let Some(depth) = self.depths.get(folder) {
             return *depth;
         }
-        let above = self.undoing.index.wanted(folder).next().map(|planned| (planned.cell.clone(), 1));
+        let above = self
+            .undoing
+            .index
+            .wanted(folder)
+            .next()
+            .map(|planned| (planned.cell.clone(), 1));
         let above = above.or_else(|| self.nearest(folder));
         let depth = match above {
-            Some((cell, steps)) if down < DEEPEST => {
-                self.depth(&(cell.session.clone(), cell.folder), down + 1).saturating_add(steps)
-            }
+            Some((cell, steps)) if down < DEEPEST => self
+                .depth(&(cell.session.clone(), cell.folder), down + 1)
+                .saturating_add(steps),
             _ => i64::try_from(self.undoing.path_depth(&folder.0, folder.1)).unwrap_or(i64::MAX),
         };
         self.depths.insert(folder.clone(), depth);

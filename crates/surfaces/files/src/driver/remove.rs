@@ -4,7 +4,7 @@ use super::folders::Opened;
 use super::index::numbered;
 use super::make::Temporary;
 use super::replace::rename;
-use super::{Stop, Undoing};
+use super::{Stop, Undoing, crash};
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::read::{self, Look};
@@ -98,13 +98,17 @@ impl Undoing {
             other => other?,
         }
         if read::look(folder.fd(), &out)?.is_some_and(|look| look.unchanged_since(found)) {
-            return Ok(rustix::fs::unlinkat(folder.fd(), &out, AtFlags::empty())?);
+            rustix::fs::unlinkat(folder.fd(), &out, AtFlags::empty())?;
+            crash::point();
+            return Ok(());
         }
         match rename(folder, &out, cell.name(), RenameFlags::NOREPLACE) {
             Ok(()) => self.drifted(cell),
             Err(Errno::EXIST) => {
                 let place = out.to_string_lossy();
-                let why = format!("it was replaced twice while it was looked at; one version was left as `{place}`");
+                let why = format!(
+                    "it was replaced twice while it was looked at; one version was left as `{place}`"
+                );
                 Err(io::Error::other(why).into())
             }
             Err(error) => Err(error.into()),
@@ -117,7 +121,10 @@ impl Undoing {
             return self.drifted(cell);
         }
         match rustix::fs::unlinkat(folder.fd(), cell.name(), AtFlags::REMOVEDIR) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                crash::point();
+                Ok(())
+            }
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
                 let why = "it holds what others have put into it".to_owned();
                 Err(Stop::ended(Restored::Kept { why }))
@@ -153,14 +160,21 @@ impl Undoing {
     ) -> Result<Option<State>, Stop> {
         if state::undisturbed(now, expected).same(expected) {
             // With the bodies that were kept for it.
-            return Ok(Some(if now.exists() { expected_object(now, expected) } else { now.clone() }));
+            return Ok(Some(if now.exists() {
+                expected_object(now, expected)
+            } else {
+                now.clone()
+            }));
         }
         let parked = self.parked.get(cell).copied().flatten();
         let own = numbered(cell, now).filter(|own| parked == Some(own.1));
         let (Some(own), Some(folder)) = (own, self.find(cell)?) else {
             return Ok(None);
         };
-        let planned = self.index.found(&own).map(|planned| planned.step.expected.clone());
+        let planned = self
+            .index
+            .found(&own)
+            .map(|planned| planned.step.expected.clone());
         let planned: Vec<State> = planned.collect();
         for was in &planned {
             let now = self.full(&folder, cell, Some(was))?;

@@ -2,7 +2,7 @@
 
 use super::folders::Opened;
 use super::make::{Temporary, discard};
-use super::{Stop, Undoing};
+use super::{Stop, Undoing, crash};
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::read::{self, Look};
@@ -51,7 +51,10 @@ impl Undoing {
             AtFlags::empty()
         };
         match rustix::fs::unlinkat(folder.fd(), &swap, flags) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                crash::point();
+                Ok(())
+            }
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
                 put_back(folder, &swap, cell.name(), new)?;
                 let why = "it holds what others have put into it".to_owned();
@@ -99,5 +102,7 @@ fn put_back(folder: &Opened, swap: &OsStr, name: &OsStr, new: &Look) -> Result<(
 }
 
 pub(crate) fn rename(folder: &Opened, from: &OsStr, to: &OsStr, flags: RenameFlags) -> Result<(), Errno> {
-    rustix::fs::renameat_with(folder.fd(), from, folder.fd(), to, flags)
+    rustix::fs::renameat_with(folder.fd(), from, folder.fd(), to, flags)?;
+    crash::point();
+    Ok(())
 }

@@ -98,7 +98,10 @@ impl Bench {
 
     pub fn cell(&self, path: &str) -> Cell {
         let path = self.path(path);
-        let folder = self.table.folder_at(path.parent().unwrap().as_os_str().as_bytes()).unwrap();
+        let folder = self
+            .table
+            .folder_at(path.parent().unwrap().as_os_str().as_bytes())
+            .unwrap();
         Cell::new(self.table.session(), folder, path.file_name().unwrap().as_bytes())
     }
 
@@ -145,7 +148,9 @@ impl Bench {
 
     fn number(&mut self, path: &Path, kind: Kind) -> ObjectId {
         let folder = File::open(path.parent().unwrap()).unwrap();
-        let look = read::look(folder.as_fd(), path.file_name().unwrap()).unwrap().unwrap();
+        let look = read::look(folder.as_fd(), path.file_name().unwrap())
+            .unwrap()
+            .unwrap();
         let place = Place::Path(path.as_os_str().as_bytes().to_vec());
         self.table.number(look.identity, kind, place).0
     }
@@ -174,7 +179,10 @@ impl Bench {
         }
         seen.insert(cell, (path.display().to_string(), found));
         if look.kind == Kind::Dir {
-            let mut names: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            let mut names: Vec<_> = fs::read_dir(&path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
             names.sort();
             for name in names {
                 self.entry(&path, object, &name, before, seen);
@@ -193,7 +201,8 @@ impl Bench {
     ) -> rescind_model::Content {
         let known = before.into_iter().flat_map(Seen::values).find_map(|(_, state)| {
             let fields = state.fields()?;
-            let same = fields.object(state::OBJECT) == Some(object) && fields.int(state::MTIME) == Some(look.mtime);
+            let same =
+                fields.object(state::OBJECT) == Some(object) && fields.int(state::MTIME) == Some(look.mtime);
             let body = fields.content(state::CONTENT)?;
             (same && body.length == look.size).then(|| body.clone())
         });
@@ -210,7 +219,10 @@ impl Bench {
         }
         let file = read::open_file(opened.as_fd(), name, look).unwrap();
         let kept = self.shelf.keep_file(&file).unwrap();
-        rescind_model::Content { stamp: body.stamp, ..kept }
+        rescind_model::Content {
+            stamp: body.stamp,
+            ..kept
+        }
     }
 
     fn forget_gone(&mut self, after: &Seen) {
@@ -218,7 +230,9 @@ impl Bench {
             .values()
             .filter_map(|(_, state)| state.fields()?.object(state::OBJECT))
             .collect();
-        let root = self.table.folder_at(self.root.parent().unwrap().as_os_str().as_bytes());
+        let root = self
+            .table
+            .folder_at(self.root.parent().unwrap().as_os_str().as_bytes());
         let mut object = ObjectId(1);
         while self.table.identity(object).is_some() {
             if !living.contains(&object) && Some(object) != root {
@@ -238,7 +252,13 @@ impl Bench {
         self.undo_with(&self.driver(), effects, OnConflict::Ask, Tape::default())
     }
 
-    pub fn plan(&self, driver: &FilesDriver, effects: &[Effect], earlier: &Earlier, on_conflict: OnConflict) -> Plan {
+    pub fn plan(
+        &self,
+        driver: &FilesDriver,
+        effects: &[Effect],
+        earlier: &Earlier,
+        on_conflict: OnConflict,
+    ) -> Plan {
         let request = Request {
             scope: "the session",
             split: &Split::all(effects.to_vec()),
@@ -260,6 +280,17 @@ impl Bench {
         on_conflict: OnConflict,
         mut tape: Tape,
     ) -> Undone {
+        self.undo_on(driver, effects, on_conflict, &mut tape)
+    }
+
+    /// As [`Bench::undo_with`]; the tape keeps what was recorded if the driver dies.
+    pub fn undo_on(
+        &mut self,
+        driver: &FilesDriver,
+        effects: &[Effect],
+        on_conflict: OnConflict,
+        tape: &mut Tape,
+    ) -> Undone {
         let earlier = Earlier::read(&tape.records);
         let plan = self.plan(driver, effects, &earlier, on_conflict);
         self.undos += 1;
@@ -274,13 +305,14 @@ impl Bench {
             drivers: vec![driver],
             callers: Vec::new(),
         };
-        let result = SystemSession::open(id, &mut tape, opening)
+        let result = SystemSession::open(id, &mut *tape, opening)
             .map_err(ApplyError::from)
             .and_then(|mut session| {
                 let receipt = apply(&plan, &mut session, &surfaces, &self.shelf, &mut |_| {})?;
                 session.close()?;
                 Ok(receipt)
             });
+        let tape = tape.clone();
         Undone { plan, tape, result }
     }
 

@@ -35,7 +35,12 @@ impl Shelf {
 
     fn open_pin(&self, name: &OsStr) -> io::Result<File> {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-        Ok(File::from(rustix::fs::openat(&self.pins, name, flags, rustix::fs::Mode::empty())?))
+        Ok(File::from(rustix::fs::openat(
+            &self.pins,
+            name,
+            flags,
+            rustix::fs::Mode::empty(),
+        )?))
     }
 }
 
@@ -53,7 +58,10 @@ impl Bodies for Shelf {
             Some(name) => _ = io::Read::read_to_end(&mut self.open_pin(name)?, &mut bytes)?,
             None => {
                 let blobs = self.blobs.lock().unwrap();
-                bytes = blobs.get(kept).cloned().ok_or_else(|| io::Error::other("it is gone"))?;
+                bytes = blobs
+                    .get(kept)
+                    .cloned()
+                    .ok_or_else(|| io::Error::other("it is gone"))?;
             }
         }
         if bytes.len() as u64 > limit {
