@@ -68,7 +68,7 @@ pub struct ObjectRecord {
 
 /// The objects of one session.
 ///
-/// INVARIANT: `by_identity` leads only to objects that are not gone; `folders` has each folder once, under the path
+/// INVARIANT: `by_identity` leads to every object that is not gone, and to no other; `folders` has each folder once, under the path
 /// that its entry has.
 #[derive(Debug, Clone)]
 pub struct ObjectTable {
@@ -338,7 +338,15 @@ impl ObjectTable {
         if let (Kind::Dir, Place::Path(path)) = (kind, &place) {
             self.folders.insert((path.clone(), object));
         }
-        self.by_identity.insert(identity, object);
+        // An inode is one object: what it was before is gone.
+        if let Some(before) = self
+            .by_identity
+            .insert(identity, object)
+            .filter(|before| *before != object)
+            && let Some(before) = self.objects.get_mut(&before)
+        {
+            before.gone = true;
+        }
         self.last = self.last.max(object.0);
         let entry = Object {
             identity,

@@ -19,7 +19,6 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::sync::Arc;
 
 /// What a step is carried out with.
 pub(crate) struct Job<'a> {
@@ -232,8 +231,8 @@ impl Undoing {
             Source::None if look.kind == Kind::Dir && state::kind_of(target) == Some(Kind::Dir) => {
                 // Any folder will do: what is in it is others' or has steps of its own.
                 job.intend_captured(self, found)?;
-                self.take_over(job, found)?;
                 self.bind_to(job, look)?;
+                self.take_over(job, found);
                 self.within(cell, |undoing, folder| undoing.bring(job, folder, look, target))?;
                 job.step.target.clone()
             }
@@ -476,14 +475,10 @@ impl Undoing {
     }
 
     /// A folder of the session's becomes one that was there before: what is left in it belongs to that now.
-    fn take_over(&mut self, job: &Job<'_>, found: &State) -> Result<(), Stop> {
-        let (Some(old), Some(new)) = (numbered(job.cell, found), object(&job.step.target)) else {
-            return Ok(());
-        };
-        let session = old.0.clone();
-        self.forget_object(&session, old.1)?;
-        self.taken_over.insert(old, new);
-        Ok(())
+    fn take_over(&mut self, job: &Job<'_>, found: &State) {
+        if let (Some(old), Some(new)) = (numbered(job.cell, found), object(&job.step.target)) {
+            self.taken_over.insert(old, new);
+        }
     }
 
     pub(crate) fn forget_object(&mut self, session: &SessionId, object: ObjectId) -> Result<(), Stop> {

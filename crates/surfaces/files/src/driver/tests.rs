@@ -58,6 +58,18 @@ fn dies_everywhere(tree: fn() -> Bench, act: fn(&Path), twice: Option<u32>) {
         }
         let driver = bench.driver().resumed();
         let undone = bench.undo_on(&driver, &effects, OnConflict::Ask, &mut tape);
+        if undone.result.is_err() {
+            for conflict in &undone.plan.conflicts {
+                eprintln!("CONFLICT at {points}: {} {:#?}", conflict.name, conflict.clashes);
+            }
+            for record in &tape.records {
+                let line = format!("{record:?}");
+                eprintln!("REC {}", line.chars().take(400).collect::<String>());
+            }
+            for note in bench.noted.0.lock().unwrap().iter() {
+                eprintln!("NOTE {note:?}");
+            }
+        }
         let receipt = undone.result.as_ref().unwrap();
         if !receipt.proved() || !before.diff(&bench.manifest()).is_empty() {
             for record in &tape.records {
