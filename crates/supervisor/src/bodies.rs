@@ -24,7 +24,11 @@ pub struct StoredBodies<'s> {
 /// A locator that says its session.
 #[must_use]
 pub fn qualified(session: &SessionId, locator: &Locator) -> Locator {
-    if locator.0.contains('#') { locator.clone() } else { Locator(format!("{session}#{}", locator.0)) }
+    if locator.0.contains('#') {
+        locator.clone()
+    } else {
+        Locator(format!("{session}#{}", locator.0))
+    }
 }
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
@@ -35,12 +39,18 @@ impl<'s> StoredBodies<'s> {
     /// Bodies to read; and to keep, where there is a log to keep them in.
     #[must_use]
     pub fn new(store: &'s Store, log: Option<&'s SessionLog>) -> Self {
-        Self { store, log, readers: RefCell::default() }
+        Self {
+            store,
+            log,
+            readers: RefCell::default(),
+        }
     }
 
     fn find(&self, kept: &Locator) -> io::Result<(Rc<SessionReader>, Locator)> {
-        let (session, locator) =
-            kept.0.split_once('#').ok_or_else(|| io::Error::other(format!("`{}` names no session", kept.0)))?;
+        let (session, locator) = kept
+            .0
+            .split_once('#')
+            .ok_or_else(|| io::Error::other(format!("`{}` names no session", kept.0)))?;
         let session: SessionId = session.parse().map_err(other)?;
         let locator = Locator(locator.to_owned());
         if let Some(reader) = self.readers.borrow().get(&session) {
@@ -52,13 +62,16 @@ impl<'s> StoredBodies<'s> {
     }
 
     fn log(&self) -> io::Result<&SessionLog> {
-        self.log.ok_or_else(|| io::Error::other("nothing can be kept while only a plan is made"))
+        self.log
+            .ok_or_else(|| io::Error::other("nothing can be kept while only a plan is made"))
     }
 }
 
 impl Bodies for StoredBodies<'_> {
     fn holds(&self, kept: &Locator) -> bool {
-        let Ok((reader, locator)) = self.find(kept) else { return false };
+        let Ok((reader, locator)) = self.find(kept) else {
+            return false;
+        };
         match reader.pin_stat(&locator) {
             Ok(stat) => stat.now.is_some(),
             Err(_) => reader.length(&locator).is_ok(),
@@ -79,25 +92,41 @@ impl Bodies for StoredBodies<'_> {
         let log = self.log()?;
         let (digest, locator) = log.put(bytes, false)?;
         let kept = Some(qualified(log.id(), &locator));
-        Ok(Content { length: bytes.len() as u64, digest: Some(digest), stamp: None, kept })
+        Ok(Content {
+            length: bytes.len() as u64,
+            digest: Some(digest),
+            stamp: None,
+            kept,
+        })
     }
 
     fn keep_file(&self, file: &File) -> io::Result<Content> {
         let log = self.log()?;
         let blob = log.put_file(file, file.metadata()?.len(), false)?;
         let kept = Some(qualified(log.id(), &blob.locator));
-        Ok(Content { length: blob.length, digest: blob.digest, stamp: None, kept })
+        Ok(Content {
+            length: blob.length,
+            digest: blob.digest,
+            stamp: None,
+            kept,
+        })
     }
 
     fn pin(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Locator>> {
         let log = self.log()?;
-        Ok(log.pin(folder, name.as_bytes(), false)?.map(|locator| qualified(log.id(), &locator)))
+        Ok(log
+            .pin(folder, name.as_bytes(), false)?
+            .map(|locator| qualified(log.id(), &locator)))
     }
 
     fn link(&self, kept: &Locator, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
         let (reader, locator) = self.find(kept)?;
-        let Ok(slot) = reader.pin_slot(&locator) else { return Ok(false) };
-        match rustix::fs::linkat(slot.dir(), slot.name(), folder, name, rustix::fs::AtFlags::empty()) {
+        let Ok(slot) = reader.pin_slot(&locator) else {
+            return Ok(false);
+        };
+        // The pin itself goes back, and not one more link to it: the file then has as many names as before.
+        let keep = rustix::fs::RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(slot.dir(), slot.name(), folder, name, keep) {
             Ok(()) => Ok(true),
             Err(rustix::io::Errno::XDEV | rustix::io::Errno::MLINK) => Ok(false),
             Err(error) => Err(error.into()),

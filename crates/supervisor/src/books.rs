@@ -47,8 +47,12 @@ pub fn unended(store: &Store) -> Result<BTreeSet<SessionId>, StoreError> {
         if bytes.starts_with(br#"{"v":1,"kind":"action."#) || bytes.starts_with(br#"{"v":1,"kind":"undo."#) {
             continue;
         }
-        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { continue };
-        let Ok(id) = entry.session.parse::<SessionId>() else { continue };
+        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else {
+            continue;
+        };
+        let Ok(id) = entry.session.parse::<SessionId>() else {
+            continue;
+        };
         match entry.kind {
             EntryKind::SessionStarted => {
                 open.insert(id);
@@ -67,8 +71,15 @@ pub fn unended(store: &Store) -> Result<BTreeSet<SessionId>, StoreError> {
 /// # Errors
 /// It is not there, was erased, or its journal does not begin with it.
 pub fn opened(store: &Store, id: &SessionId) -> Result<SessionOpened, StoreError> {
-    let fail = |why: String| StoreError::Journal { session: id.to_string(), why };
-    let first = store.reader(id)?.frames(0)?.next().ok_or_else(|| fail("it is empty".to_owned()))?;
+    let fail = |why: String| StoreError::Journal {
+        session: id.to_string(),
+        why,
+    };
+    let first = store
+        .reader(id)?
+        .frames(0)?
+        .next()
+        .ok_or_else(|| fail("it is empty".to_owned()))?;
     let (_, bytes) = first?;
     match serde_json::from_slice::<Record>(&bytes) {
         Ok(Record::Session(opened)) => Ok(opened),
@@ -84,7 +95,10 @@ fn finish(store: &Store, id: &SessionId) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let view = SessionView::load(store, id)?;
-    let closed = view.system.iter().any(|record| matches!(record, SystemRecord::Closed { .. }));
+    let closed = view
+        .system
+        .iter()
+        .any(|record| matches!(record, SystemRecord::Closed { .. }));
     let ended = match &view.ended {
         // Its supervisor died between the journal and the ledger: say there what the journal says.
         Some(ended) => ended.clone(),
@@ -102,14 +116,20 @@ fn finish(store: &Store, id: &SessionId) -> Result<bool, StoreError> {
         return Ok(false);
     }
     log.recovering();
-    let fail = |source| StoreError::Home { path: format!("the journal of session {id}"), source };
+    let fail = |source| StoreError::Home {
+        path: format!("the journal of session {id}"),
+        source,
+    };
     log.close(&ended).map_err(fail)?;
     Ok(true)
 }
 
 fn recovered(view: &SessionView) -> SessionEnded {
-    let missing: BTreeSet<(String, String)> =
-        view.missing.iter().map(|(_, what, why)| (what.clone(), why.clone())).collect();
+    let missing: BTreeSet<(String, String)> = view
+        .missing
+        .iter()
+        .map(|(_, what, why)| (what.clone(), why.clone()))
+        .collect();
     SessionEnded {
         time: clock::now().to_string(),
         exit: ExitForm::Unknown,
@@ -154,14 +174,20 @@ mod tests {
         let living = begin(&store, clock::process_mark(std::process::id()));
         assert_eq!(unended(&store).unwrap().len(), 2);
 
-        assert_eq!(finish_books(&store).unwrap().recovered, [dead.clone()]);
+        assert_eq!(
+            finish_books(&store).unwrap().recovered,
+            std::slice::from_ref(&dead)
+        );
         assert_eq!(finish_books(&store).unwrap(), super::Books::default());
 
         let view = SessionView::load(&store, &dead).unwrap();
         let ended = view.ended.clone().unwrap();
-        assert_eq!((view.life(), ended.how.as_str(), ended.exit), (Life::Ended, "recovered", ExitForm::Unknown));
+        assert_eq!(
+            (view.life(), ended.how.as_str(), ended.exit),
+            (Life::Ended, "recovered", ExitForm::Unknown)
+        );
         assert_eq!(SessionView::load(&store, &living).unwrap().life(), Life::Running);
-        assert_eq!(unended(&store).unwrap().into_iter().collect::<Vec<_>>(), [living.clone()]);
+        assert!(unended(&store).unwrap().into_iter().eq([living.clone()]));
         assert_eq!(opened(&store, &living).unwrap().id, living.to_string());
     }
 }

@@ -27,7 +27,10 @@ pub fn salt() -> String {
 pub fn session_id() -> SessionId {
     let mut random = [0_u8; 4];
     let _less_random_then = getrandom::fill(&mut random);
-    SessionId::new(u64::try_from(now().milliseconds()).unwrap_or(0), u32::from_ne_bytes(random))
+    SessionId::new(
+        u64::try_from(now().milliseconds()).unwrap_or(0),
+        u32::from_ne_bytes(random),
+    )
 }
 
 /// Who a process is, so that a later command can tell whether it still lives: number, start time in ticks since boot,
@@ -36,7 +39,10 @@ pub fn session_id() -> SessionId {
 pub fn process_mark(pid: u32) -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19)).unwrap_or("0");
+    let start = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19))
+        .unwrap_or("0");
     format!("{pid}:{start}:{}", boot.trim())
 }
 
@@ -44,5 +50,32 @@ pub fn process_mark(pid: u32) -> String {
 #[must_use]
 pub fn lives(mark: &str) -> bool {
     let pid = mark.split(':').next().and_then(|pid| pid.parse().ok());
-    pid.is_some_and(|pid| process_mark(pid) == mark)
+    pid.is_some_and(|pid| process_mark(pid) == mark && !is_zombie(pid))
+}
+
+/// Whether a process has ended and only waits for its parent to ask how.
+fn is_zombie(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{lives, process_mark};
+    use std::process::Command;
+
+    #[test]
+    fn a_process_that_ended_does_not_live_although_nobody_asked_for_its_status() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let mark = process_mark(child.id());
+        assert!(lives(&mark) && lives(&process_mark(std::process::id())));
+        child.kill().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") Z") {
+            std::thread::yield_now();
+        }
+        assert!(!lives(&mark));
+        child.wait().unwrap();
+        assert!(!lives(&mark));
+    }
 }

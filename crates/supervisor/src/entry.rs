@@ -74,7 +74,11 @@ pub struct MarkForm {
 
 impl From<&Mark> for MarkForm {
     fn from(mark: &Mark) -> Self {
-        Self { f: mark.file.clone(), l: mark.length, d: mark.digest.to_string() }
+        Self {
+            f: mark.file.clone(),
+            l: mark.length,
+            d: mark.digest.to_string(),
+        }
     }
 }
 
@@ -82,6 +86,10 @@ impl MarkForm {
     /// The mark; `None` where the digest is none.
     #[must_use]
     pub fn mark(&self) -> Option<Mark> {
-        Some(Mark { file: self.f.clone(), length: self.l, digest: self.d.parse::<Digest>().ok()? })
+        Some(Mark {
+            file: self.f.clone(),
+            length: self.l,
+            digest: self.d.parse::<Digest>().ok()?,
+        })
     }
 }

@@ -16,12 +16,18 @@ impl Home {
     /// # Errors
     /// Neither `RESCIND_HOME`, `XDG_STATE_HOME` nor `HOME` is set.
     pub fn from_environment() -> io::Result<Self> {
-        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let named = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let root = named("RESCIND_HOME")
             .or_else(|| named("XDG_STATE_HOME").map(|state| state.join("rescind")))
             .or_else(|| named("HOME").map(|home| home.join(".local/state/rescind")))
             .ok_or_else(|| io::Error::other("RESCIND_HOME, XDG_STATE_HOME and HOME are all unset"))?;
-        Ok(Self { root: std::path::absolute(root)? })
+        Ok(Self {
+            root: std::path::absolute(root)?,
+        })
     }
 
     /// This directory.
@@ -59,7 +65,10 @@ impl Home {
     /// # Errors
     /// It can't be made.
     pub fn make(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.root)
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.root)
     }
 
     /// A directory for pins on the file system of `path`, where this home is on another one: `.rescind-<uid>` in the
@@ -68,8 +77,10 @@ impl Home {
     pub fn pin_root(path: &Path) -> Option<PathBuf> {
         let device = path.metadata().ok()?.dev();
         let name = format!(".rescind-{}", rustix::process::geteuid().as_raw());
-        let mut above: Vec<&Path> =
-            path.ancestors().take_while(|at| at.metadata().is_ok_and(|found| found.dev() == device)).collect();
+        let mut above: Vec<&Path> = path
+            .ancestors()
+            .take_while(|at| at.metadata().is_ok_and(|found| found.dev() == device))
+            .collect();
         above.reverse();
         above.into_iter().map(|at| at.join(&name)).find(|root| {
             let made = std::fs::DirBuilder::new().mode(0o700).create(root);
@@ -78,7 +89,9 @@ impl Home {
             };
             match made {
                 Ok(()) => true,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => root.symlink_metadata().is_ok_and(own),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    root.symlink_metadata().is_ok_and(own)
+                }
                 Err(_) => false,
             }
         })

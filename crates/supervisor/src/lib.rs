@@ -10,6 +10,7 @@ pub mod journal;
 mod log;
 mod permit;
 mod sessions;
+mod stamps;
 mod store;
 mod system_record;
 mod system_session;

@@ -32,12 +32,21 @@ fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
 }
 
 fn keeping(recreatable: bool) -> Keeping {
-    if recreatable { Keeping::Recreatable } else { Keeping::Lasting }
+    if recreatable {
+        Keeping::Recreatable
+    } else {
+        Keeping::Lasting
+    }
 }
 
 impl SessionLog {
     pub(crate) fn new(id: SessionId, writer: SessionWriter, ledger: Ledger, level: Level) -> Self {
-        Self { id, writer, ledger, level }
+        Self {
+            id,
+            writer,
+            ledger,
+            level,
+        }
     }
 
     /// The session.
@@ -74,7 +83,13 @@ impl SessionLog {
     /// It can't be recorded: it may not run.
     pub fn start(&self, node: &NodeStarted) -> io::Result<()> {
         let action = Some(self.id.action(node.n).to_string());
-        self.enter(EntryKind::ActionStarted, &node.time, action, &Record::Node(node.clone()), false)
+        self.enter(
+            EntryKind::ActionStarted,
+            &node.time,
+            action,
+            &Record::Node(node.clone()),
+            false,
+        )
     }
 
     /// The outcome of a node.
@@ -83,11 +98,23 @@ impl SessionLog {
     /// It can't be recorded: the action stays in doubt until the books are finished.
     pub fn end(&self, node: &NodeEnded) -> io::Result<()> {
         let action = Some(self.id.action(node.n).to_string());
-        self.enter(EntryKind::ActionEnded, &node.time, action, &Record::NodeEnd(node.clone()), true)
+        self.enter(
+            EntryKind::ActionEnded,
+            &node.time,
+            action,
+            &Record::NodeEnd(node.clone()),
+            true,
+        )
     }
 
     pub(crate) fn opened(&self, opened: &SessionOpened) -> io::Result<()> {
-        self.enter(EntryKind::SessionStarted, &opened.time, None, &Record::Session(opened.clone()), true)
+        self.enter(
+            EntryKind::SessionStarted,
+            &opened.time,
+            None,
+            &Record::Session(opened.clone()),
+            true,
+        )
     }
 
     /// The end of the session.
@@ -95,7 +122,11 @@ impl SessionLog {
     /// # Errors
     /// It can't be recorded.
     pub fn close(&self, ended: &SessionEnded) -> io::Result<()> {
-        let kind = if ended.how == "recovered" { EntryKind::SessionRecovered } else { EntryKind::SessionEnded };
+        let kind = if ended.how == "recovered" {
+            EntryKind::SessionRecovered
+        } else {
+            EntryKind::SessionEnded
+        };
         self.enter(kind, &ended.time, None, &Record::SessionEnd(ended.clone()), true)?;
         self.writer.sync().map_err(other)
     }
@@ -113,7 +144,11 @@ impl SessionLog {
         if self.level == Level::Power {
             self.writer.sync().map_err(other)?;
         }
-        let marks = if marked { self.writer.marks().iter().map(MarkForm::from).collect() } else { Vec::new() };
+        let marks = if marked {
+            self.writer.marks().iter().map(MarkForm::from).collect()
+        } else {
+            Vec::new()
+        };
         let entry = Entry {
             v: 1,
             kind,
@@ -124,7 +159,9 @@ impl SessionLog {
             marks,
             note: None,
         };
-        self.ledger.append(&serde_json::to_vec(&entry)?, self.level).map_err(other)?;
+        self.ledger
+            .append(&serde_json::to_vec(&entry)?, self.level)
+            .map_err(other)?;
         Ok(())
     }
 
@@ -141,7 +178,9 @@ impl SessionLog {
     /// # Errors
     /// The file can't be read or the vault can't be written.
     pub fn put_file(&self, file: &File, length: u64, recreatable: bool) -> io::Result<FileBlob> {
-        self.writer.put_file(file, length, keeping(recreatable)).map_err(other)
+        self.writer
+            .put_file(file, length, keeping(recreatable))
+            .map_err(other)
     }
 
     /// Keep the very file behind `name` by one more link. `None` where that can't be done there.
@@ -150,7 +189,13 @@ impl SessionLog {
     /// The vault can't be written.
     pub fn pin(&self, folder: BorrowedFd<'_>, name: &[u8], recreatable: bool) -> io::Result<Option<Locator>> {
         let device = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_dev;
-        let Some(slot) = self.writer.pin_slot(device, keeping(recreatable)).map_err(other)? else { return Ok(None) };
+        let Some(slot) = self
+            .writer
+            .pin_slot(device, keeping(recreatable))
+            .map_err(other)?
+        else {
+            return Ok(None);
+        };
         match linkat(folder, name, slot.dir(), slot.name(), AtFlags::empty()) {
             Ok(()) => self.writer.adopt(&slot).map(Some).map_err(other),
             // Another mount of the same device, too many links, or protected_hardlinks: the bytes are kept instead.

@@ -70,7 +70,11 @@ impl Store {
         while at < length {
             let end = length.min(at + 4_096);
             let bytes = self.ledger().read(at..end)?;
-            entries.extend(bytes.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()));
+            entries.extend(
+                bytes
+                    .iter()
+                    .filter_map(|bytes| serde_json::from_slice(bytes).ok()),
+            );
             at = end;
         }
         Ok(entries)
@@ -117,13 +121,18 @@ impl Store {
     pub fn find(&self, asked: Option<&str>) -> Result<SessionId, StoreError> {
         let sessions = self.sessions()?;
         let Some(asked) = asked else {
-            return sessions.last().cloned().ok_or(StoreError::NoSession { asked: "last".to_owned() });
+            return sessions.last().cloned().ok_or(StoreError::NoSession {
+                asked: "last".to_owned(),
+            });
         };
-        let mut matching =
-            sessions.iter().filter(|id| id.as_str().starts_with(asked) || id.as_str().ends_with(asked));
+        let mut matching = sessions
+            .iter()
+            .filter(|id| id.as_str().starts_with(asked) || id.as_str().ends_with(asked));
         match (matching.next(), matching.next()) {
             (Some(one), None) => Ok(one.clone()),
-            (None, _) => Err(StoreError::NoSession { asked: asked.to_owned() }),
+            (None, _) => Err(StoreError::NoSession {
+                asked: asked.to_owned(),
+            }),
             (Some(first), Some(second)) => Err(StoreError::Ambiguous {
                 asked: asked.to_owned(),
                 first: first.to_string(),
@@ -164,7 +173,9 @@ impl SessionView {
 /// Whether the effect is only a folder's time of change, which follows from what was done in it.
 #[must_use]
 pub fn in_passing(effect: &Effect) -> bool {
-    let (State::Present(before), State::Present(after)) = (&effect.before, &effect.after) else { return false };
+    let (State::Present(before), State::Present(after)) = (&effect.before, &effect.after) else {
+        return false;
+    };
     let rest = |fields: &Fields| {
         let mut fields = fields.clone();
         fields.remove("mtime");

@@ -78,7 +78,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open(home: Home) -> Result<Self, StoreError> {
-        let fail = |source| StoreError::Home { path: home.root().display().to_string(), source };
+        let fail = |source| StoreError::Home {
+            path: home.root().display().to_string(),
+            source,
+        };
         home.make().map_err(fail)?;
         let ledger = Ledger::open(&home.ledger(), &rescind_ledger::Options::default())?;
         let vault = Vault::open(&home.vault(), rescind_vault::Options::default())?;
@@ -88,9 +91,19 @@ impl Store {
                 why: error.to_string(),
             })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Rules::standard(),
-            Err(source) => return Err(StoreError::Home { path: home.rules().display().to_string(), source }),
+            Err(source) => {
+                return Err(StoreError::Home {
+                    path: home.rules().display().to_string(),
+                    source,
+                });
+            }
         };
-        Ok(Self { home, ledger, vault, rules: Arc::new(rules) })
+        Ok(Self {
+            home,
+            ledger,
+            vault,
+            rules: Arc::new(rules),
+        })
     }
 
     /// Its directory.
@@ -121,10 +134,18 @@ impl Store {
     ///
     /// # Errors
     /// It can't be recorded: then there is no session.
-    pub fn begin(&self, id: &SessionId, opened: SessionOpened, level: Level) -> Result<SessionLog, StoreError> {
+    pub fn begin(
+        &self,
+        id: &SessionId,
+        opened: SessionOpened,
+        level: Level,
+    ) -> Result<SessionLog, StoreError> {
         let writer = self.vault.create_session(id)?;
         let log = SessionLog::new(id.clone(), writer, self.ledger.clone(), level);
-        log.opened(&opened).map_err(|source| StoreError::Home { path: "the journal".to_owned(), source })?;
+        log.opened(&opened).map_err(|source| StoreError::Home {
+            path: "the journal".to_owned(),
+            source,
+        })?;
         Ok(log)
     }
 

@@ -70,7 +70,13 @@ impl Report {
 
     fn fault(&mut self, session: Option<&SessionId>, entry: Option<u64>, what: impl Into<String>) {
         let session = session.cloned();
-        self.faults.push(Fault { session, file: None, offset: None, entry, what: what.into() });
+        self.faults.push(Fault {
+            session,
+            file: None,
+            offset: None,
+            entry,
+            what: what.into(),
+        });
     }
 }
 
@@ -88,9 +94,14 @@ struct Claims {
 /// Verify the store in `home`: the ledger (against a checkpoint kept elsewhere, if one is given), then every session.
 #[must_use]
 pub fn verify(home: &Home, since: Option<&str>) -> Report {
-    let against = Against { since, ..Against::default() };
-    let mut report =
-        Report { ledger: rescind_ledger::verify(&home.ledger(), &against), ..Report::default() };
+    let against = Against {
+        since,
+        ..Against::default()
+    };
+    let mut report = Report {
+        ledger: rescind_ledger::verify(&home.ledger(), &against),
+        ..Report::default()
+    };
     let claims = claims(home, &mut report);
     let vault = match Vault::open(&home.vault(), rescind_vault::Options::default()) {
         Ok(vault) => vault,
@@ -122,7 +133,11 @@ fn claims(home: &Home, report: &mut Report) -> BTreeMap<SessionId, Claims> {
     let cursor = match cursor {
         Ok(cursor) => cursor,
         Err(error) => {
-            report.fault(None, None, format!("the entries can't be held against the vault: {error}"));
+            report.fault(
+                None,
+                None,
+                format!("the entries can't be held against the vault: {error}"),
+            );
             return claims;
         }
     };
@@ -136,12 +151,19 @@ fn claims(home: &Home, report: &mut Report) -> BTreeMap<SessionId, Claims> {
         };
         let parsed = serde_json::from_slice::<Entry>(&bytes).map_err(|error| error.to_string());
         let parsed = parsed.and_then(|entry| {
-            let id = entry.session.parse::<SessionId>().map_err(|error| error.to_string())?;
+            let id = entry
+                .session
+                .parse::<SessionId>()
+                .map_err(|error| error.to_string())?;
             Ok((id, entry))
         });
         match parsed {
             Ok((id, entry)) => claims.entry(id).or_default().take(index, &entry, report),
-            Err(why) => report.fault(None, Some(index), format!("the entry is none of rescind's: {why}")),
+            Err(why) => report.fault(
+                None,
+                Some(index),
+                format!("the entry is none of rescind's: {why}"),
+            ),
         }
     }
     claims
@@ -154,7 +176,10 @@ impl Claims {
             EntryKind::SessionEnded | EntryKind::SessionRecovered => self.ended = true,
             EntryKind::VaultErased => self.erased = true,
             EntryKind::VaultPruned => self.pruned = true,
-            EntryKind::ActionStarted | EntryKind::ActionEnded | EntryKind::UndoStep | EntryKind::UndoReceipt => {}
+            EntryKind::ActionStarted
+            | EntryKind::ActionEnded
+            | EntryKind::UndoStep
+            | EntryKind::UndoReceipt => {}
         }
         for form in &entry.marks {
             match form.mark() {
@@ -174,9 +199,17 @@ impl Claims {
 fn check(vault: &Vault, session: &SessionId, claims: &Claims, report: &mut Report) {
     if !claims.started {
         let first = claims.bodies.first().map(|(index, _)| *index);
-        report.fault(Some(session), first, "the ledger goes on about it without its start");
+        report.fault(
+            Some(session),
+            first,
+            "the ledger goes on about it without its start",
+        );
     }
-    let expect = Expect { open: !claims.ended, erased: claims.erased, pruned: claims.pruned };
+    let expect = Expect {
+        open: !claims.ended,
+        erased: claims.erased,
+        pruned: claims.pruned,
+    };
     let verified = match vault.verify_session(session, &claims.marks, expect) {
         Ok(verified) => verified,
         Err(error) => return report.fault(Some(session), None, format!("it can't be verified: {error}")),
@@ -205,7 +238,11 @@ fn check(vault: &Vault, session: &SessionId, claims: &Claims, report: &mut Repor
         if frames.contains(digest) {
             report.bodies += 1;
         } else {
-            report.fault(Some(session), Some(*index), format!("the journal has no body with the digest {digest}"));
+            report.fault(
+                Some(session),
+                Some(*index),
+                format!("the journal has no body with the digest {digest}"),
+            );
         }
     }
 }
@@ -235,7 +272,11 @@ fn unclaimed(vault: &Vault, session: &SessionId, report: &mut Report) {
             let what = format!("the vault holds {frames} records of it and the ledger does not know it");
             report.fault(Some(session), None, what);
         }
-        Err(why) => report.fault(Some(session), None, format!("the ledger does not know it, and {why}")),
+        Err(why) => report.fault(
+            Some(session),
+            None,
+            format!("the ledger does not know it, and {why}"),
+        ),
     }
 }
 
@@ -287,7 +328,12 @@ mod tests {
         session(&store);
         store.ledger().checkpoint().unwrap();
         let report = verify(&home, None);
-        assert!(report.is_sound(), "{:?} {:?}", report.ledger.faults, report.faults);
+        assert!(
+            report.is_sound(),
+            "{:?} {:?}",
+            report.ledger.faults,
+            report.faults
+        );
         assert_eq!((report.sessions, report.bodies, report.erased), (2, 4, 0));
     }
 
@@ -316,9 +362,16 @@ mod tests {
         let id = session(&store);
         store.vault().erase(&id, Remains::Nothing).unwrap();
         assert!(!verify(&home, None).is_sound());
-        store.note(EntryKind::VaultErased, &id, "test".to_owned()).unwrap();
+        store
+            .note(EntryKind::VaultErased, &id, "test".to_owned())
+            .unwrap();
         let report = verify(&home, None);
-        assert!(report.is_sound(), "{:?} {:?}", report.ledger.faults, report.faults);
+        assert!(
+            report.is_sound(),
+            "{:?} {:?}",
+            report.ledger.faults,
+            report.faults
+        );
         assert_eq!(report.erased, 1);
     }
 
@@ -331,6 +384,13 @@ mod tests {
         drop(store);
         fs::remove_dir_all(home.ledger()).unwrap();
         let report = verify(&home, None);
-        assert!(report.faults.iter().any(|fault| fault.session.as_ref() == Some(&id)), "{:?}", report.faults);
+        assert!(
+            report
+                .faults
+                .iter()
+                .any(|fault| fault.session.as_ref() == Some(&id)),
+            "{:?}",
+            report.faults
+        );
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::bodies::qualified;
 use crate::journal::{
-    AfterForm, BeforeForm, EnvironmentForm, NodeEnded, NodeStarted, NoteForm, ObjectForm, OutcomeForm, Record, Role,
-    SessionEnded, SessionOpened, bytes_from_text,
+    AfterForm, BeforeForm, EnvironmentForm, NodeEnded, NodeStarted, NoteForm, ObjectForm, OutcomeForm,
+    Record, Role, SessionEnded, SessionOpened, bytes_from_text,
 };
+use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
 use rescind_model::{Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value};
 use std::collections::BTreeMap;
@@ -49,7 +50,10 @@ impl SessionView {
     /// # Errors
     /// It is not there, was erased, or its journal is damaged.
     pub fn load(store: &Store, id: &SessionId) -> Result<Self, StoreError> {
-        let fail = |why: String| StoreError::Journal { session: id.to_string(), why };
+        let fail = |why: String| StoreError::Journal {
+            session: id.to_string(),
+            why,
+        };
         let reader = store.reader(id)?;
         let mut records = Vec::new();
         for frame in reader.frames(0)? {
@@ -78,13 +82,19 @@ impl SessionView {
             notes: Vec::new(),
         };
         let mut places = BTreeMap::new();
+        let mut stamps = Stamps::default();
         for record in records {
-            view.take(record, &mut places);
+            view.take(record, &mut places, &mut stamps);
         }
+        for effect in &mut view.effects {
+            stamps.rename(&mut effect.before);
+            stamps.rename(&mut effect.after);
+        }
+        stamps::share_kept(&mut view.effects);
         Ok(view)
     }
 
-    fn take(&mut self, record: Record, places: &mut BTreeMap<u64, usize>) {
+    fn take(&mut self, record: Record, places: &mut BTreeMap<u64, usize>, stamps: &mut Stamps) {
         match record {
             Record::Node(started) => {
                 self.nodes.insert(started.n, Node { started, ended: None });
@@ -98,11 +108,16 @@ impl SessionView {
             Record::Before(form) => {
                 places.insert(form.s, self.effects.len());
                 let effect = self.effect(form);
+                stamps.seen(&effect.before, true);
                 self.effects.push(effect);
             }
-            Record::After(AfterForm { s, a }) => {
+            Record::After(AfterForm { s, a, c }) => {
                 let state = qualify(&self.id, a.into());
                 if let Some(effect) = places.get(&s).and_then(|place| self.effects.get_mut(*place)) {
+                    if c {
+                        stamps.untouched(&effect.before, &state);
+                    }
+                    stamps.seen(&state, false);
                     effect.after = state;
                     effect.outcome = Outcome::Observed;
                 }
@@ -118,12 +133,21 @@ impl SessionView {
 
     fn effect(&self, form: BeforeForm) -> Effect {
         let before = qualify(&self.id, form.b.into());
-        let after = form.i.map_or_else(|| before.clone(), |intended| qualify(&self.id, intended.into()));
-        let surface = if form.f == Surface::Memory.name() { Surface::Memory } else { Surface::Files };
+        let after = form
+            .i
+            .map_or_else(|| before.clone(), |intended| qualify(&self.id, intended.into()));
+        let surface = if form.f == Surface::Memory.name() {
+            Surface::Memory
+        } else {
+            Surface::Files
+        };
         Effect {
             action: self.id.action(form.n),
             seq: Seq(form.s),
-            resource: ResourceId { surface, key: bytes_from_text(&form.k) },
+            resource: ResourceId {
+                surface,
+                key: bytes_from_text(&form.k),
+            },
             name: form.p,
             before,
             after,
@@ -182,7 +206,9 @@ impl SessionView {
 
 /// The same state with locators that say their session.
 fn qualify(session: &SessionId, state: State) -> State {
-    let State::Present(fields) = state else { return State::Absent };
+    let State::Present(fields) = state else {
+        return State::Absent;
+    };
     let qualified = fields.iter().map(|(name, value)| {
         let value = match value {
             Value::Content(content) => {

@@ -39,7 +39,10 @@ impl From<&State> for StateForm {
     fn from(state: &State) -> Self {
         let fields = state.fields();
         Self(fields.map(|fields| {
-            fields.iter().map(|(name, value)| (Cow::Owned(name.to_owned()), ValueForm::from(value))).collect()
+            fields
+                .iter()
+                .map(|(name, value)| (Cow::Owned(name.to_owned()), ValueForm::from(value)))
+                .collect()
         }))
     }
 }
@@ -61,7 +64,9 @@ impl From<&Value> for ValueForm {
         match value {
             Value::Int(number) => Self::Int(*number),
             Value::Text(text) => Self::Text(text.clone()),
-            Value::Bytes(bytes) => Self::Bytes { x: text_from_bytes(bytes) },
+            Value::Bytes(bytes) => Self::Bytes {
+                x: text_from_bytes(bytes),
+            },
             Value::Object(object) => Self::Object { o: object.0 },
             Value::Content(content) => Self::Content(ContentForm {
                 l: content.length,
@@ -116,7 +121,10 @@ pub fn bytes_from_text(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let coded = tail.get(..2).filter(|_| *first == b'%').and_then(|pair| std::str::from_utf8(pair).ok());
+        let coded = tail
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|pair| std::str::from_utf8(pair).ok());
         match coded.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
             Some(byte) => {
                 bytes.push(byte);

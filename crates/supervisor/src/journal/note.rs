@@ -49,6 +49,9 @@ impl NoteForm {
     /// Whether it is of no use any more once the undo is over.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Parked { .. } | Self::Writing { .. } | Self::Written { .. })
+        matches!(
+            self,
+            Self::Parked { .. } | Self::Writing { .. } | Self::Written { .. }
+        )
     }
 }

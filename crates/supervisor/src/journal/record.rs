@@ -279,6 +279,10 @@ pub struct AfterForm {
     pub s: u64,
     /// The state.
     pub a: StateForm,
+    /// Whether the content is the one from before: only attributes or the name were touched, so that both stamps stand
+    /// for the same bytes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub c: bool,
 }
 
 /// The end of a session.
@@ -301,7 +305,10 @@ fn files() -> String {
     "files".to_owned()
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
 fn is_intended(outcome: &OutcomeForm) -> bool {
     *outcome == OutcomeForm::Intended
 }

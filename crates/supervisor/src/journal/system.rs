@@ -104,27 +104,67 @@ pub struct ReceiptForm {
 #[serde(tag = "y", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the form of the SystemRecord of its name")]
 pub enum SystemForm {
-    Opened { session: String, scope: String, plan: String },
-    Disturbs { action: String, step: StepForm },
-    StepStarted { action: String, r: ResourceForm, p: String, took: Vec<(String, u64)>, whole: bool },
-    Intent { effect: Box<EffectForm> },
-    StepEnded { action: String, end: EndForm },
-    CompensationStarted { action: String, of: Box<EffectForm>, key: String },
-    CompensationEnded { action: String, key: String, called: CalledForm },
-    Receipt { receipt: ReceiptForm },
-    Closed { session: String },
+    Opened {
+        session: String,
+        scope: String,
+        plan: String,
+    },
+    Disturbs {
+        action: String,
+        step: StepForm,
+    },
+    StepStarted {
+        action: String,
+        r: ResourceForm,
+        p: String,
+        took: Vec<(String, u64)>,
+        whole: bool,
+    },
+    Intent {
+        effect: Box<EffectForm>,
+    },
+    StepEnded {
+        action: String,
+        end: EndForm,
+    },
+    CompensationStarted {
+        action: String,
+        of: Box<EffectForm>,
+        key: String,
+    },
+    CompensationEnded {
+        action: String,
+        key: String,
+        called: CalledForm,
+    },
+    Receipt {
+        receipt: ReceiptForm,
+    },
+    Closed {
+        session: String,
+    },
 }
 
 impl From<&ResourceId> for ResourceForm {
     fn from(id: &ResourceId) -> Self {
-        Self { f: id.surface.name().to_owned(), k: text_from_bytes(&id.key) }
+        Self {
+            f: id.surface.name().to_owned(),
+            k: text_from_bytes(&id.key),
+        }
     }
 }
 
 impl From<&ResourceForm> for ResourceId {
     fn from(form: &ResourceForm) -> Self {
-        let surface = if form.f == Surface::Memory.name() { Surface::Memory } else { Surface::Files };
-        Self { surface, key: bytes_from_text(&form.k) }
+        let surface = if form.f == Surface::Memory.name() {
+            Surface::Memory
+        } else {
+            Surface::Files
+        };
+        Self {
+            surface,
+            key: bytes_from_text(&form.k),
+        }
     }
 }
 
@@ -234,7 +274,9 @@ impl From<CalledForm> for Called {
 }
 
 fn remarks(list: &[Remark]) -> Vec<(String, String)> {
-    list.iter().map(|remark| (remark.name.clone(), remark.why.clone())).collect()
+    list.iter()
+        .map(|remark| (remark.name.clone(), remark.why.clone()))
+        .collect()
 }
 
 fn from_remarks(list: Vec<(String, String)>) -> Vec<Remark> {
@@ -245,7 +287,12 @@ impl From<&Receipt> for ReceiptForm {
     fn from(receipt: &Receipt) -> Self {
         let differs = receipt.differs.iter().map(|differs| {
             let now = differs.now.as_ref().map(StateForm::from).map_err(Clone::clone);
-            ((&differs.resource).into(), differs.name.clone(), (&differs.target).into(), now)
+            (
+                (&differs.resource).into(),
+                differs.name.clone(),
+                (&differs.target).into(),
+                now,
+            )
         });
         Self {
             restored: receipt.restored,
@@ -264,12 +311,15 @@ impl From<&Receipt> for ReceiptForm {
 
 impl From<ReceiptForm> for Receipt {
     fn from(form: ReceiptForm) -> Self {
-        let differs = form.differs.into_iter().map(|(resource, name, target, now)| Differs {
-            resource: (&resource).into(),
-            name,
-            target: target.into(),
-            now: now.map(State::from),
-        });
+        let differs = form
+            .differs
+            .into_iter()
+            .map(|(resource, name, target, now)| Differs {
+                resource: (&resource).into(),
+                name,
+                target: target.into(),
+                now: now.map(State::from),
+            });
         Self {
             restored: form.restored,
             already: form.already,
@@ -288,33 +338,51 @@ impl From<ReceiptForm> for Receipt {
 impl From<&SystemRecord> for SystemForm {
     fn from(record: &SystemRecord) -> Self {
         match record {
-            SystemRecord::Opened { session, scope, plan } => {
-                Self::Opened { session: session.to_string(), scope: scope.clone(), plan: plan.to_string() }
-            }
-            SystemRecord::Disturbs { action, step } => {
-                Self::Disturbs { action: action.to_string(), step: step.into() }
-            }
-            SystemRecord::StepStarted { action, resource, name, took, whole } => Self::StepStarted {
+            SystemRecord::Opened { session, scope, plan } => Self::Opened {
+                session: session.to_string(),
+                scope: scope.clone(),
+                plan: plan.to_string(),
+            },
+            SystemRecord::Disturbs { action, step } => Self::Disturbs {
+                action: action.to_string(),
+                step: step.into(),
+            },
+            SystemRecord::StepStarted {
+                action,
+                resource,
+                name,
+                took,
+                whole,
+            } => Self::StepStarted {
                 action: action.to_string(),
                 r: resource.into(),
                 p: name.clone(),
                 took: took.iter().map(|id| (id.action.to_string(), id.seq.0)).collect(),
                 whole: *whole,
             },
-            SystemRecord::Intent { effect } => Self::Intent { effect: Box::new(effect.into()) },
-            SystemRecord::StepEnded { action, end } => {
-                Self::StepEnded { action: action.to_string(), end: end.into() }
-            }
+            SystemRecord::Intent { effect } => Self::Intent {
+                effect: Box::new(effect.into()),
+            },
+            SystemRecord::StepEnded { action, end } => Self::StepEnded {
+                action: action.to_string(),
+                end: end.into(),
+            },
             SystemRecord::CompensationStarted { action, of, key } => Self::CompensationStarted {
                 action: action.to_string(),
                 of: Box::new(of.into()),
                 key: key.clone(),
             },
-            SystemRecord::CompensationEnded { action, key, called } => {
-                Self::CompensationEnded { action: action.to_string(), key: key.clone(), called: called.into() }
-            }
-            SystemRecord::Receipt(receipt) => Self::Receipt { receipt: receipt.into() },
-            SystemRecord::Closed { session } => Self::Closed { session: session.to_string() },
+            SystemRecord::CompensationEnded { action, key, called } => Self::CompensationEnded {
+                action: action.to_string(),
+                key: key.clone(),
+                called: called.into(),
+            },
+            SystemRecord::Receipt(receipt) => Self::Receipt {
+                receipt: receipt.into(),
+            },
+            SystemRecord::Closed { session } => Self::Closed {
+                session: session.to_string(),
+            },
         }
     }
 }
@@ -324,36 +392,60 @@ impl SystemForm {
     #[must_use]
     pub fn record(self) -> Option<SystemRecord> {
         Some(match self {
-            Self::Opened { session, scope, plan } => {
-                SystemRecord::Opened { session: session.parse().ok()?, scope, plan: plan.parse().ok()? }
-            }
-            Self::Disturbs { action, step } => {
-                SystemRecord::Disturbs { action: action.parse().ok()?, step: step.into() }
-            }
-            Self::StepStarted { action, r, p, took, whole } => SystemRecord::StepStarted {
+            Self::Opened { session, scope, plan } => SystemRecord::Opened {
+                session: session.parse().ok()?,
+                scope,
+                plan: plan.parse().ok()?,
+            },
+            Self::Disturbs { action, step } => SystemRecord::Disturbs {
+                action: action.parse().ok()?,
+                step: step.into(),
+            },
+            Self::StepStarted {
+                action,
+                r,
+                p,
+                took,
+                whole,
+            } => SystemRecord::StepStarted {
                 action: action.parse().ok()?,
                 resource: (&r).into(),
                 name: p,
-                took: took.into_iter().map(|(action, seq)| effect_id(&action, seq)).collect::<Option<_>>()?,
+                took: took
+                    .into_iter()
+                    .map(|(action, seq)| effect_id(&action, seq))
+                    .collect::<Option<_>>()?,
                 whole,
             },
-            Self::Intent { effect } => SystemRecord::Intent { effect: effect.effect()? },
-            Self::StepEnded { action, end } => {
-                SystemRecord::StepEnded { action: action.parse().ok()?, end: end.into() }
-            }
-            Self::CompensationStarted { action, of, key } => {
-                SystemRecord::CompensationStarted { action: action.parse().ok()?, of: of.effect()?, key }
-            }
-            Self::CompensationEnded { action, key, called } => {
-                SystemRecord::CompensationEnded { action: action.parse().ok()?, key, called: called.into() }
-            }
+            Self::Intent { effect } => SystemRecord::Intent {
+                effect: effect.effect()?,
+            },
+            Self::StepEnded { action, end } => SystemRecord::StepEnded {
+                action: action.parse().ok()?,
+                end: end.into(),
+            },
+            Self::CompensationStarted { action, of, key } => SystemRecord::CompensationStarted {
+                action: action.parse().ok()?,
+                of: of.effect()?,
+                key,
+            },
+            Self::CompensationEnded { action, key, called } => SystemRecord::CompensationEnded {
+                action: action.parse().ok()?,
+                key,
+                called: called.into(),
+            },
             Self::Receipt { receipt } => SystemRecord::Receipt(receipt.into()),
-            Self::Closed { session } => SystemRecord::Closed { session: session.parse().ok()? },
+            Self::Closed { session } => SystemRecord::Closed {
+                session: session.parse().ok()?,
+            },
         })
     }
 }
 
 fn effect_id(action: &str, seq: u64) -> Option<EffectId> {
     let action: ActionId = action.parse().ok()?;
-    Some(EffectId { action, seq: Seq(seq) })
+    Some(EffectId {
+        action,
+        seq: Seq(seq),
+    })
 }

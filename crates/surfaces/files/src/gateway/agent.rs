@@ -2,8 +2,8 @@
 
 /// Programs that only start another one, by the last component of their name.
 const LAUNCHERS: [&str; 18] = [
-    "env", "npx", "npm", "pnpm", "yarn", "bunx", "uvx", "uv", "pipx", "nice", "nohup", "setsid", "stdbuf", "timeout",
-    "time", "sudo", "ionice", "xvfb-run",
+    "env", "npx", "npm", "pnpm", "yarn", "bunx", "uvx", "uv", "pipx", "nice", "nohup", "setsid", "stdbuf",
+    "timeout", "time", "sudo", "ionice", "xvfb-run",
 ];
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "ash"];
 
@@ -11,15 +11,23 @@ const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "ash"];
 /// is given a single simple command by `-c` (`sh -c "npx thing --flag"`): a script with more in it is an agent of its own.
 #[must_use]
 pub fn is_launcher(argv: &[String]) -> bool {
-    let Some(name) = argv.first().map(|first| base(first)) else { return false };
+    let Some(name) = argv.first().map(|first| base(first)) else {
+        return false;
+    };
     if SHELLS.contains(&name) {
         let rest = argv.get(1..).unwrap_or_default();
-        let at = rest.iter().position(|word| word.starts_with('-') && word.ends_with('c'));
-        return at.and_then(|at| rest.get(at + 1)).is_some_and(|script| is_simple(script));
+        let at = rest
+            .iter()
+            .position(|word| word.starts_with('-') && word.ends_with('c'));
+        return at
+            .and_then(|at| rest.get(at + 1))
+            .is_some_and(|script| is_simple(script));
     }
     if name == "node" {
         // npx and npm are scripts that node runs.
-        return argv.get(1).is_some_and(|script| LAUNCHERS.contains(&base(script).trim_end_matches("-cli.js")));
+        return argv
+            .get(1)
+            .is_some_and(|script| LAUNCHERS.contains(&base(script).trim_end_matches("-cli.js")));
     }
     LAUNCHERS.contains(&name)
 }

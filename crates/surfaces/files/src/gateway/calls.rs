@@ -62,6 +62,8 @@ pub enum Call {
     },
     /// link(2): a new name.
     Link {
+        /// The old name.
+        from: PathArgument,
         /// The new name.
         to: PathArgument,
     },
@@ -135,11 +137,50 @@ pub fn rules() -> Vec<Rule> {
         Rule::Equals(libc::SYS_ioctl, 1, FS_IOC32_SETFLAGS, Notify),
         Rule::Equals(libc::SYS_ioctl, 1, FS_IOC_FSSETXATTR, Notify),
         // TIOCSTI: typing into the terminal for somebody else.
-        Rule::Equals(libc::SYS_ioctl, 1, libc::TIOCSTI as u32, Errno(libc::EPERM as u16)),
+        Rule::Equals(
+            libc::SYS_ioctl,
+            1,
+            libc::TIOCSTI as u32,
+            Errno(libc::EPERM as u16),
+        ),
         // A process that makes itself unreadable could not be captured any more: it is told that it worked.
-        Rule::BothEqual(libc::SYS_prctl, (0, libc::PR_SET_DUMPABLE as u32), (1, 0), Errno(0)),
+        Rule::BothEqual(
+            libc::SYS_prctl,
+            (0, libc::PR_SET_DUMPABLE as u32),
+            (1, 0),
+            Errno(0),
+        ),
     ];
-    let trapped = [
+    rules.extend(trapped().map(|number| Rule::Always(number, Notify)));
+    let tuned = [
+        (libc::SYS_prlimit64, 0),
+        (libc::SYS_setpriority, 1),
+        (libc::SYS_sched_setscheduler, 0),
+        (libc::SYS_sched_setparam, 0),
+        (libc::SYS_sched_setattr, 0),
+        (libc::SYS_sched_setaffinity, 0),
+        (libc::SYS_ioprio_set, 1),
+        (libc::SYS_migrate_pages, 0),
+        (libc::SYS_move_pages, 0),
+    ];
+    rules.extend(tuned.map(|(number, argument)| Rule::Differs(number, argument, 0, Notify)));
+    // Ways round the listed calls: closed, with the error a kernel without them gives.
+    rules.extend(
+        [
+            libc::SYS_io_uring_setup,
+            libc::SYS_open_by_handle_at,
+            libc::SYS_io_uring_enter,
+            libc::SYS_io_uring_register,
+        ]
+        .map(|number| Rule::Always(number, Errno(libc::ENOSYS as u16))),
+    );
+    rules
+}
+
+/// The calls that are always trapped.
+#[must_use]
+pub fn trapped() -> [i64; 50] {
+    [
         libc::SYS_execve,
         libc::SYS_execveat,
         libc::SYS_exit_group,
@@ -190,34 +231,21 @@ pub fn rules() -> Vec<Rule> {
         libc::SYS_mount,
         libc::SYS_umount2,
         libc::SYS_move_mount,
-    ];
-    rules.extend(trapped.map(|number| Rule::Always(number, Notify)));
-    let tuned = [
-        (libc::SYS_prlimit64, 0),
-        (libc::SYS_setpriority, 1),
-        (libc::SYS_sched_setscheduler, 0),
-        (libc::SYS_sched_setparam, 0),
-        (libc::SYS_sched_setattr, 0),
-        (libc::SYS_sched_setaffinity, 0),
-        (libc::SYS_ioprio_set, 1),
-        (libc::SYS_migrate_pages, 0),
-        (libc::SYS_move_pages, 0),
-    ];
-    rules.extend(tuned.map(|(number, argument)| Rule::Differs(number, argument, 0, Notify)));
-    // Ways round the listed calls: closed, with the error a kernel without them gives.
-    rules.extend(
-        [libc::SYS_io_uring_setup, libc::SYS_open_by_handle_at, libc::SYS_io_uring_enter, libc::SYS_io_uring_register]
-            .map(|number| Rule::Always(number, Errno(libc::ENOSYS as u16))),
-    );
-    rules
+    ]
 }
 
 fn at(directory: u64, address: u64) -> PathArgument {
-    PathArgument { directory: directory as i32, address }
+    PathArgument {
+        directory: directory as i32,
+        address,
+    }
 }
 
 fn here(address: u64) -> PathArgument {
-    PathArgument { directory: libc::AT_FDCWD, address }
+    PathArgument {
+        directory: libc::AT_FDCWD,
+        address,
+    }
 }
 
 fn path_target(path: PathArgument, follow: bool) -> Target {
@@ -227,7 +255,11 @@ fn path_target(path: PathArgument, follow: bool) -> Target {
 /// A path argument with `AT_EMPTY_PATH` semantics where `address` is 0 or the flag is set is the descriptor itself;
 /// whether the string is empty is only known once it has been read, by the resolver.
 fn attributes(target: Target) -> Call {
-    Call::Attributes { target, mode: None, flags: false }
+    Call::Attributes {
+        target,
+        mode: None,
+        flags: false,
+    }
 }
 
 /// What the call is about to do; `None` for one that no rule traps.
@@ -236,32 +268,83 @@ pub fn decode(call: &Notification) -> Option<Call> {
     let [a, b, c, d, e, _] = call.arguments;
     let nofollow = |flags: u64| flags & libc::AT_SYMLINK_NOFOLLOW as u64 != 0;
     Some(match call.number {
-        libc::SYS_open => Call::Open { path: here(a), flags: b },
-        libc::SYS_openat => Call::Open { path: at(a, b), flags: c },
-        libc::SYS_creat => {
-            Call::Open { path: here(a), flags: (libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC) as u64 }
-        }
-        libc::SYS_openat2 => Call::Open2 { path: at(a, b), how: c },
+        libc::SYS_open => Call::Open {
+            path: here(a),
+            flags: b,
+        },
+        libc::SYS_openat => Call::Open {
+            path: at(a, b),
+            flags: c,
+        },
+        libc::SYS_creat => Call::Open {
+            path: here(a),
+            flags: (libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC) as u64,
+        },
+        libc::SYS_openat2 => Call::Open2 {
+            path: at(a, b),
+            how: c,
+        },
         libc::SYS_truncate => Call::Truncate(here(a)),
-        libc::SYS_unlink => Call::Remove { path: here(a), directory: false },
-        libc::SYS_rmdir => Call::Remove { path: here(a), directory: true },
-        libc::SYS_unlinkat => {
-            Call::Remove { path: at(a, b), directory: c & libc::AT_REMOVEDIR as u64 != 0 }
-        }
-        libc::SYS_rename => Call::Rename { from: here(a), to: here(b), flags: 0 },
-        libc::SYS_renameat => Call::Rename { from: at(a, b), to: at(c, d), flags: 0 },
-        libc::SYS_renameat2 => Call::Rename { from: at(a, b), to: at(c, d), flags: e as u32 },
-        libc::SYS_link => Call::Link { to: here(b) },
-        libc::SYS_linkat => Call::Link { to: at(c, d) },
+        libc::SYS_unlink => Call::Remove {
+            path: here(a),
+            directory: false,
+        },
+        libc::SYS_rmdir => Call::Remove {
+            path: here(a),
+            directory: true,
+        },
+        libc::SYS_unlinkat => Call::Remove {
+            path: at(a, b),
+            directory: c & libc::AT_REMOVEDIR as u64 != 0,
+        },
+        libc::SYS_rename => Call::Rename {
+            from: here(a),
+            to: here(b),
+            flags: 0,
+        },
+        libc::SYS_renameat => Call::Rename {
+            from: at(a, b),
+            to: at(c, d),
+            flags: 0,
+        },
+        libc::SYS_renameat2 => Call::Rename {
+            from: at(a, b),
+            to: at(c, d),
+            flags: e as u32,
+        },
+        libc::SYS_link => Call::Link {
+            from: here(a),
+            to: here(b),
+        },
+        libc::SYS_linkat => Call::Link {
+            from: at(a, b),
+            to: at(c, d),
+        },
         libc::SYS_symlink => Call::Make(here(b)),
         libc::SYS_symlinkat => Call::Make(at(b, c)),
         libc::SYS_mkdir | libc::SYS_mknod => Call::Make(here(a)),
         libc::SYS_mkdirat | libc::SYS_mknodat => Call::Make(at(a, b)),
-        libc::SYS_execve => Call::Exec { path: here(a), argv: b, envp: c, flags: 0 },
-        libc::SYS_execveat => Call::Exec { path: at(a, b), argv: c, envp: d, flags: e as u32 },
+        libc::SYS_execve => Call::Exec {
+            path: here(a),
+            argv: b,
+            envp: c,
+            flags: 0,
+        },
+        libc::SYS_execveat => Call::Exec {
+            path: at(a, b),
+            argv: c,
+            envp: d,
+            flags: e as u32,
+        },
         libc::SYS_exit_group => Call::Exit(a as i32),
-        libc::SYS_bind => Call::Bind { address: b, length: c },
-        libc::SYS_connect => Call::Connect { address: b, length: c },
+        libc::SYS_bind => Call::Bind {
+            address: b,
+            length: c,
+        },
+        libc::SYS_connect => Call::Connect {
+            address: b,
+            length: c,
+        },
         libc::SYS_unshare | libc::SYS_setns | libc::SYS_chroot | libc::SYS_pivot_root => Call::View,
         libc::SYS_mount | libc::SYS_umount2 | libc::SYS_move_mount => Call::Mount,
         libc::SYS_setpriority | libc::SYS_ioprio_set => Call::Tune { pid: b as i32 },
@@ -276,15 +359,21 @@ pub fn decode(call: &Notification) -> Option<Call> {
         libc::SYS_fchmod => chmod(Target::Descriptor(a as i32), b),
         libc::SYS_fchmodat => chmod(path_target(at(a, b), true), c),
         SYS_FCHMODAT2 => chmod(path_target(at(a, b), !nofollow(d)), c),
-        libc::SYS_ioctl => {
-            Call::Attributes { target: Target::Descriptor(a as i32), mode: None, flags: true }
-        }
+        libc::SYS_ioctl => Call::Attributes {
+            target: Target::Descriptor(a as i32),
+            mode: None,
+            flags: true,
+        },
         number => attributes(attribute_target(number, [a, b, c, d, e], nofollow)?),
     })
 }
 
 fn chmod(target: Target, mode: u64) -> Call {
-    Call::Attributes { target, mode: Some(mode as u32), flags: false }
+    Call::Attributes {
+        target,
+        mode: Some(mode as u32),
+        flags: false,
+    }
 }
 
 fn attribute_target(number: i64, arguments: [u64; 5], nofollow: impl Fn(u64) -> bool) -> Option<Target> {

@@ -29,8 +29,23 @@ impl Gateway {
         let node = self.tree.get(process).map_or(0, |entry| entry.node);
         let what = decode(call)?;
         match what {
-            Call::Exec { path, argv, envp, flags } => {
-                return Some(self.exec(listener, call, viewer, super::nodes::ExecCall { path, argv, envp, flags }));
+            Call::Exec {
+                path,
+                argv,
+                envp,
+                flags,
+            } => {
+                return Some(self.exec(
+                    listener,
+                    call,
+                    viewer,
+                    super::nodes::ExecCall {
+                        path,
+                        argv,
+                        envp,
+                        flags,
+                    },
+                ));
             }
             Call::Exit(code) => return self.exit(process, code),
             _ => {}
@@ -48,7 +63,11 @@ impl Gateway {
                 Answer::Errno(libc::EPERM)
             }
             Err(Refusal::NotRecorded(why)) => {
-                self.miss(node, what_name(what), format!("refused: the record can't be written ({why})"));
+                self.miss(
+                    node,
+                    what_name(what),
+                    format!("refused: the record can't be written ({why})"),
+                );
                 self.say("a change was refused because it can't be recorded; `rescind status` says why");
                 Answer::Errno(libc::EIO)
             }
@@ -68,7 +87,14 @@ impl Gateway {
         }
     }
 
-    fn act(&mut self, listener: &Listener, call: &Notification, viewer: Viewer, node: Node, what: Call) -> Done {
+    fn act(
+        &mut self,
+        listener: &Listener,
+        call: &Notification,
+        viewer: Viewer,
+        node: Node,
+        what: Call,
+    ) -> Done {
         let node = self.acting_node(node);
         match what {
             Call::Open { path, flags } => self.open(listener, call, viewer, node, path, flags),
@@ -91,7 +117,18 @@ impl Gateway {
                 self.touch_known(node, &place, How::Remove)
             }
             Call::Rename { from, to, flags } => self.rename(listener, call, viewer, node, (from, to, flags)),
-            Call::Link { to } | Call::Make(to) => {
+            Call::Link { from, to } => {
+                // One more name changes the inode's ctime under all its names; that is known then.
+                if let Ok(source) = self.place(listener, call, viewer, from, false)
+                    && let Ok(found) = source.look()
+                {
+                    self.linked.insert((found.dev, found.ino));
+                    self.carried.insert((found.dev, found.ino));
+                }
+                let place = self.place(listener, call, viewer, to, false)?;
+                self.touch_known(node, &place, How::Make)
+            }
+            Call::Make(to) => {
                 let place = self.place(listener, call, viewer, to, false)?;
                 self.touch_known(node, &place, How::Make)
             }
@@ -99,11 +136,16 @@ impl Gateway {
                 self.attributes(listener, call, viewer, node, target, mode)
             }
             Call::Bind { address, length } => {
-                let escape::Peer::Path(path) = self.peer(viewer, address, length)? else { return GO_ON };
+                let escape::Peer::Path(path) = self.peer(viewer, address, length)? else {
+                    return GO_ON;
+                };
                 if path.is_empty() {
                     return GO_ON;
                 }
-                let here = PathArgument { directory: libc::AT_FDCWD, address: 0 };
+                let here = PathArgument {
+                    directory: libc::AT_FDCWD,
+                    address: 0,
+                };
                 let place = resolve(viewer, here, &path, false)?;
                 self.touch_known(node, &place, How::Make)
             }
@@ -116,7 +158,11 @@ impl Gateway {
             Call::Mount => self.mount(viewer, node),
             Call::Tune { pid } => {
                 let own = self.protection.process_is_own(pid);
-                Ok(if own { Answer::Errno(libc::EPERM) } else { Answer::Continue })
+                Ok(if own {
+                    Answer::Errno(libc::EPERM)
+                } else {
+                    Answer::Continue
+                })
             }
             Call::Exec { .. } | Call::Exit(_) => GO_ON,
         }
@@ -130,7 +176,11 @@ impl Gateway {
         path: PathArgument,
         follow: bool,
     ) -> Result<Place, Refusal> {
-        let text = if path.address == 0 { Vec::new() } else { read_path(viewer, path.address).map_err(unreadable)? };
+        let text = if path.address == 0 {
+            Vec::new()
+        } else {
+            read_path(viewer, path.address).map_err(unreadable)?
+        };
         if !listener.still_waits(call.id) {
             return Err(Refusal::Harmless);
         }
@@ -172,9 +222,9 @@ impl Gateway {
         }
         match found.mode & libc::S_IFMT {
             libc::S_IFREG => self.touch_known(node, &place, How::Write),
-            libc::S_IFCHR | libc::S_IFBLK if !Policy::device_is_harmless(found.rdev) => {
-                Err(Refusal::NotCaptured("it is a device: what is written to it can't be captured".to_owned()))
-            }
+            libc::S_IFCHR | libc::S_IFBLK if !Policy::device_is_harmless(found.rdev) => Err(
+                Refusal::NotCaptured("it is a device: what is written to it can't be captured".to_owned()),
+            ),
             // FIFOs and sockets keep nothing; folders and dangling links can't be opened for writing.
             _ => GO_ON,
         }
@@ -248,9 +298,15 @@ impl Gateway {
 
     fn connect(&mut self, viewer: Viewer, node: Node, address: u64, length: u64) -> Done {
         let peer = self.peer(viewer, address, length)?;
-        let Some((address, power)) = escape::power(&peer) else { return GO_ON };
+        let Some((address, power)) = escape::power(&peer) else {
+            return GO_ON;
+        };
         let refused = self.options.uncaptured == Uncaptured::Refuse && self.options.refuse_escapes;
-        let why = if refused { format!("{power}; refused") } else { power.to_owned() };
+        let why = if refused {
+            format!("{power}; refused")
+        } else {
+            power.to_owned()
+        };
         self.write(rescind_supervisor::journal::Record::Escape {
             n: node,
             what: address.clone(),
@@ -258,7 +314,11 @@ impl Gateway {
         })?;
         self.flush()?;
         *self.escapes.entry((address, why)).or_default() += 1;
-        Ok(if refused { Answer::Errno(libc::EPERM) } else { Answer::Continue })
+        Ok(if refused {
+            Answer::Errno(libc::EPERM)
+        } else {
+            Answer::Continue
+        })
     }
 
     fn mount(&mut self, viewer: Viewer, node: Node) -> Done {
@@ -268,7 +328,9 @@ impl Gateway {
         }
         self.last_name = Some("mount".to_owned());
         let _who = node;
-        Err(Refusal::NotCaptured("a change of the machine's mounts can't be captured".to_owned()))
+        Err(Refusal::NotCaptured(
+            "a change of the machine's mounts can't be captured".to_owned(),
+        ))
     }
 }
 

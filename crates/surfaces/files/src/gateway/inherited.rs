@@ -1,29 +1,42 @@
 //! Descriptors that the agent inherits open for writing: what lies behind them is captured before it starts.
 
+use super::Gateway;
 use super::resolve::of_open;
 use super::touch::{How, Refusal};
 use super::tree::Node;
-use super::Gateway;
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Gateway {
     /// Capture every regular file that `process` holds open for writing, as the work of `node`. Standard output and
     /// error are not the agent's to take back: whoever redirected them keeps what was written there.
     pub fn capture_inherited(&mut self, process: i32, node: Node) {
-        let Ok(pidfd) = rescind_sys::pidfd_open(process) else { return };
-        let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return };
+        let Ok(pidfd) = rescind_sys::pidfd_open(process) else {
+            return;
+        };
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
+            return;
+        };
         for entry in entries.flatten() {
-            let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let Some(number) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<i32>().ok())
+            else {
+                continue;
+            };
             if number <= 2 || !is_writable(process, number) {
                 continue;
             }
-            let Ok(open) = rescind_sys::pidfd_get(pidfd.as_fd(), number) else { continue };
+            let Ok(open) = rescind_sys::pidfd_get(pidfd.as_fd(), number) else {
+                continue;
+            };
             self.capture_open(open, node);
         }
     }
 
     fn capture_open(&mut self, open: OwnedFd, node: Node) {
-        let is_file = rustix::fs::fstat(&open).is_ok_and(|found| found.st_mode & libc::S_IFMT == libc::S_IFREG);
+        let is_file =
+            rustix::fs::fstat(&open).is_ok_and(|found| found.st_mode & libc::S_IFMT == libc::S_IFREG);
         if !is_file {
             return;
         }
@@ -38,8 +51,12 @@ impl Gateway {
 }
 
 fn is_writable(process: i32, number: i32) -> bool {
-    let Ok(info) = std::fs::read_to_string(format!("/proc/{process}/fdinfo/{number}")) else { return false };
+    let Ok(info) = std::fs::read_to_string(format!("/proc/{process}/fdinfo/{number}")) else {
+        return false;
+    };
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-    let flags = flags.and_then(|text| i32::from_str_radix(text.trim(), 8).ok()).unwrap_or(0);
+    let flags = flags
+        .and_then(|text| i32::from_str_radix(text.trim(), 8).ok())
+        .unwrap_or(0);
     flags & libc::O_ACCMODE != libc::O_RDONLY && flags & libc::O_PATH == 0
 }

@@ -157,7 +157,13 @@ pub fn launch(launch: &Launch) -> io::Result<Result<Seat, ExitStatus>> {
                     rescind_sys::set_name("rescind-super");
                     rescind_sys::adopt_orphans()?;
                     rescind_sys::become_untraceable()?;
-                    Ok(Ok(Seat { front: supervisor, front_process, guardian, guardian_process, agent }))
+                    Ok(Ok(Seat {
+                        front: supervisor,
+                        front_process,
+                        guardian,
+                        guardian_process,
+                        agent,
+                    }))
                 }
                 Fork::Child => {
                     drop((supervisor, guardian, agent));
@@ -231,7 +237,10 @@ fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signal
             PollFd::new(supervisor, PollFlags::IN),
             PollFd::from_borrowed_fd(signals.fd.as_fd(), PollFlags::IN),
         ];
-        let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+        let second = Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        };
         let _timeout = poll(&mut fds, Some(&second));
         let word = fds.first().is_some_and(|fd| !fd.revents().is_empty());
         signals.pending();
@@ -289,14 +298,29 @@ pub fn end_tree_from_here() {
 
 /// All living processes below `root`, from `/proc`.
 fn descendants(root: i32) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let mut parents = Vec::new();
     for entry in entries.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        let Some((_, rest)) = stat.rsplit_once(')') else { continue };
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let Some((_, rest)) = stat.rsplit_once(')') else {
+            continue;
+        };
         let mut fields = rest.split_ascii_whitespace();
-        let (state, parent) = (fields.next(), fields.next().and_then(|field| field.parse::<i32>().ok()));
+        let (state, parent) = (
+            fields.next(),
+            fields.next().and_then(|field| field.parse::<i32>().ok()),
+        );
         if let (Some(state), Some(parent)) = (state, parent)
             && state != "Z"
         {
@@ -306,14 +330,23 @@ fn descendants(root: i32) -> Vec<i32> {
     let mut found = vec![root];
     let mut at = 0;
     while let Some(next) = found.get(at).copied() {
-        found.extend(parents.iter().filter(|(_, parent)| *parent == next).map(|(pid, _)| *pid));
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == next)
+                .map(|(pid, _)| *pid),
+        );
         at += 1;
     }
     found.split_off(1)
 }
 
 fn let_go_of_stdio() {
-    if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+    if let Ok(null) = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+    {
         let _in = rustix::stdio::dup2_stdin(&null);
         let _out = rustix::stdio::dup2_stdout(&null);
         let _err = rustix::stdio::dup2_stderr(&null);
@@ -327,7 +360,9 @@ pub fn detach() {
 
 /// The agent's own preparation, then its program. Never returns.
 fn become_agent(socket: OwnedFd, launch: &Launch, signals: &SignalGate) -> ! {
-    let Some((program, arguments)) = launch.argv.split_first() else { exit_now(126) };
+    let Some((program, arguments)) = launch.argv.split_first() else {
+        exit_now(126)
+    };
     if let Err(error) = prepare(&socket, launch) {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             // The supervisor could not begin, and has said why.
@@ -338,9 +373,16 @@ fn become_agent(socket: OwnedFd, launch: &Launch, signals: &SignalGate) -> ! {
     }
     drop(socket);
     signals.release();
-    let error = Command::new(program).args(arguments).envs(launch.environment.iter().cloned()).exec();
+    let error = Command::new(program)
+        .args(arguments)
+        .envs(launch.environment.iter().cloned())
+        .exec();
     eprintln!("rescind: `{}` can't be run: {error}", program.display());
-    exit_now(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+    exit_now(if error.kind() == io::ErrorKind::NotFound {
+        127
+    } else {
+        126
+    })
 }
 
 fn prepare(socket: &OwnedFd, launch: &Launch) -> io::Result<()> {
@@ -373,13 +415,18 @@ impl SignalGate {
         let mut set: Vec<i32> = FORWARDED.iter().map(|signal| signal.as_raw()).collect();
         set.extend([libc::SIGQUIT, libc::SIGCHLD]);
         let gate = rescind_sys::SignalFd::block(&set)?;
-        Ok(Self { fd: gate.descriptor()?, gate })
+        Ok(Self {
+            fd: gate.descriptor()?,
+            gate,
+        })
     }
 
     /// What came since: the signal, and whether the kernel sent it (the terminal) and no process.
     fn pending(&self) -> Vec<(i32, bool)> {
         let all = self.gate.pending();
-        all.into_iter().filter(|(signal, _)| *signal != libc::SIGCHLD).collect()
+        all.into_iter()
+            .filter(|(signal, _)| *signal != libc::SIGCHLD)
+            .collect()
     }
 
     /// As the agent must have it: nothing blocked that was not blocked before.

@@ -144,7 +144,9 @@ impl Look {
 
     /// Whether a state that was seen before is still exactly this.
     pub fn is(&self, state: &State) -> bool {
-        let State::Present(fields) = state else { return !self.exists };
+        let State::Present(fields) = state else {
+            return !self.exists;
+        };
         let attributes = fields.int("mode") == Some(i64::from(self.mode & 0o7777))
             && fields.int("mtime") == Some(self.mtime)
             && fields.text("kind") == Some(self.kind());
@@ -159,13 +161,22 @@ impl Look {
     ///
     /// # Errors
     /// A link's target or the attributes can't be read.
-    pub fn fields(&self, directory: BorrowedFd<'_>, name: &[u8], object: ObjectId) -> std::io::Result<Fields> {
+    pub fn fields(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &[u8],
+        object: ObjectId,
+    ) -> std::io::Result<Fields> {
         read::fields(directory, OsStr::from_bytes(name), &self.inode(), Some(object))
     }
 
     fn inode(&self) -> read::Look {
         read::Look {
-            identity: Identity { dev: self.dev, ino: self.ino, btime: self.btime },
+            identity: Identity {
+                dev: self.dev,
+                ino: self.ino,
+                btime: self.btime,
+            },
             kind: Kind::of_name(self.kind()).unwrap_or(Kind::File),
             mode: self.mode & 0o7777,
             uid: self.uid,
@@ -213,9 +224,17 @@ pub fn bytes(directory: BorrowedFd<'_>, name: &[u8], size: u64) -> Option<Vec<u8
 /// Whether a path lies in a folder whose content its tool makes again.
 pub fn is_recreatable(path: &[u8]) -> bool {
     const FOLDERS: [&[u8]; 8] = [
-        b"target", b"node_modules", b".cache", b"__pycache__", b".npm", b".venv", b".gradle", b".pytest_cache",
+        b"target",
+        b"node_modules",
+        b".cache",
+        b"__pycache__",
+        b".npm",
+        b".venv",
+        b".gradle",
+        b".pytest_cache",
     ];
-    path.split(|byte| *byte == b'/').any(|part| FOLDERS.contains(&part))
+    path.split(|byte| *byte == b'/')
+        .any(|part| FOLDERS.contains(&part))
 }
 
 /// Device and inode of everything the process has mapped shared and writable: such a mapping outlives its descriptor.
@@ -223,7 +242,9 @@ fn mapped_for_writing(process: i32, held: &mut HashSet<(u64, u64)>) {
     let maps = super::tree::proc_whole(&format!("/proc/{process}/maps")).unwrap_or_default();
     for line in maps.lines() {
         let mut fields = line.split_ascii_whitespace();
-        let (Some(_), Some(flags), Some(_)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        let (Some(_), Some(flags), Some(_)) = (fields.next(), fields.next(), fields.next()) else {
+            continue;
+        };
         if !(flags.as_bytes().get(1) == Some(&b'w') && flags.ends_with('s')) {
             continue;
         }
@@ -235,6 +256,28 @@ fn mapped_for_writing(process: i32, held: &mut HashSet<(u64, u64)>) {
             held.insert((number(major, minor), inode));
         }
     }
+}
+
+/// Whether every thread of the processes sleeps in a call that is none of ours to wait for: what we have let go on was
+/// made by then.
+pub fn are_quiet(processes: &[i32]) -> bool {
+    let opens = [libc::SYS_open, libc::SYS_openat, libc::SYS_ioctl];
+    let trapped: HashSet<i64> = super::calls::trapped().into_iter().chain(opens).collect();
+    processes.iter().all(|process| {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+            return true;
+        };
+        threads.flatten().all(|thread| {
+            let Ok(text) = std::fs::read_to_string(thread.path().join("syscall")) else {
+                return true;
+            };
+            let number = text
+                .split_ascii_whitespace()
+                .next()
+                .and_then(|number| number.parse::<i64>().ok());
+            number.is_some_and(|number| !trapped.contains(&number))
+        })
+    })
 }
 
 /// Device and inode of everything the processes hold open for writing; `None` where that can't be asked.

@@ -94,6 +94,10 @@ pub(crate) struct Gateway {
     entries: HashMap<rescind_model::ObjectId, CellKey>,
     /// Folders that a call of the session was about to remove.
     removed: std::collections::HashSet<rescind_model::ObjectId>,
+    /// Files that were moved or linked in the session, so that they are older than the cells they are in.
+    carried: std::collections::HashSet<(u64, u64)>,
+    /// Inodes that got one more name.
+    linked: std::collections::HashSet<(u64, u64)>,
     /// Whether the touched folders were walked.
     walked: bool,
     /// Whether the books are closed.
@@ -105,7 +109,11 @@ impl Gateway {
     /// Put a record into the frame that is being made.
     fn write(&mut self, record: Record) -> io::Result<()> {
         self.buffer.push(record);
-        if self.buffer.len() >= 256 { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= 256 {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Bring what was put into the frame to the kernel.
@@ -127,7 +135,11 @@ impl Gateway {
 
     /// Something was not captured, or could have been done elsewhere.
     fn miss(&mut self, node: Node, what: String, why: String) {
-        let record = Record::Missing { n: node, what: what.clone(), why: why.clone() };
+        let record = Record::Missing {
+            n: node,
+            what: what.clone(),
+            why: why.clone(),
+        };
         let _kept_for_the_summary = self.write(record);
         if let Some(info) = self.nodes.get_mut(&node)
             && info.missing.len() < MOST_MISSING

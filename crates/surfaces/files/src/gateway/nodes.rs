@@ -1,12 +1,12 @@
 //! Nodes: every successful exec of the tree, and stretches of the agent's own writes.
 
+use super::Gateway;
 use super::agent::{is_launcher, is_named};
 use super::calls::PathArgument;
 use super::look;
 use super::resolve::{Viewer, read_path, resolve};
 use super::touch::CellKey;
 use super::tree::{Node, Pending, Process, is_foreign, stack_start};
-use super::Gateway;
 use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, Record, Role};
 use rescind_supervisor::{now, salt};
 use rescind_sys::{Answer, Listener, Notification};
@@ -71,13 +71,21 @@ impl Gateway {
             self.watch.process(process, pidfd.as_fd());
         }
         let environment = Arc::new(Vec::new());
-        let entry = Process { node, foreign: is_foreign(process), pending: None, pidfd, environment };
+        let entry = Process {
+            node,
+            foreign: is_foreign(process),
+            pending: None,
+            pidfd,
+            environment,
+        };
         self.tree.insert(process, entry);
     }
 
     /// Whether an exec that was let go on has happened: told by the stack, which every exec puts elsewhere.
     pub fn confirm_exec(&mut self, process: i32) {
-        let Some(pending) = self.tree.get_mut(process).and_then(|entry| entry.pending.take()) else { return };
+        let Some(pending) = self.tree.get_mut(process).and_then(|entry| entry.pending.take()) else {
+            return;
+        };
         if stack_start(process) != pending.stack {
             if self.tree.alive(pending.before) == 0 && pending.before != 0 {
                 let node = self.tree.get(process).map_or(0, |entry| entry.node);
@@ -102,19 +110,34 @@ impl Gateway {
     }
 
     /// A program is about to run: a new node, on record before it does.
-    pub fn exec(&mut self, listener: &Listener, call: &Notification, viewer: Viewer, exec: ExecCall) -> Answer {
-        let Ok(path) = read_path(viewer, exec.path.address) else { return Answer::Continue };
-        let Some(found) = self.program(viewer, exec, &path) else { return Answer::Continue };
+    pub fn exec(
+        &mut self,
+        listener: &Listener,
+        call: &Notification,
+        viewer: Viewer,
+        exec: ExecCall,
+    ) -> Answer {
+        let Ok(path) = read_path(viewer, exec.path.address) else {
+            return Answer::Continue;
+        };
+        let Some(found) = self.program(viewer, exec, &path) else {
+            return Answer::Continue;
+        };
         let argv = rescind_sys::read_strings(call.thread, exec.argv, MOST_ARGUMENTS, MOST_ARGUMENT_BYTES);
         let envp = rescind_sys::read_strings(call.thread, exec.envp, MOST_ARGUMENTS, MOST_ARGUMENT_BYTES);
         if !listener.still_waits(call.id) {
             return Answer::Continue;
         }
-        let (Ok(argv), Ok(envp)) = (argv, envp) else { return Answer::Errno(libc::EPERM) };
+        let (Ok(argv), Ok(envp)) = (argv, envp) else {
+            return Answer::Errno(libc::EPERM);
+        };
         self.warn_of_privileges(&path, &found);
         let before = self.tree.get(viewer.process).map_or(0, |entry| entry.node);
         let n = self.last_node + 1;
-        let argv: Vec<String> = argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let argv: Vec<String> = argv
+            .iter()
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect();
         let exe = String::from_utf8_lossy(&path).into_owned();
         let role = self.role(before, &argv, &exe);
         let cwd = std::fs::read_link(format!("/proc/{}/cwd", call.thread)).unwrap_or_default();
@@ -204,7 +227,11 @@ impl Gateway {
 
     /// The environment as a difference from what the process had, redacted.
     fn environment(&self, process: i32, envp: &[Vec<u8>]) -> EnvironmentForm {
-        let before = self.tree.get(process).map(|entry| Arc::clone(&entry.environment)).unwrap_or_default();
+        let before = self
+            .tree
+            .get(process)
+            .map(|entry| Arc::clone(&entry.environment))
+            .unwrap_or_default();
         if *before == envp {
             return EnvironmentForm::default();
         }
@@ -228,7 +255,9 @@ impl Gateway {
 
     /// A process is about to end by itself.
     pub fn exit(&mut self, process: i32, code: i32) -> Option<Answer> {
-        let Some(node) = self.tree.get(process).map(|entry| entry.node) else { return Some(Answer::Continue) };
+        let Some(node) = self.tree.get(process).map(|entry| entry.node) else {
+            return Some(Answer::Continue);
+        };
         self.tree.name_children(process, node);
         for child in self.tree.take_named(node) {
             self.take_in(child, node);
@@ -250,7 +279,9 @@ impl Gateway {
 
     /// A process is gone, however it ended.
     pub fn gone(&mut self, process: i32, status: Option<ExitForm>) {
-        let Some((entry, last)) = self.tree.remove(process) else { return };
+        let Some((entry, last)) = self.tree.remove(process) else {
+            return;
+        };
         if let Some(info) = self.nodes.get_mut(&entry.node)
             && info.process == process
             && info.exit.is_none()
@@ -258,7 +289,11 @@ impl Gateway {
             info.exit = status;
         }
         if last {
-            let exit = self.nodes.get(&entry.node).and_then(|info| info.exit).unwrap_or(ExitForm::Unknown);
+            let exit = self
+                .nodes
+                .get(&entry.node)
+                .and_then(|info| info.exit)
+                .unwrap_or(ExitForm::Unknown);
             self.finish(entry.node, exit);
         }
     }
@@ -268,7 +303,9 @@ impl Gateway {
         if Some(node) == self.agent {
             self.end_direct();
         }
-        let Some(info) = self.nodes.remove(&node) else { return };
+        let Some(info) = self.nodes.remove(&node) else {
+            return;
+        };
         for key in &info.cells {
             let own = self.cells.get(key).is_some_and(|cell| cell.node == node);
             // A cell that can't be recorded stays in doubt: the undo reads its state.
@@ -277,6 +314,7 @@ impl Gateway {
             }
         }
         self.last_folder = None;
+        let _known_from_the_effects_else = self.record_gone();
         let changed = |key: &&CellKey| self.cells.get(*key).is_some_and(|cell| !cell.passing);
         let effects = info.cells.iter().filter(changed).count() as u64;
         let output = self.watch.end(node, &self.log);
@@ -302,7 +340,9 @@ impl Gateway {
             }
             return direct;
         }
-        let Some(agent) = self.nodes.get(&node) else { return node };
+        let Some(agent) = self.nodes.get(&node) else {
+            return node;
+        };
         if self.last_node == node {
             // It has started nothing yet: what it writes is its own node's.
             return node;
@@ -338,8 +378,46 @@ impl Gateway {
     /// The agent's stretch of own writes is over.
     pub fn end_direct(&mut self) {
         if let Some(direct) = self.direct.take() {
+            self.hand_over_open(direct);
             self.finish(direct, ExitForm::Unknown);
         }
+    }
+
+    /// What the agent still holds open for writing when a stretch ends goes on: it becomes the agent's own, and is read
+    /// when it is closed.
+    fn hand_over_open(&mut self, direct: Node) {
+        let Some(agent) = self.agent else { return };
+        let held = look::open_for_writing(self.processes_behind(direct));
+        let Some(info) = self.nodes.get_mut(&direct) else {
+            return;
+        };
+        for key in std::mem::take(&mut info.cells) {
+            let open = self
+                .identity_at(&key)
+                .is_some_and(|inode| held.as_ref().is_none_or(|held| held.contains(&inode)));
+            let owner = if open { agent } else { direct };
+            if open && let Some(cell) = self.cells.get_mut(&key) {
+                cell.node = agent;
+                cell.settled = None;
+            }
+            if let Some(info) = self.nodes.get_mut(&owner) {
+                info.cells.push(key);
+            }
+        }
+        self.last_folder = None;
+    }
+
+    /// The processes that act for a node: the agent's own for its stretches of direct writes.
+    pub fn processes_behind(&self, node: Node) -> Vec<i32> {
+        let is_direct = self
+            .nodes
+            .get(&node)
+            .is_some_and(|info| info.role == Some(Role::Direct));
+        self.tree.of_node(if is_direct {
+            self.agent.unwrap_or(node)
+        } else {
+            node
+        })
     }
 
     /// End a stretch that has been quiet.
@@ -353,7 +431,11 @@ impl Gateway {
     /// Record a change that was refused.
     pub fn refused(&mut self, node: Node, what: String, why: &str) {
         let text = format!("refused: {why}");
-        let _kept_for_the_summary = self.write(Record::Missing { n: node, what: what.clone(), why: text.clone() });
+        let _kept_for_the_summary = self.write(Record::Missing {
+            n: node,
+            what: what.clone(),
+            why: text.clone(),
+        });
         let _same = self.flush();
         *self.refusals.entry((what, why.to_owned())).or_default() += 1;
         if let Some(info) = self.nodes.get_mut(&node) {
@@ -364,7 +446,10 @@ impl Gateway {
 
 fn split(pair: &[u8]) -> (&[u8], &[u8]) {
     match pair.iter().position(|byte| *byte == b'=') {
-        Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+        Some(at) => (
+            pair.get(..at).unwrap_or_default(),
+            pair.get(at + 1..).unwrap_or_default(),
+        ),
         None => (pair, b""),
     }
 }

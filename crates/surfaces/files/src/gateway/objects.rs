@@ -1,9 +1,9 @@
 //! Numbers for inodes, paths for people.
 
 use super::look::{self, Look};
+use super::policy::Policy;
 use super::resolve::{Place, path_of};
 use super::touch::{CellKey, Refusal};
-use super::policy::Policy;
 use super::{Gateway, views};
 use crate::{Identity, Kind, Place as ObjectPlace};
 use rescind_model::ObjectId;
@@ -16,7 +16,11 @@ fn kind(found: &Look) -> Kind {
 }
 
 fn identity(found: &Look) -> Identity {
-    Identity { dev: found.dev, ino: found.ino, btime: found.btime }
+    Identity {
+        dev: found.dev,
+        ino: found.ino,
+        btime: found.btime,
+    }
 }
 
 impl Gateway {
@@ -38,7 +42,9 @@ impl Gateway {
         if self.protection.path_is_own(&path) {
             return Err(Refusal::Protected);
         }
-        let (object, _) = self.objects.number(identity(&found), Kind::Dir, ObjectPlace::Path(path.clone()));
+        let (object, _) = self
+            .objects
+            .number(identity(&found), Kind::Dir, ObjectPlace::Path(path.clone()));
         self.record_object(object, &found, &path)?;
         Ok(object)
     }
@@ -48,9 +54,16 @@ impl Gateway {
         if let Some(key) = self.entries.get(&folder) {
             return Ok(Some(key.clone()));
         }
-        let Some(path) = self.objects.path(folder) else { return Ok(None) };
-        let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return Ok(None) };
-        let (above, name) = (path.get(..slash.max(1)).unwrap_or_default(), path.get(slash + 1..).unwrap_or_default());
+        let Some(path) = self.objects.path(folder) else {
+            return Ok(None);
+        };
+        let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else {
+            return Ok(None);
+        };
+        let (above, name) = (
+            path.get(..slash.max(1)).unwrap_or_default(),
+            path.get(slash + 1..).unwrap_or_default(),
+        );
         if name.is_empty() {
             return Ok(None);
         }
@@ -63,7 +76,11 @@ impl Gateway {
             return Ok(None);
         }
         let caller = self.caller.take();
-        let parent = self.folder(&Place { directory, name: name.to_vec(), found: None });
+        let parent = self.folder(&Place {
+            directory,
+            name: name.to_vec(),
+            found: None,
+        });
         self.caller = caller;
         let key = (parent?, name.to_vec());
         self.entries.insert(folder, key.clone());
@@ -85,6 +102,37 @@ impl Gateway {
             }
         }
         Ok(object)
+    }
+
+    /// Record which of the folders that the session was about to remove are gone.
+    pub(super) fn record_gone(&mut self) -> Result<(), Refusal> {
+        let removed: Vec<ObjectId> = self
+            .removed
+            .iter()
+            .copied()
+            .filter(|object| !self.objects.is_gone(*object))
+            .collect();
+        for object in removed {
+            if self.open_folder_anew(object).is_some() {
+                continue;
+            }
+            let Some(record) = self.objects.record(object) else {
+                continue;
+            };
+            self.objects.remove(object);
+            self.entries.remove(&object);
+            self.write(Record::Object(ObjectForm {
+                session: self.log.id().to_string(),
+                o: object.0,
+                dev: record.identity.dev,
+                ino: record.identity.ino,
+                btime: record.identity.btime,
+                kind: record.kind.name().to_owned(),
+                gone: true,
+                path: text_from_bytes(&record.path),
+            }))?;
+        }
+        Ok(())
     }
 
     fn record_object(&mut self, object: ObjectId, found: &Look, path: &[u8]) -> Result<(), Refusal> {
@@ -115,7 +163,9 @@ impl Gateway {
 
     /// The path of a place, for telling what kind of file it is.
     pub(super) fn display_of(&self, place: &Place) -> Vec<u8> {
-        let known = look::folder(place.directory.as_fd()).ok().and_then(|found| self.objects.find(&identity(&found)));
+        let known = look::folder(place.directory.as_fd())
+            .ok()
+            .and_then(|found| self.objects.find(&identity(&found)));
         match known {
             Some(folder) => self.display(folder, if place.name == b"." { b"" } else { &place.name }),
             None => place.name.clone(),

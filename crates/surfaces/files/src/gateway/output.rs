@@ -72,7 +72,11 @@ impl std::fmt::Debug for State {
 impl Outputs {
     /// Watch by this epoll instance; recordings are redacted by these rules.
     pub fn new(epoll: Arc<OwnedFd>, rules: Arc<Rules>) -> Self {
-        Self { epoll, rules, running: HashMap::new() }
+        Self {
+            epoll,
+            rules,
+            running: HashMap::new(),
+        }
     }
 
     /// Hear of the end of a process.
@@ -84,10 +88,16 @@ impl Outputs {
 
     /// An action is about to run: put pipes of ours behind its output, where that is a pipe or a socket.
     pub fn begin(&mut self, listener: &Listener, call: &Notification, node: Node, process: i32) {
-        if self.running.values().any(|recording| recording.process == process) {
+        if self
+            .running
+            .values()
+            .any(|recording| recording.process == process)
+        {
             return;
         }
-        let Ok(pidfd) = rescind_sys::pidfd_open(process) else { return };
+        let Ok(pidfd) = rescind_sys::pidfd_open(process) else {
+            return;
+        };
         let shared = Arc::new(Shared::default());
         if let Ok(mut state) = shared.state.lock() {
             state.stream = Some(Stream::new(&self.rules));
@@ -98,8 +108,12 @@ impl Outputs {
             if number == 2 && both {
                 continue;
             }
-            let Some(original) = recordable(process, pidfd.as_fd(), number) else { continue };
-            let Ok((read, write)) = pipe_with(PipeFlags::CLOEXEC) else { continue };
+            let Some(original) = recordable(process, pidfd.as_fd(), number) else {
+                continue;
+            };
+            let Ok((read, write)) = pipe_with(PipeFlags::CLOEXEC) else {
+                continue;
+            };
             let _more_room_is_only_faster = rustix::pipe::fcntl_setpipe_size(&write, 1 << 18);
             let placed = listener.put_descriptor(call.id, write.as_fd(), number).is_ok()
                 && (number == 2 || !both || listener.put_descriptor(call.id, write.as_fd(), 2).is_ok());
@@ -117,24 +131,40 @@ impl Outputs {
     /// An action's main process is about to exit: wait until all it wrote has been passed on. Bounded.
     pub fn drain(&self, node: Node) -> Option<Drain> {
         let recording = self.running.get(&node)?;
-        Some(Drain { shared: Arc::clone(&recording.shared) })
+        Some(Drain {
+            shared: Arc::clone(&recording.shared),
+        })
     }
 
     /// What the action wrote. Its pumps go on if others still hold the pipe; what comes later is not of the action.
     pub fn end(&mut self, node: Node, log: &SessionLog) -> OutputForm {
         let Some(recording) = self.running.remove(&node) else {
             return OutputForm {
-                gap: Some("its output went to a terminal, a file, or into the output of the action above".to_owned()),
+                gap: Some(
+                    "its output went to a terminal, a file, or into the output of the action above"
+                        .to_owned(),
+                ),
                 ..OutputForm::default()
             };
         };
-        Drain { shared: Arc::clone(&recording.shared) }.wait();
-        let mut state = recording.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Drain {
+            shared: Arc::clone(&recording.shared),
+        }
+        .wait();
+        let mut state = recording
+            .shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut redacted = std::collections::BTreeMap::new();
         if let Some(mut stream) = state.stream.take() {
             let rest = stream.finish();
             state.keep(&rest);
-            redacted = stream.found().iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
+            redacted = stream
+                .found()
+                .iter()
+                .map(|(kind, count)| (kind.to_string(), *count))
+                .collect();
         }
         let mut kept = Vec::new();
         let mut gap = None;
@@ -146,13 +176,24 @@ impl Outputs {
             }
         }
         if state.kept_bytes > (KEPT_HEAD + KEPT_TAIL) as u64 {
-            gap = Some(format!("of {} bytes the first and the last {KEPT_HEAD} are kept", state.kept_bytes));
+            gap = Some(format!(
+                "of {} bytes the first and the last {KEPT_HEAD} are kept",
+                state.kept_bytes
+            ));
         }
         let [head, _] = &pieces;
-        let preview = String::from_utf8_lossy(head.get(..head.len().min(PREVIEW)).unwrap_or_default()).into_owned();
+        let preview =
+            String::from_utf8_lossy(head.get(..head.len().min(PREVIEW)).unwrap_or_default()).into_owned();
         let hash = std::mem::take(&mut state.hash);
         let digest = rescind_model::Digest(hash.finalize().into());
-        OutputForm { bytes: state.bytes, digest: Some(digest.to_string()), preview, kept, gap, redacted }
+        OutputForm {
+            bytes: state.bytes,
+            digest: Some(digest.to_string()),
+            preview,
+            kept,
+            gap,
+            redacted,
+        }
     }
 }
 
@@ -168,7 +209,10 @@ impl Drain {
         let end = Instant::now() + DRAIN;
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         while Instant::now() < end {
-            let empty = state.pipes.iter().all(|pipe| rustix::io::ioctl_fionread(pipe.as_ref()).is_ok_and(|left| left == 0));
+            let empty = state
+                .pipes
+                .iter()
+                .all(|pipe| rustix::io::ioctl_fionread(pipe.as_ref()).is_ok_and(|left| left == 0));
             if state.pumps == 0 || (empty && state.busy == 0) {
                 return;
             }
@@ -217,17 +261,25 @@ fn pump(shared: &Arc<Shared>, from: OwnedFd, to: OwnedFd) -> bool {
         state.pipes.push(Arc::clone(&from));
     }
     let shared = Arc::clone(shared);
-    std::thread::Builder::new().name("output".to_owned()).spawn(move || run_pump(&shared, from, to)).is_ok()
+    std::thread::Builder::new()
+        .name("output".to_owned())
+        .spawn(move || run_pump(&shared, from, to))
+        .is_ok()
 }
 
 fn run_pump(shared: &Shared, from: Arc<OwnedFd>, to: OwnedFd) {
     let mut buffer = vec![0_u8; CHUNK];
     loop {
-        let mut fds = [PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN), PollFd::new(&to, PollFlags::empty())];
+        let mut fds = [
+            PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN),
+            PollFd::new(&to, PollFlags::empty()),
+        ];
         if poll(&mut fds, None).is_err() {
             continue;
         }
-        let reader_gone = fds.get(1).is_some_and(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP));
+        let reader_gone = fds
+            .get(1)
+            .is_some_and(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP));
         if reader_gone {
             // Closing our end gives the writer the SIGPIPE it would have had without us.
             break;

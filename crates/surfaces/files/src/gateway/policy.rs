@@ -38,7 +38,10 @@ const DEVPTS: u64 = 0x1cd1;
 impl Policy {
     /// The policy with this answer to what can't be captured.
     pub fn new(uncaptured: Uncaptured) -> Self {
-        Self { uncaptured, file_systems: HashMap::new() }
+        Self {
+            uncaptured,
+            file_systems: HashMap::new(),
+        }
     }
 
     /// Whether a call that can't be captured may go on.
@@ -57,13 +60,21 @@ impl Policy {
         if CAPTURED.contains(&magic) {
             return Ok(());
         }
-        let own_process = path.strip_prefix(b"/proc/").and_then(|rest| rest.first()).is_some_and(u8::is_ascii_digit);
+        let own_process = path
+            .strip_prefix(b"/proc/")
+            .and_then(|rest| rest.first())
+            .is_some_and(u8::is_ascii_digit);
         if magic == DEVPTS || (magic == PROC && own_process) {
             return Err(Refusal::Harmless);
         }
-        let name = self.file_systems.entry(magic).or_insert_with(|| Some(name_of(magic)));
+        let name = self
+            .file_systems
+            .entry(magic)
+            .or_insert_with(|| Some(name_of(magic)));
         let name = name.clone().unwrap_or_default();
-        Err(Refusal::NotCaptured(format!("it is on {name}, which can't be captured")))
+        Err(Refusal::NotCaptured(format!(
+            "it is on {name}, which can't be captured"
+        )))
     }
 
     /// What to do with a folder that no mount of ours shows: a file system of the sandbox's own goes away with it, but an
@@ -82,7 +93,10 @@ impl Policy {
     pub fn device_is_harmless(rdev: u64) -> bool {
         let (major, minor) = (rustix::fs::major(rdev), rustix::fs::minor(rdev));
         // null, zero, full, random, urandom, kmsg is not among them; tty, console, ptmx; ttys and pseudo-terminals.
-        matches!((major, minor), (1, 3 | 5 | 7 | 8 | 9) | (5, 0..=2) | (4, _) | (136..=143, _) | (10, 229))
+        matches!(
+            (major, minor),
+            (1, 3 | 5 | 7 | 8 | 9) | (5, 0..=2) | (4, _) | (136..=143, _) | (10, 229)
+        )
     }
 }
 

@@ -21,7 +21,10 @@ pub struct Protection {
 impl Protection {
     /// Protect these files and folders and these processes.
     pub fn new(own: &[PathBuf], processes: Vec<i32>) -> Self {
-        let mut protection = Self { processes, ..Self::default() };
+        let mut protection = Self {
+            processes,
+            ..Self::default()
+        };
         for path in own {
             protection.add(path);
         }
@@ -44,7 +47,8 @@ impl Protection {
     /// Whether a path lies in one of our folders, or is one.
     pub fn path_is_own(&self, path: &[u8]) -> bool {
         self.own.iter().any(|own| {
-            path.strip_prefix(own.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            path.strip_prefix(own.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
         })
     }
 
@@ -61,7 +65,11 @@ impl Protection {
         let inode = (found.dev, found.ino);
         let own = found.exists && self.own_inodes.contains(&inode);
         let above = matches!(how, How::Move | How::Remove) && found.exists && self.above.contains(&inode);
-        if own || above { Err(Refusal::Protected) } else { Ok(()) }
+        if own || above {
+            Err(Refusal::Protected)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether a folder above ours would be closed to us by this mode.

@@ -82,25 +82,48 @@ pub fn resolve(viewer: Viewer, argument: PathArgument, path: &[u8], follow: bool
             (Some(base), _) => openat(base, parent, FOLDER, Mode::empty())?,
         };
         if name.is_empty() || name == b"." || name == b".." {
-            let whole = if name.is_empty() { directory } else { openat(&directory, name, FOLDER, Mode::empty())? };
-            return Ok(Place { directory: whole, name: b".".to_vec(), found: None });
+            let whole = if name.is_empty() {
+                directory
+            } else {
+                openat(&directory, name, FOLDER, Mode::empty())?
+            };
+            return Ok(Place {
+                directory: whole,
+                name: b".".to_vec(),
+                found: None,
+            });
         }
         let wants_folder = path.ends_with(b"/");
         if !(follow || wants_folder) {
-            return Ok(Place { directory, name: name.to_vec(), found: None });
+            return Ok(Place {
+                directory,
+                name: name.to_vec(),
+                found: None,
+            });
         }
         let name = name.to_vec();
         match look::at(directory.as_fd(), &name) {
             Ok(found) if found.exists && found.mode & libc::S_IFMT == libc::S_IFLNK => {
                 if on_proc(&directory) {
-                    let end = openat(&directory, name.as_slice(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+                    let end = openat(
+                        &directory,
+                        name.as_slice(),
+                        OFlags::PATH | OFlags::CLOEXEC,
+                        Mode::empty(),
+                    )?;
                     return of_open(end);
                 }
                 let target = readlinkat(&directory, name.as_slice(), Vec::new())?.into_bytes();
                 path = rewrite_self(viewer, &target);
                 base = Some(directory);
             }
-            found => return Ok(Place { directory, name, found: found.ok() }),
+            found => {
+                return Ok(Place {
+                    directory,
+                    name,
+                    found: found.ok(),
+                });
+            }
         }
     }
     Err(Errno::LOOP)
@@ -116,7 +139,12 @@ pub fn of_descriptor(viewer: Viewer, number: i32) -> Result<Place, Errno> {
     } else {
         format!("/proc/{}/fd/{number}", viewer.thread)
     };
-    of_open(openat(rustix::fs::CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+    of_open(openat(
+        rustix::fs::CWD,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
 }
 
 /// The place of something that we hold open.
@@ -126,19 +154,32 @@ pub fn of_descriptor(viewer: Viewer, number: i32) -> Result<Place, Errno> {
 pub fn of_open(end: OwnedFd) -> Result<Place, Errno> {
     let stat = rustix::fs::fstat(&end)?;
     if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
-        return Ok(Place { directory: end, name: b".".to_vec(), found: None });
+        return Ok(Place {
+            directory: end,
+            name: b".".to_vec(),
+            found: None,
+        });
     }
     let path = path_of(&end)?;
     let (parent, name) = split(&path);
     if !path.starts_with(b"/") || name.is_empty() {
         return Err(Errno::NOENT);
     }
-    let directory = openat(rustix::fs::CWD, if parent.is_empty() { b"/" } else { parent }, FOLDER, Mode::empty())?;
+    let directory = openat(
+        rustix::fs::CWD,
+        if parent.is_empty() { b"/" } else { parent },
+        FOLDER,
+        Mode::empty(),
+    )?;
     let found = look::at(directory.as_fd(), name)?;
     if !found.exists || (found.dev, found.ino) != (look::device(stat.st_dev), stat.st_ino) {
         return Err(Errno::NOENT);
     }
-    Ok(Place { directory, name: name.to_vec(), found: Some(found) })
+    Ok(Place {
+        directory,
+        name: name.to_vec(),
+        found: Some(found),
+    })
 }
 
 /// The path under which something that we hold open is known to us.
@@ -171,7 +212,12 @@ fn open_folder(viewer: Viewer, directory: i32, path: &[u8]) -> Result<OwnedFd, E
     }
     // In another root, an absolute symlink on the way must be resolved against that root, which only openat2 does,
     // and only from the root itself: so the start is named by its path in that root.
-    let root = openat(rustix::fs::CWD, format!("/proc/{thread}/root"), FOLDER, Mode::empty())?;
+    let root = openat(
+        rustix::fs::CWD,
+        format!("/proc/{thread}/root"),
+        FOLDER,
+        Mode::empty(),
+    )?;
     let mut whole = if path.starts_with(b"/") {
         Vec::new()
     } else {
@@ -186,7 +232,10 @@ fn open_folder(viewer: Viewer, directory: i32, path: &[u8]) -> Result<OwnedFd, E
 fn rewrite_self(viewer: Viewer, path: &[u8]) -> Vec<u8> {
     for (prefix, number) in [
         (&b"/proc/self"[..], format!("/proc/{}", viewer.process)),
-        (&b"/proc/thread-self"[..], format!("/proc/{}/task/{}", viewer.process, viewer.thread)),
+        (
+            &b"/proc/thread-self"[..],
+            format!("/proc/{}/task/{}", viewer.process, viewer.thread),
+        ),
     ] {
         if let Some(rest) = path.strip_prefix(prefix)
             && (rest.is_empty() || rest.starts_with(b"/"))
@@ -203,7 +252,10 @@ fn caller_descriptor(path: &[u8]) -> Option<i32> {
         b"/dev/stdin" => Some(0),
         b"/dev/stdout" => Some(1),
         b"/dev/stderr" => Some(2),
-        other => std::str::from_utf8(other.strip_prefix(b"/dev/fd/")?).ok()?.parse().ok(),
+        other => std::str::from_utf8(other.strip_prefix(b"/dev/fd/")?)
+            .ok()?
+            .parse()
+            .ok(),
     }
 }
 
@@ -214,11 +266,17 @@ fn on_proc(directory: &OwnedFd) -> bool {
 
 /// Parent and last component, trailing slashes aside. `/` gives an empty name and the parent `/`.
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let end = path
+        .iter()
+        .rposition(|byte| *byte != b'/')
+        .map_or(0, |last| last + 1);
     let trimmed = path.get(..end).unwrap_or_default();
     match trimmed.iter().rposition(|byte| *byte == b'/') {
         Some(0) => (b"/", trimmed.get(1..).unwrap_or_default()),
-        Some(slash) => (trimmed.get(..slash).unwrap_or_default(), trimmed.get(slash + 1..).unwrap_or_default()),
+        Some(slash) => (
+            trimmed.get(..slash).unwrap_or_default(),
+            trimmed.get(slash + 1..).unwrap_or_default(),
+        ),
         None if trimmed.is_empty() && !path.is_empty() => (b"/", b""),
         None => (b"", trimmed),
     }
@@ -239,7 +297,11 @@ mod tests {
             ("/", "/", ""),
             ("..", "", ".."),
         ] {
-            assert_eq!(split(path.as_bytes()), (parent.as_bytes(), name.as_bytes()), "{path}");
+            assert_eq!(
+                split(path.as_bytes()),
+                (parent.as_bytes(), name.as_bytes()),
+                "{path}"
+            );
         }
     }
 }

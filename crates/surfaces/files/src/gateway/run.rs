@@ -81,7 +81,11 @@ pub fn run(
         Some(Message::Started(pid)) => pid,
         _ => return Err(fail(io::Error::other("the guardian did not start the agent"))),
     };
-    let own = vec![std::process::id().cast_signed(), seat.guardian_process, seat.front_process];
+    let own = vec![
+        std::process::id().cast_signed(),
+        seat.guardian_process,
+        seat.front_process,
+    ];
     let gateway = Gateway {
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
@@ -105,6 +109,8 @@ pub fn run(
         said: std::collections::BTreeSet::new(),
         last_name: None,
         closed: false,
+        linked: std::collections::HashSet::new(),
+        carried: std::collections::HashSet::new(),
         entries: HashMap::new(),
         removed: std::collections::HashSet::new(),
         walked: false,
@@ -123,11 +129,22 @@ pub fn run(
     }
     let answering = {
         let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
-        std::thread::Builder::new().name("answers".to_owned()).spawn(move || answer(&gateway, &listener))
+        std::thread::Builder::new()
+            .name("answers".to_owned())
+            .spawn(move || answer(&gateway, &listener))
     };
     answering.map_err(fail)?;
     rustix::io::write(&seat.agent, b"g").map_err(|error| fail(error.into()))?;
-    Watch { seat, gateway, epoll, agent, ended: None, released: None, killed: false }.run(&mut finished);
+    Watch {
+        seat,
+        gateway,
+        epoll,
+        agent,
+        ended: None,
+        released: None,
+        killed: false,
+    }
+    .run(&mut finished);
     Ok(())
 }
 
@@ -153,14 +170,16 @@ fn answer(gateway: &Shared, listener: &Arc<Listener>) {
 /// An exit waits for its output without holding anybody else up.
 fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, call: Notification) {
     let (gateway, listener_too) = (Arc::clone(gateway), Arc::clone(listener));
-    let waiting = std::thread::Builder::new().name("exit".to_owned()).spawn(move || {
-        let drain = lock(&gateway).drain_of(call.thread);
-        if let Some(drain) = drain {
-            drain.wait();
-        }
-        lock(&gateway).finish_drained(call.thread);
-        let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
-    });
+    let waiting = std::thread::Builder::new()
+        .name("exit".to_owned())
+        .spawn(move || {
+            let drain = lock(&gateway).drain_of(call.thread);
+            if let Some(drain) = drain {
+                drain.wait();
+            }
+            lock(&gateway).finish_drained(call.thread);
+            let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
+        });
     if waiting.is_err() {
         let _the_caller_is_gone_then = listener.answer(call.id, Answer::Continue);
     }
@@ -188,7 +207,10 @@ impl Watch<'_> {
             if front_lives {
                 fds.push(PollFd::new(&self.seat.front, PollFlags::IN));
             }
-            let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(SWEEP.subsec_nanos()) };
+            let timeout = Timespec {
+                tv_sec: 0,
+                tv_nsec: i64::from(SWEEP.subsec_nanos()),
+            };
             let _timeout = poll(&mut fds, Some(&timeout));
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             drop(fds);
@@ -222,21 +244,36 @@ impl Watch<'_> {
     }
 
     fn ends_of_processes(&self) {
-        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 64];
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let Ok(found) = epoll::wait(self.epoll.as_ref(), &mut events, Some(&zero)) else { return };
+        let mut events = [epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        }; 64];
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let Ok(found) = epoll::wait(self.epoll.as_ref(), &mut events, Some(&zero)) else {
+            return;
+        };
         for event in events.iter().take(found) {
-            let Ok(process) = u32::try_from({ event.data }.u64()) else { continue };
+            let Ok(process) = u32::try_from({ event.data }.u64()) else {
+                continue;
+            };
             let process = process.cast_signed();
             let mut gateway = lock(&self.gateway);
-            let status = gateway.tree.get(process).and_then(|entry| entry.pidfd.as_ref()).and_then(|pidfd| {
-                let status = rescind_sys::exit_status(pidfd.as_fd()).or_else(|| rescind_sys::zombie_status(process));
-                status.map(|status| match status {
-                    ExitStatus::Exited(code) => ExitForm::Code(code),
-                    ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
-                    ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
-                })
-            });
+            let status = gateway
+                .tree
+                .get(process)
+                .and_then(|entry| entry.pidfd.as_ref())
+                .and_then(|pidfd| {
+                    let status = rescind_sys::exit_status(pidfd.as_fd())
+                        .or_else(|| rescind_sys::zombie_status(process));
+                    status.map(|status| match status {
+                        ExitStatus::Exited(code) => ExitForm::Code(code),
+                        ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
+                        ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
+                    })
+                });
             gateway.gone(process, status);
         }
     }
@@ -356,9 +393,15 @@ impl Gateway {
     /// The output of an action that is about to exit has been passed on.
     fn finish_drained(&mut self, thread: i32) {
         let process = self.tree.process_of(thread);
-        let Some(node) = self.tree.get(process).map(|entry| entry.node) else { return };
+        let Some(node) = self.tree.get(process).map(|entry| entry.node) else {
+            return;
+        };
         if self.tree.alive(node) == 1 {
-            let exit = self.nodes.get(&node).and_then(|info| info.exit).unwrap_or(ExitForm::Unknown);
+            let exit = self
+                .nodes
+                .get(&node)
+                .and_then(|info| info.exit)
+                .unwrap_or(ExitForm::Unknown);
             self.finish(node, exit);
         }
     }
@@ -369,7 +412,11 @@ impl Gateway {
         let mut open: Vec<u64> = self.nodes.keys().copied().collect();
         open.sort_unstable();
         for node in open {
-            let exit = self.nodes.get(&node).and_then(|info| info.exit).unwrap_or(ExitForm::Unknown);
+            let exit = self
+                .nodes
+                .get(&node)
+                .and_then(|info| info.exit)
+                .unwrap_or(ExitForm::Unknown);
             if node == 0 {
                 self.finish_root();
             } else {
@@ -401,7 +448,9 @@ impl Gateway {
 
     fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {
         let list = |map: &BTreeMap<(String, String), u64>| {
-            map.iter().map(|((what, why), count)| (what.clone(), why.clone(), *count)).collect()
+            map.iter()
+                .map(|((what, why), count)| (what.clone(), why.clone(), *count))
+                .collect()
         };
         Finished {
             exit,

@@ -53,6 +53,8 @@ pub struct Touched {
     pub closed: bool,
     /// Whether this is a folder of which only the time of change follows from what was done in it.
     pub passing: bool,
+    /// Whether nothing but attributes was touched.
+    pub untouched: bool,
 }
 
 /// Why something can't be captured.
@@ -83,6 +85,9 @@ impl From<io::Error> for Refusal {
 
 /// How long after its last touch a cell may be taken as settled, if no descriptor on it is open any more.
 pub const SETTLES_AFTER: Duration = Duration::from_millis(20);
+/// As long as a thread of the node is on its way, the call that we have let go on may not have been made yet: then the
+/// cell is taken as settled only after this time.
+const SETTLES_ANYHOW: Duration = Duration::from_secs(1);
 /// After-images of text up to this size are kept for merging.
 const MERGED_SIZE: u64 = 1 << 20;
 /// Files up to this size are copied into packs when they are removed; larger ones are pinned.
@@ -103,13 +108,19 @@ impl Gateway {
         }
         let found = place.look()?;
         self.protection.check(&found, how)?;
+        if matches!(how, How::Move) && found.is_file() {
+            // What arrives under its new name is not new: it must be saved there before it is lost.
+            self.carried.insert((found.dev, found.ino));
+        }
         if how == How::Move && found.is_folder() {
             // Whatever was known of its place is not known any more.
             self.entries.clear();
         }
         match (how, &found) {
             (How::Make, Look { exists: true, .. }) => return Err(Refusal::Harmless),
-            (How::Remove | How::Move | How::Attributes, Look { exists: false, .. }) => return Err(Refusal::Harmless),
+            (How::Remove | How::Move | How::Attributes, Look { exists: false, .. }) => {
+                return Err(Refusal::Harmless);
+            }
             _ => {}
         }
         if how != How::Attributes && how != How::Write || !found.exists {
@@ -120,8 +131,16 @@ impl Gateway {
 
     /// Capture a folder's own attributes, its time of change among them, once for each node: they belong to the entry
     /// that the folder is in its own folder. `passing`: only its time of change will follow from what is done in it.
-    fn touch_folder(&mut self, node: Node, place: &Place, folder: ObjectId, passing: bool) -> Result<(), Refusal> {
-        let Some(key) = self.entry_of(place, folder)? else { return Ok(()) };
+    fn touch_folder(
+        &mut self,
+        node: Node,
+        place: &Place,
+        folder: ObjectId,
+        passing: bool,
+    ) -> Result<(), Refusal> {
+        let Some(key) = self.entry_of(place, folder)? else {
+            return Ok(());
+        };
         if let Some(cell) = self.cells.get_mut(&key)
             && cell.node == node
             && !cell.closed
@@ -132,8 +151,14 @@ impl Gateway {
         }
         let found = look::folder(place.directory.as_fd())?;
         self.protection.check(&found, How::Attributes)?;
-        let Some(directory) = self.open_folder_anew(key.0) else { return Ok(()) };
-        let entry = Place { directory, name: key.1.clone(), found: None };
+        let Some(directory) = self.open_folder_anew(key.0) else {
+            return Ok(());
+        };
+        let entry = Place {
+            directory,
+            name: key.1.clone(),
+            found: None,
+        };
         self.continue_or_begin(node, &entry, key.clone(), &found, How::Attributes)?;
         if let Some(cell) = self.cells.get_mut(&key) {
             cell.passing = passing;
@@ -171,7 +196,11 @@ impl Gateway {
     ) -> Result<(), Refusal> {
         let needs_content = matches!(how, How::Write | How::Remove) && found.has_content();
         if let Some(cell) = self.cells.get_mut(&key).filter(|cell| !cell.closed) {
-            let same_node = cell.node == node && (cell.kept || !needs_content);
+            let carried = needs_content && self.carried.contains(&(found.dev, found.ino));
+            let same_node = cell.node == node
+                && (cell.kept || !needs_content)
+                && (!cell.untouched || how == How::Attributes)
+                && !(carried && !cell.merges);
             match &cell.settled {
                 None if same_node => {
                     cell.at = Instant::now();
@@ -194,14 +223,17 @@ impl Gateway {
     /// Remember by which inode a cell of a node goes, for calls on descriptors.
     fn remember(&mut self, node: Node, found: &Look, key: &CellKey) {
         if found.is_file() {
-            self.inodes.insert((found.dev, found.ino, found.btime), (node, key.clone()));
+            self.inodes
+                .insert((found.dev, found.ino, found.btime), (node, key.clone()));
         }
     }
 
     /// Whether an inode is one whose cell the node is already changing, so that one more change of its attributes needs
     /// no more capture.
     pub fn is_touched_by(&self, node: Node, found: &Look) -> bool {
-        let Some((owner, key)) = self.inodes.get(&(found.dev, found.ino, found.btime)) else { return false };
+        let Some((owner, key)) = self.inodes.get(&(found.dev, found.ino, found.btime)) else {
+            return false;
+        };
         let open = |cell: &Touched| cell.node == node && !cell.closed && cell.settled.is_none();
         *owner == node && found.btime != 0 && self.cells.get(key).is_some_and(open)
     }
@@ -215,7 +247,11 @@ impl Gateway {
         how: How,
         needs_content: bool,
     ) -> Result<(), Refusal> {
-        let kept = if needs_content { self.keep(place, found, how)? } else { None };
+        let kept = if needs_content {
+            self.keep(place, found, how)?
+        } else {
+            None
+        };
         let path = self.display(key.0, &key.1);
         let state = self.state(found, place, &key, kept, None)?;
 
@@ -240,6 +276,7 @@ impl Gateway {
             at: Instant::now(),
             closed: false,
             passing: false,
+            untouched: how == How::Attributes,
         };
         self.cells.insert(key.clone(), cell);
         self.remember(node, found, &key);
@@ -273,8 +310,10 @@ impl Gateway {
 
     /// The effect on a cell is over: record what it left. `now`: what was just seen there, if it was looked at.
     pub fn close(&mut self, key: &CellKey, now: Option<(&Place, &Look)>) -> Result<(), Refusal> {
-        let Some(cell) = self.cells.get(key).filter(|cell| !cell.closed) else { return Ok(()) };
-        let (seq, merges) = (cell.seq, cell.merges);
+        let Some(cell) = self.cells.get(key).filter(|cell| !cell.closed) else {
+            return Ok(());
+        };
+        let (seq, merges, untouched) = (cell.seq, cell.merges, cell.untouched);
         let state = match (&cell.settled, now) {
             (Some(settled), _) => Some(settled.clone()),
             (None, Some((place, found))) => {
@@ -284,7 +323,11 @@ impl Gateway {
             (None, None) => self.read_now(key, merges),
         };
         if let Some(state) = state {
-            self.write(Record::After(AfterForm { s: seq, a: StateForm::from(&state) }))?;
+            self.write(Record::After(AfterForm {
+                s: seq,
+                a: StateForm::from(&state),
+                c: untouched,
+            }))?;
         }
         if let Some(cell) = self.cells.get_mut(key) {
             cell.closed = true;
@@ -298,7 +341,11 @@ impl Gateway {
             // Only a folder that the session itself removed is known to be gone, with all that was in it (law 7).
             return self.removed.contains(&key.0).then_some(State::Absent);
         };
-        let place = Place { directory, name: key.1.clone(), found: None };
+        let place = Place {
+            directory,
+            name: key.1.clone(),
+            found: None,
+        };
         let found = look::at(place.directory.as_fd(), &place.name).ok()?;
         let kept = self.keep_after(&place, &found, merges);
         self.state(&found, &place, key, kept.0, kept.1).ok()
@@ -314,7 +361,9 @@ impl Gateway {
         if !merges || !found.is_file() || found.size > MERGED_SIZE {
             return (None, None);
         }
-        let Some(bytes) = look::bytes(place.directory.as_fd(), &place.name, found.size) else { return (None, None) };
+        let Some(bytes) = look::bytes(place.directory.as_fd(), &place.name, found.size) else {
+            return (None, None);
+        };
         if bytes.contains(&0) {
             return (None, Some(rescind_model::Digest::of(&bytes)));
         }
@@ -341,7 +390,12 @@ impl Gateway {
         let object = self.object(found, key)?;
         let mut fields = found.fields(place.directory.as_fd(), &key.1, object)?;
         if found.is_file() {
-            let content = Content { length: found.size, digest, stamp: Some(found.stamp()), kept };
+            let content = Content {
+                length: found.size,
+                digest,
+                stamp: Some(found.stamp()),
+                kept,
+            };
             fields.set("content", Value::Content(content));
         }
         Ok(State::Present(fields))
@@ -354,18 +408,29 @@ impl Gateway {
         let mut open: std::collections::HashMap<Node, Option<std::collections::HashSet<(u64, u64)>>> =
             std::collections::HashMap::new();
         let mut done = 0;
+        let mut quiet: std::collections::HashMap<Node, bool> = std::collections::HashMap::new();
         while let Some(key) = self.unsettled.pop() {
-            let Some(cell) = self.cells.get(&key) else { continue };
+            let Some(cell) = self.cells.get(&key) else {
+                continue;
+            };
             if cell.closed || cell.settled.is_some() {
                 continue;
             }
             let (node, merges, at) = (cell.node, cell.merges, cell.at);
-            if done >= limit || now.duration_since(at) < SETTLES_AFTER {
+            let age = now.duration_since(at);
+            let over = age > SETTLES_ANYHOW
+                || age > SETTLES_AFTER
+                    && *quiet
+                        .entry(node)
+                        .or_insert_with(|| look::are_quiet(&self.processes_behind(node)));
+            if done >= limit || !over {
                 later.push(key);
                 continue;
             }
             done += 1;
-            let held = open.entry(node).or_insert_with(|| look::open_for_writing(self.tree.of_node(node)));
+            let held = open
+                .entry(node)
+                .or_insert_with(|| look::open_for_writing(self.processes_behind(node)));
             let identity = self.identity_at(&key);
             let is_held = match (held, identity) {
                 (Some(held), Some(identity)) => held.contains(&identity),

@@ -139,8 +139,13 @@ impl Tree {
     /// A process is about to end: remember which node its children belong to, while they can still be asked for.
     pub fn name_children(&mut self, process: i32, node: Node) {
         for task in tasks(process) {
-            let Some(children) = proc_text(&format!("/proc/{process}/task/{task}/children")) else { continue };
-            for child in children.split_ascii_whitespace().filter_map(|number| number.parse::<i32>().ok()) {
+            let Some(children) = proc_text(&format!("/proc/{process}/task/{task}/children")) else {
+                continue;
+            };
+            for child in children
+                .split_ascii_whitespace()
+                .filter_map(|number| number.parse::<i32>().ok())
+            {
                 if !self.processes.contains_key(&child) {
                     self.named.insert(child, node);
                 }
@@ -161,7 +166,11 @@ impl Tree {
     /// The view in which a thread's paths are resolved.
     pub fn viewer(&self, thread: i32, process: i32) -> Viewer {
         let foreign = self.processes.get(&process).is_some_and(|entry| entry.foreign);
-        Viewer { thread, process, foreign }
+        Viewer {
+            thread,
+            process,
+            foreign,
+        }
     }
 }
 
@@ -171,18 +180,30 @@ fn tasks(process: i32) -> Vec<i32> {
     if rustix::fs::stat(&path).is_ok_and(|found| found.st_nlink <= 3) {
         return vec![process];
     }
-    let Ok(entries) = std::fs::read_dir(&path) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let Ok(entries) = std::fs::read_dir(&path) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// The text of a file of `/proc` of any length.
 pub fn proc_whole(path: &str) -> Option<String> {
-    std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    std::fs::read(path)
+        .ok()
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The text of a small file of `/proc`, in one read.
 pub fn proc_text(path: &str) -> Option<String> {
-    let file = rustix::fs::open(path, rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC, 0.into()).ok()?;
+    let file = rustix::fs::open(
+        path,
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC,
+        0.into(),
+    )
+    .ok()?;
     let mut bytes = vec![0_u8; 4096];
     let length = rustix::io::read(&file, &mut bytes).ok()?;
     bytes.truncate(length);
@@ -192,7 +213,12 @@ pub fn proc_text(path: &str) -> Option<String> {
 /// A number from `/proc/N/status`.
 fn status_number(process: i32, label: &str) -> Option<i32> {
     let status = proc_text(&format!("/proc/{process}/status"))?;
-    status.lines().find_map(|line| line.strip_prefix(label))?.trim().parse().ok()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(label))?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// Where the process's stack starts: another place after every exec.
@@ -200,7 +226,12 @@ pub fn stack_start(process: i32) -> u64 {
     let field = || {
         let stat = proc_text(&format!("/proc/{process}/stat"))?;
         // The name in parentheses may hold anything; what follows its end is plain. startstack is field 28.
-        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(25)?.parse().ok()
+        stat.rsplit_once(')')?
+            .1
+            .split_ascii_whitespace()
+            .nth(25)?
+            .parse()
+            .ok()
     };
     field().unwrap_or(0)
 }
@@ -220,13 +251,21 @@ pub fn is_foreign(process: i32) -> bool {
 impl Tree {
     /// The processes of a node.
     pub fn of_node(&self, node: Node) -> Vec<i32> {
-        self.processes.iter().filter(|(_, entry)| entry.node == node).map(|(number, _)| *number).collect()
+        self.processes
+            .iter()
+            .filter(|(_, entry)| entry.node == node)
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     /// The children that a process of this node named.
     pub fn take_named(&mut self, node: Node) -> Vec<i32> {
-        let children: Vec<i32> =
-            self.named.iter().filter(|(_, owner)| **owner == node).map(|(child, _)| *child).collect();
+        let children: Vec<i32> = self
+            .named
+            .iter()
+            .filter(|(_, owner)| **owner == node)
+            .map(|(child, _)| *child)
+            .collect();
         for child in &children {
             self.named.remove(child);
         }

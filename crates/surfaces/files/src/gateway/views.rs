@@ -22,7 +22,12 @@ pub fn own_path(folder: &OwnedFd, process: i32) -> Option<Vec<u8>> {
         return Some(seen);
     }
     let info = proc_whole(&format!("/proc/self/fdinfo/{}", folder.as_raw_fd()))?;
-    let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse::<u64>().ok()?;
+    let id = info
+        .lines()
+        .find_map(|line| line.strip_prefix("mnt_id:"))?
+        .trim()
+        .parse::<u64>()
+        .ok()?;
     let theirs = mounts(&format!("/proc/{process}/mountinfo"));
     let mount = theirs.iter().find(|mount| mount.id == id)?;
     let inside = join(&mount.root, below(&seen, &mount.point)?);
@@ -36,7 +41,9 @@ pub fn own_path(folder: &OwnedFd, process: i32) -> Option<Vec<u8>> {
 /// Whether this path of ours leads to the folder.
 fn is_at(folder: &OwnedFd, path: &[u8]) -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(found) = openat(rustix::fs::CWD, path, flags, Mode::empty()) else { return false };
+    let Ok(found) = openat(rustix::fs::CWD, path, flags, Mode::empty()) else {
+        return false;
+    };
     match (look::folder(found.as_fd()), look::folder(folder.as_fd())) {
         (Ok(one), Ok(other)) => (one.dev, one.ino) == (other.dev, other.ino),
         _ => false,
@@ -50,7 +57,12 @@ fn mounts(path: &str) -> Vec<Mount> {
         let id = fields.next()?.parse().ok()?;
         let device = fields.nth(1)?.to_owned();
         let (root, point) = (unescape(fields.next()?), unescape(fields.next()?));
-        Some(Mount { id, device, root, point })
+        Some(Mount {
+            id,
+            device,
+            root,
+            point,
+        })
     };
     text.lines().filter_map(mount).collect()
 }
@@ -60,7 +72,10 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let octal = tail.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal = tail
+            .get(..3)
+            .filter(|_| *first == b'\\')
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(byte) => {
                 bytes.push(byte);
@@ -81,7 +96,11 @@ fn below<'p>(path: &'p [u8], above: &[u8]) -> Option<&'p [u8]> {
         return path.strip_prefix(b"/");
     }
     let rest = path.strip_prefix(above)?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix(b"/")
+    }
 }
 
 fn join(above: &[u8], rest: &[u8]) -> Vec<u8> {

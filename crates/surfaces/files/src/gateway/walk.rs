@@ -31,9 +31,15 @@ impl Gateway {
         let mut left = MOST_ENTRIES;
         let mut found: BTreeMap<String, &'static str> = BTreeMap::new();
         for folder in folders {
-            let Some(directory) = self.open_folder(folder) else { continue };
-            let Some(path) = self.objects.path(folder) else { continue };
-            let Ok(entries) = std::fs::read_dir(std::ffi::OsStr::from_bytes(&path)) else { continue };
+            let Some(directory) = self.open_folder(folder) else {
+                continue;
+            };
+            let Some(path) = self.objects.path(folder) else {
+                continue;
+            };
+            let Ok(entries) = std::fs::read_dir(std::ffi::OsStr::from_bytes(&path)) else {
+                continue;
+            };
             for entry in entries.flatten() {
                 if left == 0 {
                     self.miss(
@@ -49,10 +55,14 @@ impl Gateway {
                 if self.cells.contains_key(&(folder, name.to_vec())) || self.is_own_name(&path, name) {
                     continue;
                 }
-                let Ok(seen) = look::at(directory.as_fd(), name) else { continue };
+                let Ok(seen) = look::at(directory.as_fd(), name) else {
+                    continue;
+                };
                 // A folder's own time changes with what is in it, which is looked at by itself; a file with several
                 // names changes under all of them.
-                let known = seen.is_folder() || self.inodes.contains_key(&(seen.dev, seen.ino, seen.btime));
+                let known = seen.is_folder()
+                    || self.linked.contains(&(seen.dev, seen.ino))
+                    || self.inodes.contains_key(&(seen.dev, seen.ino, seen.btime));
                 if seen.exists && !known && seen.ctime >= self.began && found.len() < super::MOST_MISSING {
                     let path = self.display(folder, name);
                     found.insert(
