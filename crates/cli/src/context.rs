@@ -30,7 +30,12 @@ impl Context {
     /// # Errors
     /// It can't be used.
     pub fn store(&self) -> Done<Store> {
-        let store = Store::open(self.home()?)?;
+        let store = Store::open(self.home()?).map_err(|error| {
+            if is_filtered() && denied(&error) {
+                return inside().means("its programs can't reach what is recorded, and nothing was changed");
+            }
+            Failure::from(error)
+        })?;
         if inside_by_environment() {
             return Ok(store);
         }
@@ -73,17 +78,34 @@ impl Context {
     }
 }
 
+fn inside() -> Failure {
+    Failure::new(
+        Code::InsideSupervisedTree,
+        "this process belongs to a supervised session",
+    )
+    .help("give the command from a shell that was not started under `rescind run`")
+}
+
 /// Whether the environment says that this is a supervised process, and a filter is on it. An agent can clear its
 /// environment; then its descent tells.
 fn inside_by_environment() -> bool {
-    let filtered = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        status.lines().any(|line| {
-            line.strip_prefix("Seccomp:")
-                .is_some_and(|mode| mode.trim() == "2")
-        })
+    std::env::var_os("RESCIND_SESSION").is_some() && is_filtered()
+}
+
+/// Whether a seccomp filter is on this process.
+fn is_filtered() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+    mode.is_some_and(|mode| mode.trim() == "2")
+}
+
+/// Whether the store could not be opened for a refusal such as a gateway's.
+fn denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    let refused = |error: &(dyn std::error::Error + 'static)| {
+        let io = error.downcast_ref::<std::io::Error>();
+        io.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     };
-    std::env::var_os("RESCIND_SESSION").is_some() && filtered()
+    refused(error) || error.source().is_some_and(denied)
 }
 
 /// Whether the supervisor of a running session is among this process's ancestors.

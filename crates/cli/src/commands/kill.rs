@@ -29,7 +29,7 @@ pub fn run(context: &Context, args: &KillArgs) -> Done {
         None => running(&store)?,
     };
     let begun = Instant::now();
-    stop(&store, &id)?;
+    stop(&store, &id, true)?;
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut out = Out::new();
     if context.json {

@@ -211,13 +211,7 @@ fn mirror(context: &Context, place: Option<&str>, remove: bool, list: bool, now:
     };
     let ledger = store.ledger();
     match place {
-        Some(place) if remove => {
-            if !ledger.mirror_remove(place)? {
-                let message = format!("`{place}` is no mirror of this ledger");
-                return Err(Failure::new(Code::MirrorFailed, message)
-                    .help("`rescind ledger mirror --list` lists them"));
-            }
-        }
+        Some(place) if remove => removed(place, ledger.mirror_remove(place)?)?,
         Some(place) => ledger.mirror_add(place)?,
         None if remove => {
             return Err(Failure::new(
@@ -257,6 +251,18 @@ fn mirror(context: &Context, place: Option<&str>, remove: bool, list: bool, now:
     }
     out.end()?;
     Ok(if failed { Exit::Failed } else { Exit::Ok })
+}
+
+/// A place that was no mirror is a mistake to be told of.
+fn removed(place: &str, found: bool) -> Done<()> {
+    if found {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::MirrorFailed,
+        format!("`{place}` is no mirror of this ledger"),
+    )
+    .help("`rescind ledger mirror --list` lists them"))
 }
 
 fn entries(context: &Context) -> Done {

@@ -7,7 +7,7 @@ use crate::out::{Out, dim};
 use crate::record::{exit_numbers, exit_word};
 use crate::text::{clean, command_line, local_time};
 use clap::Args;
-use rescind_supervisor::journal::SessionKind;
+use rescind_supervisor::journal::{ExitForm, SessionKind};
 use rescind_supervisor::{Life, SessionSummary, Store, opened};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -80,6 +80,8 @@ pub fn life(life: Life) -> &'static str {
 
 fn row(summary: &SessionSummary, undos: &[String]) -> Vec<String> {
     let state = match (summary.life, summary.exit) {
+        (Life::Ended, Some(ExitForm::Unknown)) if undos.is_empty() => "cut short".to_owned(),
+        (Life::Ended, Some(ExitForm::Unknown)) => format!("cut short, undo {}", undos.join(" ")),
         (Life::Ended, exit) if undos.is_empty() => exit_word(exit, &summary.id),
         (Life::Ended, exit) => format!("{}, undo {}", exit_word(exit, &summary.id), undos.join(" ")),
         (own, _) => life(own).to_owned(),

@@ -128,7 +128,7 @@ fn stopped<'s>(
             return Ok(None);
         }
     }
-    stop(store, &id)?;
+    stop(store, &id, false)?;
     say(format!("rescind: session {id} was stopped"));
     let scope = ScopeArgs {
         session: Some(id.to_string()),

@@ -29,7 +29,7 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)>
     };
     log.recovering();
     let log = Arc::new(log);
-    prepared.notes.into_journal(Arc::clone(&log));
+    prepared.notes.write_to(Arc::clone(&log));
     let background = prepared.store.ledger().start_background()?;
     let opening = Opening {
         scope: plan.scope.clone(),
@@ -69,6 +69,13 @@ fn in_session(
     });
     line.clear();
     let receipt = receipt?;
+    if receipt.proved() {
+        let contents = plan
+            .steps
+            .iter()
+            .filter_map(|planned| planned.step.target.fields()?.content("content"));
+        bodies.let_go_of_pins(contents.filter_map(|content| content.kept.as_ref()));
+    }
     session.close()?;
     Ok(receipt)
 }

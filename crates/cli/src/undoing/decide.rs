@@ -82,13 +82,10 @@ fn conflicts(prepared: &mut Prepared<'_>, plan: &Plan) -> Done<Option<Plan>> {
             break;
         }
     }
-    prepared.args.on_conflict = if kept.len() == plan.conflicts.len() {
-        Decide::Keep
+    if kept.len() == plan.conflicts.len() {
+        prepared.decided(Decide::Keep, Vec::new())?;
     } else {
-        Decide::Restore
-    };
-    if prepared.args.on_conflict == Decide::Restore {
-        prepared.args.leave.extend(kept);
+        prepared.decided(Decide::Restore, kept)?;
     }
     let torn: Vec<_> = plan.held.iter().filter(|held| held.tears()).collect();
     if !torn.is_empty() {

@@ -14,7 +14,7 @@ pub struct JournalNotes(Arc<OnceLock<Arc<SessionLog>>>);
 
 impl JournalNotes {
     /// From now on into this journal.
-    pub fn into_journal(&self, log: Arc<SessionLog>) {
+    pub fn write_to(&self, log: Arc<SessionLog>) {
         let _set_once = self.0.set(log);
     }
 }

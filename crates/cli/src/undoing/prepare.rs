@@ -1,7 +1,7 @@
 //! Everything a plan needs, put together: the scope's effects, what earlier undos did, a driver that knows the objects.
 
 use super::notes::{self, JournalNotes};
-use super::scope::{ScopeArgs, Scoped};
+use super::scope::{Decide, ScopeArgs, Scoped};
 use super::{later, objects};
 use crate::cli::{Cli, Command};
 use crate::context;
@@ -60,13 +60,7 @@ impl<'s> Prepared<'s> {
             let message = format!("undo {session} is still running");
             return Err(Failure::new(Code::SessionBusy, message).help("wait until it is done"));
         }
-        let mut scoped = args.split(store, view, effects(view))?;
-        let others = later::of_others(store, view, &scoped.split)?;
-        scoped
-            .split
-            .inside
-            .resize(scoped.split.inside.len() + others.len(), false);
-        scoped.split.effects.extend(others);
+        let scoped = scoped(store, view, &args)?;
         let notes = JournalNotes::default();
         let driver = driver(&history, &notes);
         Ok(Self {
@@ -82,6 +76,18 @@ impl<'s> Prepared<'s> {
         })
     }
 
+    /// With what was decided: the scope is divided anew, for a driver that knows nothing of an earlier plan.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub fn decided(&mut self, on_conflict: Decide, leave: Vec<String>) -> Done<()> {
+        self.args.on_conflict = on_conflict;
+        self.args.leave.extend(leave);
+        self.scoped = scoped(self.store, self.history.session(&self.session)?, &self.args)?;
+        self.driver = driver(&self.history, &self.notes);
+        Ok(())
+    }
+
     /// The plan.
     #[must_use]
     pub fn plan(&self, on_conflict: OnConflict) -> Plan {
@@ -91,12 +97,7 @@ impl<'s> Prepared<'s> {
             earlier: &self.earlier,
             on_conflict,
         };
-        let mut plan = plan(&request, &self.surfaces(), &StoredBodies::new(self.store, None));
-        plan.steps
-            .retain(|planned| !self.args.leave.contains(&planned.step.name));
-        plan.conflicts
-            .retain(|conflict| !self.args.leave.contains(&conflict.name));
-        plan
+        plan(&request, &self.surfaces(), &StoredBodies::new(self.store, None))
     }
 
     /// The session that is taken back.
@@ -115,6 +116,16 @@ impl<'s> Prepared<'s> {
             callers: Vec::new(),
         }
     }
+}
+
+/// The effects that are known, divided: the session's own, and those of others on the same paths.
+fn scoped(store: &Store, view: &SessionView, args: &ScopeArgs) -> Done<Scoped> {
+    let mut scoped = args.split(store, view, effects(view))?;
+    let others = later::of_others(store, view, &scoped.split)?;
+    let known = scoped.split.inside.len() + others.len();
+    scoped.split.inside.resize(known, false);
+    scoped.split.effects.extend(others);
+    Ok(scoped)
 }
 
 /// A driver that knows where everything of the run is, after all undos so far.

@@ -3,7 +3,7 @@
 use crate::context;
 use crate::error::{Code, Done, Failure};
 use clap::{Args, ValueEnum};
-use rescind_model::{Effect, SessionId};
+use rescind_model::{Effect, ResourceId, SessionId};
 use rescind_recovery::{Filter, OnConflict, Pattern, Scope, Split};
 use rescind_supervisor::journal::text_from_bytes;
 use rescind_supervisor::{SessionView, Store};
@@ -104,10 +104,8 @@ impl ScopeArgs {
         }
         let mut text = scope.to_string();
         if self.path.is_empty() {
-            return Ok(Scoped {
-                text,
-                split: scope.split(effects),
-            });
+            let split = self.without_left(scope.split(effects), &mut text);
+            return Ok(Scoped { text, split });
         }
         // Filters narrow one another; several patterns are to widen: what any of them matches is in the scope.
         let mut split = Split {
@@ -128,7 +126,26 @@ impl ScopeArgs {
                 .zip(one.inside)
                 .for_each(|(all, one)| *all |= one);
         }
+        let split = self.without_left(split, &mut text);
         Ok(Scoped { text, split })
+    }
+
+    /// Take the paths that are to be left as they are out of the scope. They must not be dropped from a plan later: a
+    /// driver would count on them.
+    fn without_left(&self, mut split: Split, text: &mut String) -> Split {
+        if self.leave.is_empty() {
+            return split;
+        }
+        let named = split
+            .effects
+            .iter()
+            .filter(|effect| self.leave.contains(&effect.name));
+        let left: BTreeSet<ResourceId> = named.map(|effect| effect.resource.clone()).collect();
+        for (inside, effect) in split.inside.iter_mut().zip(&split.effects) {
+            *inside &= !left.contains(&effect.resource);
+        }
+        text.push_str(&format!(", without {}", self.leave.join(" ")));
+        split
     }
 
     fn number(&self, store: &Store, view: &SessionView, asked: &str) -> Done<u64> {

@@ -1,11 +1,17 @@
 //! Stopping a running session: its supervisor is told, then killed; its guardian ends the tree.
 
+use super::notes::JournalNotes;
+use super::objects;
 use crate::context::pid_of;
 use crate::error::{Code, Done, Failure};
-use rescind_model::SessionId;
-use rescind_supervisor::{SessionView, Store, lives};
+use rescind_files::FilesDriver;
+use rescind_model::{Effect, Level, Outcome, ResourceId, SessionId, State};
+use rescind_recovery::MERGE_LIMIT;
+use rescind_supervisor::journal::{AfterForm, Record, StateForm};
+use rescind_supervisor::{Driver as _, SessionView, Store, StoreError, StoredBodies, lives};
 use rescind_sys::{pidfd_open, pidfd_signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -17,10 +23,11 @@ const GRACE: Duration = Duration::from_secs(1);
 const TREE: Duration = Duration::from_secs(5);
 
 /// End a running session's whole tree, and finish its books. When it returns, no process of the tree runs any more.
+/// With `now` the supervisor is not given the time to end by itself.
 ///
 /// # Errors
 /// The session is not running, or processes of it go on.
-pub fn stop(store: &Store, id: &SessionId) -> Done<()> {
+pub fn stop(store: &Store, id: &SessionId, now: bool) -> Done<()> {
     let view = SessionView::load(store, id)?;
     let mark = &view.opened.supervisor;
     if !lives(mark) {
@@ -30,7 +37,7 @@ pub fn stop(store: &Store, id: &SessionId) -> Done<()> {
         ));
     }
     if let Some(pid) = pid_of(mark).and_then(|pid| i32::try_from(pid).ok()) {
-        end(pid, mark)?;
+        end(pid, mark, if now { &[SIGKILL] } else { &[SIGTERM, SIGKILL] })?;
     }
     let left = wait_for_tree(id);
     if !left.is_empty() {
@@ -40,20 +47,72 @@ pub fn stop(store: &Store, id: &SessionId) -> Done<()> {
             .means("they may still write to files that are open; no new call of theirs is let through")
             .help("end them with `kill -9`, then give the command again"));
     }
+    settle(store, id)?;
     rescind_supervisor::finish_books(store)?;
     Ok(())
 }
 
+/// Record what the session left where its end came before it could: its tree has just ended, so what is there now is
+/// what it left. Later nobody could tell.
+fn settle(store: &Store, id: &SessionId) -> Done<()> {
+    let view = SessionView::load(store, id)?;
+    let mut last: BTreeMap<&ResourceId, &Effect> = BTreeMap::new();
+    for effect in &view.effects {
+        last.insert(&effect.resource, effect);
+    }
+    let open: Vec<&Effect> = last
+        .into_values()
+        .filter(|effect| effect.outcome == Outcome::InDoubt)
+        .collect();
+    if view.ended.is_some() || open.is_empty() {
+        return Ok(());
+    }
+    let log = match store.resume(id, Level::Process) {
+        // The supervisor, or another command, is still at its books.
+        Err(StoreError::Vault(rescind_vault::Error::Busy { .. })) => return Ok(()),
+        log => log?,
+    };
+    log.recovering();
+    let driver = FilesDriver::new([objects::table(&view)], [], Box::new(JournalNotes::default()));
+    let bodies = StoredBodies::new(store, Some(&log));
+    // Folders that the session removed are known as such by what it did.
+    let _known = driver.canonical(view.effects.clone());
+    for effect in open {
+        let Ok(now) = driver.read(&effect.resource, &effect.name, Some(&effect.before)) else {
+            continue;
+        };
+        let kept = if is_small(&now) {
+            driver
+                .capture(&effect.resource, &effect.name, &now, &bodies)
+                .unwrap_or(now)
+        } else {
+            now
+        };
+        log.write(&[Record::After(AfterForm {
+            s: effect.seq.0,
+            c: false,
+            a: StateForm::from(&kept),
+        })])?;
+    }
+    Ok(())
+}
+
+/// Whether a body is one that is kept for merging.
+fn is_small(state: &State) -> bool {
+    let content = state.fields().and_then(|fields| fields.content("content"));
+    content.is_some_and(|content| content.length <= MERGE_LIMIT)
+}
+
 /// SIGTERM, and SIGKILL where that is not enough, both through a descriptor of the very process.
-fn end(pid: i32, mark: &str) -> Done<()> {
+fn end(pid: i32, mark: &str, signals: &[i32]) -> Done<()> {
     let Ok(process) = pidfd_open(pid) else {
         return Ok(());
     };
     if !lives(mark) {
         return Ok(());
     }
-    for signal in [SIGTERM, SIGKILL] {
-        if let Err(error) = pidfd_signal(process.as_fd(), signal) {
+    for signal in signals {
+        if let Err(error) = pidfd_signal(process.as_fd(), *signal) {
             if !lives(mark) {
                 return Ok(());
             }

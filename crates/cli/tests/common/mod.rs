@@ -1,6 +1,11 @@
 //! The real binary with a state directory of its own, and sessions written by hand where no run is needed.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up has failed"
+)]
 
 use rescind_files::{Identity, Kind, read};
 use rescind_model::{Level, ObjectId, SessionId, State};
@@ -219,6 +224,7 @@ pub fn session_that_made(store: &Store, folder: &Path, name: &str, text: &str) -
         object(&id, 2, own, Kind::File, &path),
         Record::After(AfterForm {
             s: 1,
+            c: false,
             a: StateForm::from(&after),
         }),
     ])
