@@ -2,6 +2,7 @@
 
 use rescind_scenarios::{Outcome, Place, Scenario, Who, count, kill, proved, until};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,6 +13,15 @@ fn scenario() -> Scenario {
     let mut scenario = Scenario::at(Place::Tmpfs, Who::Me);
     scenario.options = vec!["--quiet".to_owned()];
     scenario
+}
+
+/// A script as the agent: what it starts are its actions.
+#[track_caller]
+fn agent(scenario: &Scenario, script: &str) -> Outcome {
+    let path = scenario.scratch().join("agent");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    Outcome::of(&mut scenario.supervised([&path])).success()
 }
 
 #[test]
@@ -146,9 +156,10 @@ fn a_great_output_passes_whole() {
 #[test]
 fn the_whole_output_can_be_shown_later() {
     let scenario = scenario();
-    // The agent is a program that starts others.
-    let script = "import subprocess\nsubprocess.run(['seq', '50000'])\nsubprocess.run(['sh', '-c', 'echo to the other >&2'])";
-    Outcome::of(&mut scenario.supervised(["python3", "-c", script])).success();
+    agent(
+        &scenario,
+        "seq 50000\nsh -c 'echo to the other >&2; exit 4'\nexit 0",
+    );
     let session = scenario.runs().pop().expect("a session");
     let log = scenario.log(&[&session]);
     let seq = log
@@ -172,8 +183,7 @@ fn the_whole_output_can_be_shown_later() {
 #[test]
 fn every_record_has_its_fields() {
     let scenario = scenario();
-    Outcome::of(&mut scenario.supervised(["python3", "-c", "import os; os.system('echo hi > f; exit 3')"]))
-        .success();
+    agent(&scenario, "sh -c 'echo hi > f; exit 3'\nexit 0");
     let session = scenario.runs().pop().expect("a session");
     let log = scenario.log(&[&session]);
     assert!(!log.is_empty());
@@ -222,6 +232,32 @@ fn every_record_has_its_fields() {
         }
     }
     assert!(log.iter().any(|record| record["exit_code"] == 3), "{log:#?}");
+}
+
+/// Wrappers that become the agent by exec are common: `#!/bin/sh`, some settings, `exec node cli.js`.
+#[test]
+fn an_agent_behind_a_wrapper_that_execs_is_still_the_agent() {
+    let scenario = scenario();
+    let inner = scenario.scratch().join("inner");
+    std::fs::write(&inner, "#!/bin/sh\nseq 3\nmkdir made\n").expect("a script");
+    std::fs::set_permissions(&inner, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    agent(&scenario, "exec ../scratch/inner");
+    let log = scenario.log(&[&scenario.runs().pop().expect("a session")]);
+    let roles: Vec<_> = log
+        .iter()
+        .map(|it| {
+            (
+                it["command"].as_str().unwrap_or(""),
+                it["role"].as_str().unwrap_or(""),
+            )
+        })
+        .collect();
+    for command in ["seq 3", "mkdir made"] {
+        assert!(
+            roles.contains(&(command, "action")),
+            "`{command}` is no action: {roles:?}"
+        );
+    }
 }
 
 #[test]

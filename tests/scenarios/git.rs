@@ -15,7 +15,7 @@ echo 'build/' > .gitignore; git add .gitignore; git commit -qm ignore
 echo stash one >> file1; git stash -q; echo stash two >> file2; echo new > stashed-new; git stash -q -u
 printf '#!/bin/sh\nexit 0\n' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; git config user.quirk yes
 git gc -q
-git checkout -q topic; seq 500 > file3; git commit -qam 'in the way'; git rebase main >/dev/null 2>&1 || true
+git checkout -q topic; seq 500 > file5; git add file5; git commit -qm 'in the way'; git rebase main >/dev/null 2>&1 || true
 test -d .git/rebase-merge
 git checkout -q -f main 2>/dev/null || true
 mkdir build; echo secret > build/.env.local; echo untracked > untracked; mkdir -p deep/er; echo x > deep/er/untracked

@@ -321,26 +321,31 @@ impl Scenario {
     }
 
     /// The identifiers of the agents' sessions, oldest first.
-    ///
-    /// # Panics
-    /// A session has none.
     #[track_caller]
     pub fn runs(&self) -> Vec<String> {
+        self.sessions_of("run")
+    }
+
+    /// The identifiers of the undos, oldest first.
+    #[track_caller]
+    pub fn undos(&self) -> Vec<String> {
+        self.sessions_of("undo")
+    }
+
+    #[track_caller]
+    fn sessions_of(&self, kind: &str) -> Vec<String> {
         let mut runs: Vec<(String, String)> = self
             .sessions()
             .iter()
-            .filter(|session| session["kind"] == "run")
+            .filter(|session| session["kind"] == kind)
             .map(|session| {
-                let word = |names: &[&str]| {
-                    let found = names.iter().find_map(|name| session[*name].as_str());
+                let word = |name: &str| {
+                    let found = session[name].as_str();
                     found
-                        .unwrap_or_else(|| panic!("none of {names:?} in {session}"))
+                        .unwrap_or_else(|| panic!("no `{name}` in {session}"))
                         .to_owned()
                 };
-                (
-                    word(&["started", "time", "timestamp"]),
-                    word(&["session_id", "id", "session"]),
-                )
+                (word("began"), word("session_id"))
             })
             .collect();
         runs.sort();
@@ -361,7 +366,11 @@ impl Outcome {
     /// It can't be started.
     #[track_caller]
     pub fn of(command: &mut Command) -> Self {
-        let shown = format!("{command:?}");
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let shown = words
+            .map(|word| word.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ");
         let output = command
             .output()
             .unwrap_or_else(|error| panic!("{shown}: {error}"));
@@ -437,6 +446,6 @@ impl Outcome {
 }
 
 fn tail(bytes: &[u8]) -> String {
-    let from = bytes.len().saturating_sub(6000);
+    let from = bytes.len().saturating_sub(2500);
     text(&bytes[from..])
 }
