@@ -61,6 +61,25 @@ impl<'s> StoredBodies<'s> {
         Ok((reader, locator))
     }
 
+    /// Let go of pins whose files are back in their places: the pin is then one name too many, and what it kept lives on
+    /// under the others. A pin that is a file's only name stays.
+    pub fn let_go_of_pins<'l>(&self, kept: impl IntoIterator<Item = &'l Locator>) {
+        for locator in kept {
+            let Ok((reader, locator)) = self.find(locator) else {
+                continue;
+            };
+            let Ok(stat) = reader.pin_stat(&locator) else {
+                continue;
+            };
+            if stat.links > 1
+                && let Ok(slot) = reader.pin_slot(&locator)
+            {
+                // A pin that stays is only a name too many.
+                let _stays = rustix::fs::unlinkat(slot.dir(), slot.name(), rustix::fs::AtFlags::empty());
+            }
+        }
+    }
+
     fn log(&self) -> io::Result<&SessionLog> {
         self.log
             .ok_or_else(|| io::Error::other("nothing can be kept while only a plan is made"))
@@ -114,6 +133,11 @@ impl Bodies for StoredBodies<'_> {
 
     fn pin(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Locator>> {
         let log = self.log()?;
+        // One more name would stay on a file that others know by another name: its bytes are kept instead.
+        let found = rustix::fs::statat(folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
+        if found.st_nlink > 1 {
+            return Ok(None);
+        }
         Ok(log
             .pin(folder, name.as_bytes(), false)?
             .map(|locator| qualified(log.id(), &locator)))
