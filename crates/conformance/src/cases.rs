@@ -35,6 +35,7 @@ cases![
     a_step_taken_again_changes_nothing,
     the_state_left_is_the_state_read_after,
     no_change_is_made_that_could_not_be_announced,
+    what_others_write_after_the_announcement_is_not_overwritten,
     other_fields_of_others_stay,
     other_hunks_of_others_stay,
     the_same_hunk_is_a_conflict_and_nothing_is_touched,
@@ -221,6 +222,61 @@ fn no_change_is_made_that_could_not_be_announced(on: &dyn Fixture) {
         );
         bench.assert_is("a", &before);
         assert_eq!(bench.state("b"), State::Absent);
+    }
+}
+
+/// Somebody writes right after a change was announced: the last moment before it is made.
+struct Meddling<'a> {
+    intents: &'a mut dyn Intents,
+    write: &'a dyn Fn(),
+}
+
+impl Intents for Meddling<'_> {
+    fn intend(
+        &mut self,
+        resource: &rescind_model::ResourceId,
+        name: &str,
+        before: &State,
+        after: &State,
+    ) -> io::Result<()> {
+        self.intents.intend(resource, name, before, after)?;
+        (self.write)();
+        Ok(())
+    }
+}
+
+fn what_others_write_after_the_announcement_is_not_overwritten(on: &dyn Fixture) {
+    let bench = Bench::new(on);
+    on.put("a", "one\n");
+    let target = bench.captured("a");
+    on.put("a", "two\n");
+    for (path, target) in [("a", target.clone()), ("a", State::Absent), ("b", target)] {
+        let step = bench.step_to(path, target);
+        let write = || on.put(path, "somebody else's\n");
+        let mut tape = Tape::default();
+        let opening = Opening {
+            scope: "a step".to_owned(),
+            plan: Digest::of(b""),
+            resume: Position::default(),
+        };
+        let mut session = SystemSession::open(SessionId::new(9, 9), &mut tape, opening).unwrap();
+        let opening = StepOpening {
+            resource: &step.resource,
+            name: &step.name,
+            took: &[],
+            whole: true,
+        };
+        let taken = session.step(opening, |permit, intents| {
+            let mut intents = Meddling {
+                intents,
+                write: &write,
+            };
+            on.driver().restore(permit, &step, on.bodies(), &mut intents)
+        });
+        let taken = taken.unwrap().unwrap();
+        assert!(matches!(taken, Restored::Drifted { .. }), "{path}: {taken:?}");
+        assert_eq!(on.text(path), "somebody else's\n");
+        on.put(path, "two\n");
     }
 }
 

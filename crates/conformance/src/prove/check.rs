@@ -70,6 +70,7 @@ pub(crate) fn undo(
         world.faults.borrow_mut().others.clear();
         let overwrites = world.take_changes();
         Law::of(world, task.split).check(&overwrites, &decided)?;
+        coherent(world)?;
         let records = Journal(world).records().split_off(start);
         return Ok(Undone {
             plan,
@@ -78,6 +79,21 @@ pub(crate) fn undo(
             deaths: died,
         });
     }
+}
+
+/// Things are tables or records, and never something of both.
+fn coherent(world: &World) -> Result<(), String> {
+    for (key, fields) in world.visible(true) {
+        let names: Vec<&str> = fields.keys().copied().collect();
+        let expect: &[&str] = match fields.get(KIND).map(String::as_str) {
+            Some("table") => &["kind", "label", "touched"],
+            _ => &["blob", "kind", "label", "m", "n", "text"],
+        };
+        if names != expect {
+            return Err(format!("{key} is made up of {names:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn attempt(world: &World, task: Task<'_>, earlier: &Earlier) -> (Plan, Result<Receipt, ApplyError>) {

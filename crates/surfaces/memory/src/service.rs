@@ -29,6 +29,7 @@ pub struct Service {
     /// Whether it can't say what became of a call.
     pub mute: bool,
     charges: BTreeMap<String, Charge>,
+    order: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -55,6 +56,12 @@ impl Service {
             .map(|(key, charge)| (key.as_str(), charge.refunds.len()))
     }
 
+    /// The charges in the order in which they were refunded.
+    #[must_use]
+    pub fn refunded(&self) -> &[String] {
+        &self.order
+    }
+
     /// All that was charged less all that was refunded.
     #[must_use]
     pub fn balance(&self) -> i64 {
@@ -70,11 +77,13 @@ impl Service {
     }
 
     /// `false`: there is no such charge.
-    fn refund(&mut self, charge: &str, key: &str) -> bool {
-        let Some(charge) = self.charges.get_mut(charge) else {
+    fn refund(&mut self, key: &str, by: &str) -> bool {
+        let Some(charge) = self.charges.get_mut(key) else {
             return false;
         };
-        charge.refunds.entry(key.to_owned()).or_insert(charge.amount);
+        if charge.refunds.insert(by.to_owned(), charge.amount).is_none() {
+            self.order.push(key.to_owned());
+        }
         true
     }
 }
