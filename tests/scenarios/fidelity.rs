@@ -5,9 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(20);
 
 fn scenario() -> Scenario {
     let mut scenario = Scenario::at(Place::Tmpfs, Who::Me);
@@ -365,12 +365,16 @@ impl<'s> Tmux<'s> {
     }
 
     fn shows(&self, what: &str) {
-        until(&format!("`{what}` on the screen"), LIMIT, || {
-            Outcome::of(self.command().args(["capture-pane", "-p"]))
-                .out()
-                .contains(what)
-                .then_some(())
-        });
+        let screen = || Outcome::of(self.command().args(["capture-pane", "-p"])).out();
+        let start = Instant::now();
+        while !screen().contains(what) {
+            assert!(
+                start.elapsed() < LIMIT,
+                "`{what}` never came on the screen:\n{}",
+                screen().trim_end()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -73,10 +73,7 @@ fn tc_33_stash_drop_is_undone() {
 
 #[test]
 fn tc_33_deleting_a_branch_is_undone() {
-    undone(
-        "branch -D",
-        "git branch -q -D doomed topic; git tag -d v1 >/dev/null",
-    );
+    undone("branch -D", "git branch -q -D doomed; git tag -d v1 >/dev/null");
 }
 
 #[test]
