@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::commands::{
-    completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo,
+    completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, tour, undo,
     verify, why,
 };
 use crate::exit;
@@ -24,6 +24,8 @@ pub struct Cli {
 pub enum Command {
     /// Run an agent under supervision: capture, record, and be able to undo
     Run(run::RunArgs),
+    /// See it all on a folder of its own: an agent that goes wrong, and the undo
+    Tour(tour::TourArgs),
     /// List the sessions
     Sessions(sessions::SessionsArgs),
     /// What is held, what is broken, and what isn't covered on this machine

@@ -13,6 +13,7 @@ pub mod run;
 pub mod sessions;
 pub mod show;
 pub mod status;
+pub mod tour;
 pub mod undo;
 pub mod verify;
 pub mod why;

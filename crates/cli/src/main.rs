@@ -43,12 +43,13 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, undo,
-        verify, why,
+        completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, tour,
+        undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
         Command::Run(args) => Ok(Exit::Agent(u8::try_from(run::run(args)).unwrap_or(125))),
+        Command::Tour(args) => Ok(Exit::Agent(u8::try_from(tour::tour(args)).unwrap_or(1))),
         Command::Sessions(args) => sessions::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Log(args) => log::run(&context, args),

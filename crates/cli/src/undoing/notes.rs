@@ -38,9 +38,10 @@ pub fn form(note: &Note) -> NoteForm {
             one: one.0,
             other: other.0,
         },
-        Note::Parked { cell, object } => NoteForm::Parked {
+        Note::Parked { cell, object, found } => NoteForm::Parked {
             k: text_from_bytes(&cell.resource().key),
             o: object.map(|object| object.0),
+            b: StateForm::from(found),
         },
         Note::Writing {
             session,
@@ -67,7 +68,7 @@ pub fn note(form: &NoteForm) -> Option<Note> {
             one: ObjectId(*one),
             other: ObjectId(*other),
         },
-        NoteForm::Parked { k, o } => {
+        NoteForm::Parked { k, o, b } => {
             let resource = ResourceId {
                 surface: Surface::Files,
                 key: bytes_from_text(k),
@@ -75,6 +76,7 @@ pub fn note(form: &NoteForm) -> Option<Note> {
             Note::Parked {
                 cell: Cell::parse(&resource)?,
                 object: o.map(ObjectId),
+                found: b.clone().into(),
             }
         }
         NoteForm::Writing { session, o, b } => Note::Writing {
@@ -123,10 +125,12 @@ mod tests {
             Note::Parked {
                 cell: cell.clone(),
                 object: None,
+                found: State::Absent,
             },
             Note::Parked {
                 cell,
                 object: Some(ObjectId(4)),
+                found: state.clone(),
             },
             Note::Writing {
                 session: session.clone(),

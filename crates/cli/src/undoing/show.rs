@@ -4,10 +4,13 @@ use crate::changes::{Change, Kind, attributes, net, summary, value};
 use crate::error::Done;
 use crate::out::{Out, bold, dim, red, yellow};
 use crate::text::{bytes, clean, clean_lines, count, seconds};
-use rescind_model::{Effect, FieldConflict, Outcome, SessionId};
+use rescind_files::Cell;
+use rescind_model::{Effect, FieldConflict, ObjectId, Outcome, SessionId};
 use rescind_recovery::{Clash, Conflict, Plan, PlannedStep};
+use rescind_supervisor::Step;
 use rescind_supervisor::journal::StateForm;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Lines of one group before the rest is only counted.
 const LINES: usize = 40;
@@ -23,13 +26,14 @@ const GROUPS: [(Kind, &str, &str); 5] = [
 
 /// The steps as changes of what is there now, moves recognised.
 fn changes(plan: &Plan) -> Vec<Change> {
+    let places = Places::of(plan);
     let as_effect = |(at, planned): (usize, &PlannedStep)| {
         let took = planned.lane.took.last()?;
         Some(Effect {
             action: took.action.clone(),
             seq: rescind_model::Seq(at as u64),
             resource: planned.step.resource.clone(),
-            name: planned.step.name.clone(),
+            name: places.name(&planned.step),
             before: planned.step.expected.clone(),
             after: planned.step.target.clone(),
             outcome: Outcome::InDoubt,
@@ -37,6 +41,54 @@ fn changes(plan: &Plan) -> Vec<Change> {
     };
     let steps: Vec<Effect> = plan.steps.iter().enumerate().filter_map(as_effect).collect();
     net(&steps)
+}
+
+/// Where the folders of a plan will be: a step is named after the path its resource had last, which is not where it goes
+/// if a folder above it goes elsewhere.
+struct Places<'p>(HashMap<ObjectId, &'p Step>);
+
+impl<'p> Places<'p> {
+    fn of(plan: &'p Plan) -> Self {
+        let folder = |step: &'p Step| {
+            let fields = step.target.fields()?;
+            let is_folder = fields.text("kind") == Some("dir");
+            fields
+                .object("object")
+                .filter(|_| is_folder)
+                .map(|object| (object, step))
+        };
+        Self(
+            plan.steps
+                .iter()
+                .filter_map(|planned| folder(&planned.step))
+                .collect(),
+        )
+    }
+
+    /// The path at which a step brings something back; of one that removes, the path it has.
+    fn name(&self, step: &Step) -> String {
+        if !step.target.exists() {
+            return step.name.clone();
+        }
+        let mut parts: Vec<&str> = Vec::new();
+        let mut at = step;
+        // No path is deeper than this many steps.
+        for _ in 0..=self.0.len() {
+            let cell = Cell::parse(&at.resource).filter(|cell| !cell.is_folder_itself());
+            let above = cell
+                .and_then(|cell| self.0.get(&cell.folder))
+                .filter(|above| **above != at);
+            let (Some(above), Some((_, own))) = (above, at.name.rsplit_once('/')) else {
+                break;
+            };
+            parts.push(own);
+            at = above;
+        }
+        parts
+            .iter()
+            .rev()
+            .fold(at.name.clone(), |path, part| format!("{path}/{part}"))
+    }
 }
 
 /// An estimate of how long applying takes, in seconds: 0.3 ms for each step and its proof, 300 MB/s for bodies.
@@ -57,7 +109,7 @@ pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -
         dim(&clean(head))
     ))?;
     out.line(format!("target: {}", clean(&plan.target)))?;
-    let changes = changes(plan);
+    let (times, changes): (Vec<Change>, Vec<Change>) = changes(plan).into_iter().partition(is_folder_time);
     for (kind, verb, _) in GROUPS {
         let group: Vec<&Change> = changes.iter().filter(|change| change.kind == kind).collect();
         if group.is_empty() {
@@ -76,6 +128,10 @@ pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -
             }
             None => format!("  {}", clean(&change.name)),
         })?;
+    }
+    if !times.is_empty() {
+        let folders = count(times.len() as u64, "folder", "folders");
+        out.line(format!("\n{} {folders}", bold("set back the time of change of")))?;
     }
     print_conflicts(out, plan)?;
     print_rest(out, plan)?;
@@ -98,6 +154,13 @@ pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -
         plan.totals.settled,
     ))?;
     out.line(dim(&format!("`rescind undo {session}` applies it")))
+}
+
+/// Whether nothing but a folder's time of change is brought back, which follows from the rest.
+fn is_folder_time(change: &Change) -> bool {
+    let is_folder = change.after.fields().and_then(|fields| fields.text("kind")) == Some("dir");
+    let list = attributes(&change.before, &change.after);
+    change.kind == Kind::Attributes && is_folder && list.iter().all(|own| own.starts_with("mtime:"))
 }
 
 fn limited<T>(out: &mut Out, list: &[T], line: impl Fn(&T) -> String) -> Done<()> {

@@ -26,6 +26,8 @@ pub enum NoteForm {
         /// The object it holds; absent: nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         o: Option<u64>,
+        /// What was found in it when the plan was made.
+        b: StateForm,
     },
     /// A file with several links is about to be written in place.
     Writing {
