@@ -547,3 +547,43 @@ fn a_record_that_is_written_by_turns_is_a_conflict_that_shows_each_turn() {
     undo(&world, &split, OnConflict::Keep).1.unwrap();
     assert_eq!(n(&world, "t/a"), 50);
 }
+
+#[test]
+fn things_of_different_kinds_do_not_merge() {
+    let world = world();
+    person(
+        &world,
+        &Edit::Record {
+            key: "x".to_owned(),
+            n: 1,
+            text: "1:x\n".to_owned(),
+        },
+    );
+    let edits = [
+        Edit::Remove { key: "x".to_owned() },
+        Edit::Table { key: "x".to_owned() },
+    ];
+    let split = Split::all(act(&mut Agent::new(&world, session()), &edits));
+    person(
+        &world,
+        &Edit::Label {
+            key: "x".to_owned(),
+            value: "a person's".to_owned(),
+        },
+    );
+    let (plan, result) = undo(&world, &split, OnConflict::Ask);
+    assert!(
+        matches!(result, Err(ApplyError::Undecided { count: 1 })),
+        "{result:?}"
+    );
+    assert_eq!(plan.conflicts[0].clashes[0].fields[0].field, None);
+    // Decided for the state before, the record comes back whole, and the table with the label by undoing that.
+    let theirs = world.visible(true);
+    undo(&world, &split, OnConflict::Restore).1.unwrap();
+    assert_eq!(n(&world, "x"), 1);
+    let back = Split::all(Earlier::read(&Journal(&world).records()).effects());
+    let plan = plan_on(&world, &back, &Earlier::default(), OnConflict::Ask);
+    let receipt = apply_on(&world, &plan, SessionId::new(3_000, 1), Position::default()).unwrap();
+    assert!(receipt.proved());
+    assert_eq!(world.visible(true), theirs);
+}

@@ -14,6 +14,7 @@ mod apply;
 mod canonical;
 mod drafts;
 mod earlier;
+mod gather;
 mod net;
 mod pattern;
 mod plan;

@@ -1,6 +1,7 @@
 //! From the effects of a scope to a plan. Reads, and changes nothing.
 
 use crate::drafts::Drafting;
+use crate::gather::{Own, by_resource, canonical, later};
 use crate::net::net;
 use crate::walk::{Place, Walked, changed};
 use crate::{
@@ -78,58 +79,6 @@ pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies)
     plan
 }
 
-/// The effects on one resource that should be gone in the end, in order.
-#[derive(Default)]
-struct Own<'a> {
-    /// Those of the scope.
-    inside: Vec<&'a Effect>,
-    /// These, and those that earlier undos took back.
-    all: Vec<&'a Effect>,
-}
-
-/// The effects outside of a scope that come after the first of it.
-fn later(split: &Split) -> impl Iterator<Item = (&ResourceId, &Effect)> {
-    let all = split.effects.iter().zip(&split.inside);
-    let later = all
-        .skip_while(|(_, inside)| !**inside)
-        .filter(|(_, inside)| !**inside);
-    later.map(|(effect, _)| (&effect.resource, effect))
-}
-
-/// The effects of the scope and those that are taken back already, in order, with whether they are of the scope; and
-/// what earlier undos did. In the drivers' canonical form: both together, as the undos came after.
-fn canonical(
-    request: &Request<'_>,
-    surfaces: &Surfaces<'_>,
-    taken: &BTreeSet<EffectId>,
-) -> (Vec<(Effect, bool)>, Vec<Undone>) {
-    let mut own = request.split.in_order();
-    own.retain(|(effect, inside)| *inside || taken.contains(&effect.id()));
-    let flags: Vec<bool> = own.iter().map(|(_, inside)| *inside).collect();
-    let mut effects: Vec<Effect> = own.into_iter().map(|(effect, _)| effect.clone()).collect();
-    let mut undone = request.earlier.undone.clone();
-    effects.extend(undone.iter().map(|undone| undone.effect.clone()));
-    for driver in &surfaces.drivers {
-        let places: Vec<usize> = effects
-            .iter()
-            .enumerate()
-            .filter(|(_, effect)| effect.resource.surface == driver.surface())
-            .map(|(at, _)| at)
-            .collect();
-        let part = places.iter().filter_map(|at| effects.get(*at).cloned()).collect();
-        for (at, effect) in places.iter().zip(driver.canonical(part)) {
-            if let Some(place) = effects.get_mut(*at) {
-                *place = effect;
-            }
-        }
-    }
-    let after = effects.split_off(flags.len());
-    for (undone, effect) in undone.iter_mut().zip(after) {
-        undone.effect = effect;
-    }
-    (effects.into_iter().zip(flags).collect(), undone)
-}
-
 fn empty(request: &Request<'_>) -> Plan {
     Plan {
         scope: request.scope.to_owned(),
@@ -164,16 +113,6 @@ struct Planner<'a> {
     undone: BTreeMap<&'a ResourceId, Vec<&'a Undone>>,
     plan: Plan,
     steps: Vec<PlannedStep>,
-}
-
-fn by_resource<'a, T>(
-    items: impl Iterator<Item = (&'a ResourceId, &'a T)>,
-) -> BTreeMap<&'a ResourceId, Vec<&'a T>> {
-    let mut map: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (resource, item) in items {
-        map.entry(resource).or_default().push(item);
-    }
-    map
 }
 
 impl Planner<'_> {

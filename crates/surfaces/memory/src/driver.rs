@@ -1,15 +1,10 @@
 //! The resource half of the surface.
 
-use crate::agent::resource;
-use crate::edit::parent;
 use crate::item::{FIELDS, pin, pinned};
-use crate::{Item, Record, Shelf, World, Writer};
+use crate::{Item, Shelf, World, Writer};
 use rescind_merge::{Versions, merge_text};
 use rescind_model::{Content, FieldMerge, Locator, PartConflict, ResourceId, State, Surface, Value};
-use rescind_supervisor::{
-    Arranged, Bodies, Driver, DriverError, Held, HeldCause, Intents, KIND, Permit, Restored, Step,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use rescind_supervisor::{Arranged, Bodies, Driver, DriverError, Intents, KIND, Permit, Restored, Step};
 use std::io;
 use std::sync::Arc;
 
@@ -20,12 +15,12 @@ pub struct Records<'a>(pub &'a World);
 /// The longest body that is read for merging.
 const LIMIT: u64 = 1 << 20;
 
-fn key(resource: &ResourceId) -> String {
+pub(crate) fn key(resource: &ResourceId) -> String {
     String::from_utf8_lossy(&resource.key).into_owned()
 }
 
 impl Records<'_> {
-    fn found(&self, key: &str, hint: Option<&State>) -> State {
+    pub(crate) fn found(&self, key: &str, hint: Option<&State>) -> State {
         self.0
             .record(key)
             .map_or(State::Absent, |record| record.state(hint))
@@ -265,34 +260,7 @@ impl Driver for Records<'_> {
     }
 
     fn arrange(&self, steps: Vec<Step>) -> Arranged {
-        let mut steps: BTreeMap<String, Step> = steps
-            .into_iter()
-            .map(|step| (key(&step.resource), step))
-            .collect();
-        let mut held = Vec::new();
-        while let Some((key, cause, by)) = self.first_held(&steps) {
-            let Some(step) = steps.remove(&key) else { break };
-            let why = match cause {
-                HeldCause::Stays => "it holds what is not in the plan, so it stays",
-                HeldCause::NoPlace => "the table it was in is gone",
-            };
-            held.push(Held {
-                step,
-                cause,
-                why: why.to_owned(),
-                by: by.iter().map(|key| resource(key)).collect(),
-            });
-        }
-        let disturbed = self.disturbed(&steps);
-        // What goes, the innermost first; then the rest, the outermost first.
-        let (mut gone, rest): (Vec<_>, Vec<_>) = steps.into_values().partition(|step| !step.target.exists());
-        gone.reverse();
-        gone.extend(rest);
-        Arranged {
-            steps: gone,
-            held,
-            disturbed,
-        }
+        self.arranged(steps)
     }
 
     fn restore(
@@ -373,60 +341,9 @@ impl Records<'_> {
             .kept
             .ok_or_else(|| io::Error::other("the shelf keeps nothing"))
     }
-
-    /// The first step that can't be carried out given the others.
-    fn first_held(&self, steps: &BTreeMap<String, Step>) -> Option<(String, HeldCause, Vec<String>)> {
-        let records = self.0.records.borrow();
-        steps.iter().find_map(|(key, step)| {
-            let becomes_table = kind_of(&step.target) == Some("table");
-            if records.get(key).is_some_and(Record::is_table) && !becomes_table {
-                let prefix = format!("{key}/");
-                let inside = records.range(prefix.clone()..).map(|(key, _)| key);
-                let stays = |key: &&String| steps.get(*key).is_none_or(|step| step.target.exists());
-                let by: Vec<String> = inside
-                    .take_while(|key| key.starts_with(&prefix))
-                    .filter(stays)
-                    .cloned()
-                    .collect();
-                if !by.is_empty() {
-                    return Some((key.clone(), HeldCause::Stays, by));
-                }
-            }
-            let table = parent(key).filter(|_| step.target.exists())?;
-            let there = match steps.get(table) {
-                Some(step) => kind_of(&step.target) == Some("table"),
-                None => records.get(table).is_some_and(Record::is_table),
-            };
-            (!there).then(|| (key.clone(), HeldCause::NoPlace, vec![table.to_owned()]))
-        })
-    }
-
-    /// Tables that something is put into or taken out of, with the `touched` they should have in the end.
-    fn disturbed(&self, steps: &BTreeMap<String, Step>) -> Vec<Step> {
-        let moving = steps
-            .values()
-            .filter(|step| kind_of(&step.expected) != kind_of(&step.target));
-        let tables: BTreeSet<String> = moving
-            .filter_map(|step| parent(&key(&step.resource)).map(str::to_owned))
-            .collect();
-        let disturbed = tables.into_iter().filter_map(|table| match steps.get(&table) {
-            Some(step) => step.target.exists().then(|| step.clone()),
-            None => {
-                let now = self.found(&table, None);
-                let (resource, name) = (resource(&table), format!("/{table}"));
-                Some(Step {
-                    resource,
-                    name,
-                    expected: now.clone(),
-                    target: now,
-                })
-            }
-        });
-        disturbed.collect()
-    }
 }
 
-fn kind_of(state: &State) -> Option<&str> {
+pub(crate) fn kind_of(state: &State) -> Option<&str> {
     state.fields().and_then(|fields| fields.text(KIND))
 }
 

@@ -11,6 +11,7 @@
 //! (pins), identities that change when a thing is made again, changes that take two announcements.
 
 mod agent;
+mod arrange;
 mod driver;
 mod edit;
 mod faults;
