@@ -1,7 +1,7 @@
 //! What effects come to, per path: created, changed, deleted, moved, attributes.
 
 use rescind_model::{Effect, EffectId, ObjectId, Outcome, ResourceId, State, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The kinds of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,17 +130,16 @@ fn moved(changes: Vec<Change>) -> Vec<Change> {
     {
         deleted.extend(object(&change.before).map(|object| (object, at)));
     }
-    let mut gone = Vec::new();
+    let mut gone = BTreeSet::new();
     let mut joined: Vec<Change> = Vec::with_capacity(changes.len());
     for change in &changes {
         let from = object(&change.after).filter(|_| change.kind == Kind::Created);
         match from
             .and_then(|object| deleted.remove(&object))
-            .and_then(|at| Some((at, changes.get(at)?)))
+            .and_then(|at| changes.get(at))
         {
-            Some((at, old)) => {
-                gone.push(old.resource.clone());
-                let _place_of_the_deletion = at;
+            Some(old) => {
+                gone.insert(old.resource.clone());
                 let mut ids = old.ids.clone();
                 ids.extend(change.ids.iter().cloned());
                 joined.push(Change {

@@ -3,10 +3,11 @@
 use crate::changes::Change;
 use crate::text::{bytes, clean, clean_lines};
 use rescind_files::{read, state};
-use rescind_model::{Content, Digest, Effect, State, Value};
+use rescind_model::{Content, Digest, Effect, ResourceId, State, Value};
 use rescind_recovery::MERGE_LIMIT;
 use rescind_supervisor::journal::bytes_from_text;
 use rescind_supervisor::{Bodies as _, StoredBodies};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
@@ -16,8 +17,8 @@ use std::path::Path;
 /// Where texts are looked up.
 pub struct Texts<'s> {
     bodies: StoredBodies<'s>,
-    /// The effects of the session, in order: the state before one is the state after another.
-    effects: &'s [Effect],
+    /// The effects of the session by resource: the state before one is the state after another.
+    effects: HashMap<&'s ResourceId, Vec<&'s Effect>>,
 }
 
 /// A body for showing, or why there is none.
@@ -31,7 +32,14 @@ impl<'s> Texts<'s> {
     /// Look up in the vault, and in what other effects kept.
     #[must_use]
     pub fn new(bodies: StoredBodies<'s>, effects: &'s [Effect]) -> Self {
-        Self { bodies, effects }
+        let mut by_resource: HashMap<_, Vec<_>> = HashMap::new();
+        for effect in effects {
+            by_resource.entry(&effect.resource).or_default().push(effect);
+        }
+        Self {
+            bodies,
+            effects: by_resource,
+        }
     }
 
     /// The unified diff of a change; a sentence where the texts can't be shown; empty where the content is the same.
@@ -90,11 +98,10 @@ impl<'s> Texts<'s> {
         if let Some(text) = kept(content) {
             return Body::Text(text);
         }
-        let same = |other: &&Effect| other.resource == change.resource;
-        let states = self
-            .effects
-            .iter()
-            .filter(same)
+        let own = self.effects.get(&change.resource);
+        let states = own
+            .into_iter()
+            .flatten()
             .flat_map(|effect| [&effect.before, &effect.after]);
         let others = states.filter_map(|state| state.fields()?.content("content"));
         if let Some(text) = others

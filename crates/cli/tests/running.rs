@@ -1,5 +1,7 @@
 //! Commands on sessions that run: kill, undo of what runs, and what a supervised process may not do.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
 mod common;
 
 use common::{Answer, Place};
