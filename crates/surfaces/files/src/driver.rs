@@ -55,8 +55,8 @@ pub(crate) struct Undoing {
     notes: Box<dyn Notes + Send>,
     folders: Folders,
     index: Index,
-    /// Cells that hold something in passing, on its way elsewhere, and what: `None` for nothing.
-    parked: HashMap<Cell, Option<ObjectId>>,
+    /// Cells that hold something in passing, on its way elsewhere.
+    parked: HashMap<Cell, note::Parked>,
     /// Files that are being written in place, each with its state before.
     writing: HashMap<Numbered, State>,
     /// Folders whose permissions were widened for a while.
@@ -239,17 +239,13 @@ impl Undoing {
     }
 
     /// The state of a cell. What an interrupted undo left half done shows as what it was made from, and what is there
-    /// in passing as what was found there, which is `hint`.
+    /// in passing as what was found there.
     pub(crate) fn read(&mut self, cell: &Cell, hint: Option<&State>) -> Result<State, Stop> {
         let found = self.read_real(cell, hint)?;
-        let in_passing = self
-            .parked
-            .get(cell)
-            .is_some_and(|parked| *parked == object(&found) && found.exists() == parked.is_some());
-        Ok(match hint {
-            Some(hint) if in_passing => hint.clone(),
-            _ => found,
-        })
+        let parked = self.parked.get(cell);
+        let in_passing = parked
+            .filter(|parked| parked.object == object(&found) && found.exists() == parked.object.is_some());
+        Ok(in_passing.map_or(found, |parked| parked.found.clone()))
     }
 
     /// As [`Undoing::read`], but what is there in passing shows as what it is.

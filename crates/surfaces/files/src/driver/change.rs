@@ -45,6 +45,14 @@ impl Undoing {
         bodies: &dyn Bodies,
         intents: &mut dyn Intents,
     ) -> Result<Restored, Stop> {
+        let planned = self.index.at(cell);
+        let found = planned.map_or(&step.expected, |planned| &planned.found);
+        let ends = numbered(cell, found).filter(|_| state::kind(found) == Some(Kind::Dir));
+        if let Some((session, folder)) = ends
+            && object(&step.target) != Some(folder)
+        {
+            self.sweep(&Cell::new(&session, folder, b""))?;
+        }
         let State::Present(target) = &step.target else {
             return self.remove(cell, step, bodies, intents);
         };
@@ -143,7 +151,14 @@ impl Undoing {
     fn change(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
         let cell = job.cell;
         let folder = self.enter(cell)?;
-        let now = self.read_real(cell, Some(&job.step.expected))?;
+        let mut now = self.read_real(cell, Some(&job.step.expected))?;
+        if !state::undisturbed(&now, &job.step.target).same(&job.step.target) {
+            // A body that was never read is known as the one it should be only by asking for that one.
+            let wanted = self.read_real(cell, Some(&job.step.target))?;
+            if state::undisturbed(&wanted, &job.step.target).same(&job.step.target) {
+                now = wanted;
+            }
+        }
         let look = read::look(folder.fd(), cell.name())?;
         let as_wanted = state::undisturbed(&now, &job.step.target).same(&job.step.target);
         // A folder whose time alone is to change is as it was found, too: that is told and done like any other change.
@@ -153,7 +168,10 @@ impl Undoing {
         }
         let Some(look) = look else {
             // Nothing there: taken away by us in passing, or by somebody else.
-            let ours = self.parked.get(cell) == Some(&None);
+            let ours = self
+                .parked
+                .get(cell)
+                .is_some_and(|parked| parked.object.is_none());
             return if ours || !job.step.expected.exists() {
                 self.place_absent(job, target)
             } else {
@@ -174,7 +192,10 @@ impl Undoing {
         if let Some(look) = &look {
             self.bind_to(job, look)?;
         }
-        let ours = self.parked.get(job.cell).is_some_and(Option::is_some);
+        let ours = self
+            .parked
+            .get(job.cell)
+            .is_some_and(|parked| parked.object.is_some());
         if !ours || job.step.expected.same(&job.step.target) {
             return Ok(Restored::Already);
         }
@@ -318,7 +339,7 @@ impl Undoing {
             self.note(&Note::Writing {
                 session,
                 object,
-                state: before,
+                state: self.capture(cell, found, job.bodies)?,
             })?;
         }
         let left = self.within(cell, |undoing, folder| {
@@ -412,10 +433,7 @@ impl Undoing {
         let own = self.number(&cell.session, &look.identity);
         let planned = own.and_then(|own| {
             let own = (cell.session.clone(), own);
-            self.index
-                .found(&own)
-                .next()
-                .map(|planned| planned.step.expected.clone())
+            self.index.found(&own).next().map(|planned| planned.found.clone())
         });
         let hint = planned.unwrap_or_else(|| job.step.target.clone());
         let now = self.full(folder, cell, Some(&hint))?;
@@ -477,6 +495,7 @@ impl Undoing {
     /// A folder of the session's becomes one that was there before: what is left in it belongs to that now.
     fn take_over(&mut self, job: &Job<'_>, found: &State) {
         if let (Some(old), Some(new)) = (numbered(job.cell, found), object(&job.step.target)) {
+            self.folders.forget(&old);
             self.taken_over.insert(old, new);
         }
     }
@@ -495,9 +514,16 @@ impl Undoing {
 }
 
 impl Job<'_> {
-    /// What is there, with its body kept where it will be overwritten.
+    /// What is there, with its body kept where it will be overwritten. Where it is there in passing, what the cell is
+    /// said to have held is what the plan found in it: what passed through has been told where it came from.
     fn captured(&self, undoing: &mut Undoing, found: &State) -> Result<State, Stop> {
-        undoing.capture(self.cell, found, self.bodies)
+        let captured = undoing.capture(self.cell, found, self.bodies)?;
+        let in_passing = undoing.parked.contains_key(self.cell);
+        Ok(if in_passing {
+            self.step.expected.clone()
+        } else {
+            captured
+        })
     }
 
     fn intend_captured(&mut self, undoing: &mut Undoing, found: &State) -> Result<(), Stop> {

@@ -90,7 +90,7 @@ impl Undoing {
     }
 
     /// After a crash: deal with what is under our temporary names in a folder.
-    fn sweep(&mut self, cell: &Cell) -> Result<(), super::Stop> {
+    pub(crate) fn sweep(&mut self, cell: &Cell) -> Result<(), super::Stop> {
         if !self.resumed || !cell.is_folder_itself() {
             return Ok(());
         }

@@ -12,6 +12,8 @@ use std::collections::HashMap;
 pub(crate) struct Planned {
     pub(crate) cell: Cell,
     pub(crate) step: Step,
+    /// What is really there: `step.expected`, but where something is there in passing.
+    pub(crate) found: State,
 }
 
 /// The steps of a plan.
@@ -24,29 +26,30 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn new(steps: &[Step]) -> Self {
+    /// `really` tells what is there in passing.
+    pub(crate) fn new(steps: &[Step], mut really: impl FnMut(&Cell) -> Option<State>) -> Self {
         let mut index = Self::default();
         for step in steps {
-            index.add(step);
+            if let Some(cell) = Cell::parse(&step.resource) {
+                let found = really(&cell).unwrap_or_else(|| step.expected.clone());
+                index.add(cell, step, found);
+            }
         }
         index
     }
 
-    fn add(&mut self, step: &Step) {
-        let Some(cell) = Cell::parse(&step.resource) else {
-            return;
-        };
+    fn add(&mut self, cell: Cell, step: &Step, found: State) {
         let at = self.steps.len();
         let list = |state: &State, places: &mut HashMap<Numbered, Vec<usize>>| {
             if let Some(object) = object(state) {
                 places.entry((cell.session.clone(), object)).or_default().push(at);
             }
         };
-        list(&step.expected, &mut self.found_at);
+        list(&found, &mut self.found_at);
         list(&step.target, &mut self.wanted_at);
         self.by_cell.insert(cell.clone(), at);
         let step = step.clone();
-        self.steps.push(Planned { cell, step });
+        self.steps.push(Planned { cell, step, found });
     }
 
     pub(crate) fn steps(&self) -> &[Planned] {

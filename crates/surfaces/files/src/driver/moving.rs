@@ -88,10 +88,11 @@ impl Undoing {
     }
 
     fn parked_in(&self, wanted: &Numbered) -> Vec<Cell> {
-        let here = |(cell, held): (&Cell, &Option<ObjectId>)| {
-            (*held == Some(wanted.1) && cell.session == wanted.0).then(|| cell.clone())
-        };
-        self.parked.iter().filter_map(here).collect()
+        let here = self
+            .parked
+            .iter()
+            .filter(|(cell, parked)| parked.object == Some(wanted.1) && cell.session == wanted.0);
+        here.map(|(cell, _)| cell.clone()).collect()
     }
 
     fn cell_of(&self, near: &Cell, place: &Place) -> Option<Cell> {
@@ -193,10 +194,11 @@ impl Undoing {
                 .intend(resource, name, &step.expected, &step.target)
                 .map_err(Stop::NotRecorded)?;
         } else {
-            let cell = from.cell.clone();
+            let (cell, found) = (from.cell.clone(), step.expected.clone());
             self.note(&Note::Parked {
                 cell,
                 object: arrives,
+                found,
             })?;
         }
         let moved = self.number(&cell.session, &from.look.identity);

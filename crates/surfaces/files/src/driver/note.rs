@@ -27,6 +27,8 @@ pub enum Note {
         cell: Cell,
         /// What it holds; `None`: nothing.
         object: Option<ObjectId>,
+        /// What was found in it when the plan was made.
+        found: State,
     },
     /// A file with several links is about to be written in place. Of no use once the undo is over.
     Writing {
@@ -44,6 +46,14 @@ pub enum Note {
         /// The file.
         object: ObjectId,
     },
+}
+
+/// What a cell holds in passing, and what was found in it when the plan was made.
+#[derive(Debug, Clone)]
+pub(crate) struct Parked {
+    /// `None`: nothing.
+    pub(crate) object: Option<ObjectId>,
+    pub(crate) found: State,
 }
 
 /// Where notes are written.
@@ -82,8 +92,9 @@ impl Undoing {
                     table.exchanged(*one, *other);
                 }
             }
-            Note::Parked { cell, object } => {
-                self.parked.insert(cell.clone(), *object);
+            Note::Parked { cell, object, found } => {
+                let (object, found) = (*object, found.clone());
+                self.parked.insert(cell.clone(), Parked { object, found });
             }
             Note::Writing {
                 session,

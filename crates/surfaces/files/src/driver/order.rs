@@ -1,13 +1,14 @@
 //! The order of steps, and which of them can't be carried out.
 //!
-//! 0. What goes and must go first: what is in a folder of the session's that becomes a folder from before it, and links
-//!    to files that stay elsewhere.
-//! 1. What should be somewhere is brought there, from the top of the tree that is wanted to its leaves: then every
+//! 0. What is in a folder of the session's that becomes a folder from before it, and belongs where nothing is in the way,
+//!    comes out.
+//! 1. What goes and must go first: what else is in such a folder, and links to files that stay elsewhere.
+//! 2. What should be somewhere is brought there, from the top of the tree that is wanted to its leaves: then every
 //!    folder is in its final place when something is put into it, and none is ever moved into itself.
-//! 2. Files with several links are written, when all links to them that should go are gone.
-//! 3. Links to what is elsewhere, after what is there is as it should be.
-//! 4. What should go goes, from the leaves to the top.
-//! 5. Files in places where folders of the session were, which are empty now.
+//! 3. Files with several links are written, when all links to them that should go are gone.
+//! 4. Links to what is elsewhere, after what is there is as it should be.
+//! 5. What should go goes, from the leaves to the top.
+//! 6. Files in places where folders of the session were, which are empty now.
 
 use super::finish::each_name;
 use super::index::{Index, Planned, numbered};
@@ -25,8 +26,9 @@ type Rank = (u8, i64);
 
 impl Undoing {
     pub(crate) fn arrange(&mut self, steps: Vec<Step>) -> Arranged {
-        self.index = Index::new(&steps);
         self.folders.clear();
+        let really = self.really(&steps);
+        self.index = Index::new(&steps, |cell| really.get(cell).cloned());
         let planned: Vec<Planned> = self.index.steps().to_vec();
         let mut held = self.homeless(&planned);
         held.extend(self.staying(&planned, &held));
@@ -45,13 +47,27 @@ impl Undoing {
             .into_iter()
             .map(|(_, planned)| planned.step.clone())
             .collect();
-        self.index = Index::new(&steps);
+        self.index = Index::new(&steps, |cell| really.get(cell).cloned());
         let disturbed = self.disturbed();
         Arranged {
             steps,
             held,
             disturbed,
         }
+    }
+
+    /// What an undo that was interrupted left in cells in passing.
+    fn really(&mut self, steps: &[Step]) -> HashMap<Cell, State> {
+        let mut really = HashMap::new();
+        for step in steps {
+            let Some(cell) = Cell::parse(&step.resource).filter(|cell| self.parked.contains_key(cell)) else {
+                continue;
+            };
+            if let Ok(found) = self.read_real(&cell, Some(&step.expected)) {
+                really.insert(cell, found);
+            }
+        }
+        really
     }
 
     /// Steps into folders that are gone and don't come back.
@@ -61,7 +77,7 @@ impl Undoing {
         let mut lost: HashSet<Numbered> = HashSet::new();
         loop {
             let before = held.len();
-            for Planned { cell, step } in planned {
+            for Planned { cell, step, .. } in planned {
                 let folder = (cell.session.clone(), cell.folder);
                 if !step.target.exists() || held.iter().any(|held| held.step.resource == step.resource) {
                     continue;
@@ -108,7 +124,7 @@ impl Undoing {
             .iter()
             .filter(|planned| !kept.contains(&planned.cell))
             .filter_map(|planned| {
-                let own = numbered(&planned.cell, &planned.step.expected)?;
+                let own = numbered(&planned.cell, &planned.found)?;
                 let dies = self.dies(planned, &own);
                 let depth = self.path_depth(&own.0, own.1);
                 dies.then_some((depth, planned, own))
@@ -148,7 +164,7 @@ impl Undoing {
 
     /// Whether a step ends a folder of the session's: it goes, or something other than a folder takes its place.
     fn dies(&self, planned: &Planned, own: &Numbered) -> bool {
-        let is_folder = state::kind(&planned.step.expected) == Some(Kind::Dir);
+        let is_folder = state::kind(&planned.found) == Some(Kind::Dir);
         let replaced = state::kind(&planned.step.target) != Some(Kind::Dir);
         is_folder && replaced && self.index.wanted(own).next().is_none()
     }
@@ -161,7 +177,7 @@ impl Undoing {
     /// Folders in which the steps change entries, with the times and permissions they should have in the end.
     fn disturbed(&mut self) -> Vec<Step> {
         let mut folders: BTreeSet<Numbered> = BTreeSet::new();
-        for Planned { cell, step } in self.index.steps() {
+        for Planned { cell, step, .. } in self.index.steps() {
             folders.insert((cell.session.clone(), cell.folder));
             if state::kind(&step.target) == Some(Kind::Dir) {
                 folders.extend(numbered(cell, &step.target));
@@ -249,13 +265,27 @@ impl<'a> Order<'a> {
             waiting: HashSet::new(),
             inside: HashMap::new(),
         };
-        for planned in planned {
-            let Some(own) = numbered(&planned.cell, &planned.step.expected) else {
-                continue;
-            };
+        let found = || {
+            planned
+                .iter()
+                .filter_map(|planned| Some((planned, numbered(&planned.cell, &planned.found)?)))
+        };
+        for (planned, own) in found() {
             if order.is_taken_over(planned, &own) {
                 order.taken_over.insert(own);
-            } else if undoing.index.wanted_elsewhere(&own, &planned.cell) {
+            }
+        }
+        for (planned, own) in found()
+            .filter(|(_, own)| !order.taken_over.contains(own))
+            .collect::<Vec<_>>()
+        {
+            let takers: Vec<&Planned> = undoing
+                .index
+                .wanted(&own)
+                .filter(|taker| taker.cell != planned.cell)
+                .collect();
+            let comes_out = takers.iter().all(|taker| order.comes_out(taker));
+            if !takers.is_empty() && !comes_out {
                 order.hold_up(&planned.cell);
             }
         }
@@ -264,7 +294,7 @@ impl<'a> Order<'a> {
 
     fn is_taken_over(&self, planned: &Planned, own: &Numbered) -> bool {
         let index = &self.undoing.index;
-        let folders = [&planned.step.expected, &planned.step.target];
+        let folders = [&planned.found, &planned.step.target];
         let folders = folders.iter().all(|state| state::kind(state) == Some(Kind::Dir));
         let wanted = numbered(&planned.cell, &planned.step.target);
         let other = wanted.as_ref().is_some_and(|wanted| wanted != own);
@@ -288,39 +318,40 @@ impl<'a> Order<'a> {
     }
 
     fn rank(&mut self, planned: &Planned) -> Rank {
-        let Planned { cell, step } = planned;
+        let Planned { cell, step, found } = planned;
         if !step.target.exists() {
             let depth = self.undoing.path_depth(&cell.session, cell.folder);
             let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-            let own = numbered(cell, &step.expected);
+            let own = numbered(cell, found);
             let waits = own.is_some_and(|own| {
                 self.waiting.contains(&own) || self.undoing.index.wanted(&own).next().is_some()
             });
             let inside = !waits && self.is_inside(&(cell.session.clone(), cell.folder));
-            let first = inside || self.is_spare_link(cell, step);
-            return (if first { 0 } else { 4 }, -depth);
+            let first = inside || self.is_spare_link(planned);
+            return (if first { 1 } else { 5 }, -depth);
         }
-        let ends_folder = state::kind(&step.expected) == Some(Kind::Dir)
+        let ends_folder = state::kind(found) == Some(Kind::Dir)
             && state::kind(&step.target) != Some(Kind::Dir)
-            && numbered(cell, &step.expected)
-                .is_some_and(|own| !self.undoing.index.wanted_elsewhere(&own, cell));
+            && numbered(cell, found).is_some_and(|own| !self.undoing.index.wanted_elsewhere(&own, cell));
         if ends_folder {
-            return (5, 0);
+            return (6, 0);
         }
         let phase = match () {
-            () if self.is_link(cell, step) => 3,
-            () if self.is_shared_write(cell, step) => 2,
-            () => 1,
+            () if self.comes_out(planned) => 0,
+            () if self.is_link(planned) => 4,
+            () if self.is_shared_write(planned) => 3,
+            () => 2,
         };
         (phase, self.depth(&(cell.session.clone(), cell.folder), 0))
     }
 
     /// Whether the object stays where it is and this cell gets a link to it.
-    fn is_link(&self, cell: &Cell, step: &Step) -> bool {
+    fn is_link(&self, planned: &Planned) -> bool {
+        let Planned { cell, step, found } = planned;
         let Some(wanted) = numbered(cell, &step.target) else {
             return false;
         };
-        let here = numbered(cell, &step.expected).as_ref() == Some(&wanted);
+        let here = numbered(cell, found).as_ref() == Some(&wanted);
         let index = &self.undoing.index;
         !here
             && index
@@ -328,17 +359,43 @@ impl<'a> Order<'a> {
                 .any(|found| index.wants(&found.cell, &wanted))
     }
 
+    /// Whether the step takes something out of a folder that is taken over and puts it where nothing is in the way.
+    fn comes_out(&mut self, planned: &Planned) -> bool {
+        let Planned { cell, step, found } = planned;
+        let folder = (cell.session.clone(), cell.folder);
+        let free = !found.exists() && !self.is_brought(&folder) && self.nearest(&folder).is_none();
+        let wanted = numbered(cell, &step.target).filter(|_| free && !self.taken_over.is_empty());
+        let Some(wanted) = wanted else { return false };
+        let found = self
+            .undoing
+            .index
+            .found(&wanted)
+            .next()
+            .map(|found| found.cell.clone());
+        found.is_some_and(|found| self.is_inside(&(found.session, found.folder)))
+    }
+
+    /// Whether the plan brings the folder to where it should be: it is not there.
+    fn is_brought(&self, folder: &Numbered) -> bool {
+        let wanted = self.undoing.index.wanted(folder);
+        let mut elsewhere =
+            wanted.filter(|planned| numbered(&planned.cell, &planned.found).as_ref() != Some(folder));
+        elsewhere.next().is_some()
+    }
+
     /// Whether the file is in several cells and stays in this one.
-    fn is_shared_write(&self, cell: &Cell, step: &Step) -> bool {
-        let own = numbered(cell, &step.expected);
+    fn is_shared_write(&self, planned: &Planned) -> bool {
+        let Planned { cell, step, found } = planned;
+        let own = numbered(cell, found);
         let stays = own.is_some() && own == numbered(cell, &step.target);
         stays && own.is_some_and(|own| self.undoing.index.found(&own).nth(1).is_some())
     }
 
     /// Whether this is a link that goes, to a file that stays elsewhere.
-    fn is_spare_link(&self, cell: &Cell, step: &Step) -> bool {
+    fn is_spare_link(&self, planned: &Planned) -> bool {
+        let Planned { cell, found, .. } = planned;
         let index = &self.undoing.index;
-        let own = numbered(cell, &step.expected);
+        let own = numbered(cell, found);
         own.is_some_and(|own| index.found(&own).any(|found| index.wants(&found.cell, &own)))
     }
 
@@ -396,6 +453,7 @@ impl<'a> Order<'a> {
             path.truncate(slash);
             steps += 1;
             let above = table.folder_at(&path).map(|above| (folder.0.clone(), above));
+            let above = above.filter(|above| self.is_brought(above));
             if let Some(planned) = above.and_then(|above| self.undoing.index.wanted(&above).next()) {
                 return Some((planned.cell.clone(), steps));
             }

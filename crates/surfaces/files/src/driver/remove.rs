@@ -52,7 +52,9 @@ impl Undoing {
             let why = format!("it belongs back at `{name}`, where it could not be brought");
             return Ok(Restored::Kept { why });
         }
-        let before = self.capture(cell, &now, bodies)?;
+        let captured = self.capture(cell, &now, bodies)?;
+        let in_passing = self.parked.contains_key(cell);
+        let before = if in_passing { step.expected.clone() } else { captured };
         let (resource, name) = (&step.resource, &step.name);
         intents
             .intend(resource, name, &before, &State::Absent)
@@ -80,7 +82,12 @@ impl Undoing {
         step: &Step,
         intents: &mut dyn Intents,
     ) -> Result<Restored, Stop> {
-        if step.expected.exists() && self.parked.get(cell) == Some(&None) {
+        if step.expected.exists()
+            && self
+                .parked
+                .get(cell)
+                .is_some_and(|parked| parked.object.is_none())
+        {
             let (resource, name) = (&step.resource, &step.name);
             intents
                 .intend(resource, name, &step.expected, &State::Absent)
@@ -166,15 +173,12 @@ impl Undoing {
                 now.clone()
             }));
         }
-        let parked = self.parked.get(cell).copied().flatten();
+        let parked = self.parked.get(cell).and_then(|parked| parked.object);
         let own = numbered(cell, now).filter(|own| parked == Some(own.1));
         let (Some(own), Some(folder)) = (own, self.find(cell)?) else {
             return Ok(None);
         };
-        let planned = self
-            .index
-            .found(&own)
-            .map(|planned| planned.step.expected.clone());
+        let planned = self.index.found(&own).map(|planned| planned.found.clone());
         let planned: Vec<State> = planned.collect();
         for was in &planned {
             let now = self.full(&folder, cell, Some(was))?;
