@@ -39,6 +39,7 @@ impl Context {
         if inside_by_environment() {
             return Ok(store);
         }
+        crate::undoing::settle_dead(&store)?;
         let books = rescind_supervisor::finish_books(&store)?;
         for id in &books.recovered {
             say(format!(

@@ -16,4 +16,4 @@ pub use decide::{Decision, decide};
 pub use prepare::Prepared;
 pub use scope::ScopeArgs;
 pub use show::{plan_json, print_plan};
-pub use stop::stop;
+pub use stop::{settle_dead, stop};

@@ -28,7 +28,11 @@ pub fn landlock_abi() -> i32 {
 /// # Errors
 /// The kernel has no Landlock of ABI 6 (Linux 6.12).
 pub fn restrict_signals() -> io::Result<()> {
-    let attributes = RulesetAttributes { handled_fs: 0, handled_net: 0, scoped: SCOPE_SIGNAL };
+    let attributes = RulesetAttributes {
+        handled_fs: 0,
+        handled_net: 0,
+        scoped: SCOPE_SIGNAL,
+    };
     // SAFETY: the pointer and size describe `attributes`, which outlives the call.
     let fd = unsafe {
         libc::syscall(
@@ -41,5 +45,9 @@ pub fn restrict_signals() -> io::Result<()> {
     let ruleset = crate::listener::owned(RawFd::try_from(fd).unwrap_or(-1))?;
     // SAFETY: an open ruleset descriptor and a number.
     let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0_u32) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! The supervisor's end of seccomp user notification (seccomp_unotify(2)).
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// A call that waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,10 +113,19 @@ impl Listener {
             Answer::Errno(number) => (0, -number, 0),
             Answer::Value(value) => (value, 0, 0),
         };
-        let mut raw = RawAnswer { id, value, error, flags };
+        let mut raw = RawAnswer {
+            id,
+            value,
+            error,
+            flags,
+        };
         // SAFETY: `raw` is a struct seccomp_notif_resp and outlives the call.
         let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), NOTIF_SEND, &raw mut raw) };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if result < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the caller still waits: what was read of its memory and of /proc before is then really its own.
@@ -141,7 +150,11 @@ impl Listener {
         };
         // SAFETY: `raw` is a struct seccomp_notif_addfd; the source descriptor is open, being borrowed.
         let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), NOTIF_ADDFD, &raw mut raw) };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if result < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 }
 

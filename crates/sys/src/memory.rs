@@ -10,8 +10,14 @@ const LONGEST_STRING: usize = 128 * 1024; // MAX_ARG_STRLEN
 /// # Errors
 /// The process is gone, or may not be read (not dumpable), or nothing is mapped there.
 pub fn read_memory(pid: i32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: buffer.len() };
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as *mut libc::c_void,
+        iov_len: buffer.len(),
+    };
     // SAFETY: the local vector describes `buffer`; the remote one is only used in the other process.
     let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
@@ -29,8 +35,14 @@ pub fn read_string(pid: i32, address: u64, limit: usize) -> io::Result<Vec<u8>> 
         // Never across a page border in one go: what lies behind may not be mapped. The first read is short, since
         // most paths are.
         let to_border = (PAGE - at % PAGE) as usize;
-        let wanted = if text.is_empty() { to_border.min(256) } else { to_border };
-        let Some(part) = chunk.get_mut(..wanted) else { break };
+        let wanted = if text.is_empty() {
+            to_border.min(256)
+        } else {
+            to_border
+        };
+        let Some(part) = chunk.get_mut(..wanted) else {
+            break;
+        };
         let read = read_memory(pid, at, part)?;
         let Some(part) = part.get(..read) else { break };
         if read == 0 {
@@ -43,7 +55,10 @@ pub fn read_string(pid: i32, address: u64, limit: usize) -> io::Result<Vec<u8>> 
         text.extend_from_slice(part);
         at += read as u64;
     }
-    Err(io::Error::new(io::ErrorKind::InvalidData, "a string in the caller's memory has no end"))
+    Err(io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a string in the caller's memory has no end",
+    ))
 }
 
 /// Read a NULL-terminated vector of string pointers, as argv and envp are: at most `count` strings and `limit` bytes
@@ -54,7 +69,11 @@ pub fn read_string(pid: i32, address: u64, limit: usize) -> io::Result<Vec<u8>> 
 pub fn read_strings(pid: i32, address: u64, count: usize, limit: usize) -> io::Result<Vec<Vec<u8>>> {
     let mut strings = Vec::new();
     let mut total = 0;
-    let mut pages = Pages { pid, start: 0, bytes: Vec::new() };
+    let mut pages = Pages {
+        pid,
+        start: 0,
+        bytes: Vec::new(),
+    };
     for pointer in read_pointers(pid, address, count)? {
         let text = pages.string(pointer)?;
         total += text.len();
@@ -75,7 +94,9 @@ fn read_pointers(pid: i32, address: u64, count: usize) -> io::Result<Vec<u64>> {
     let mut chunk = [0_u8; 4096];
     while pointers.len() < count {
         let wanted = (PAGE - at % PAGE).min(if pointers.is_empty() { 512 } else { PAGE }) as usize;
-        let Some(part) = chunk.get_mut(..wanted.max(8)) else { break };
+        let Some(part) = chunk.get_mut(..wanted.max(8)) else {
+            break;
+        };
         let read = read_memory(pid, at, part)?;
         for word in part.get(..read).unwrap_or_default().chunks_exact(8) {
             let pointer = word.try_into().map(u64::from_ne_bytes).unwrap_or(0);

@@ -28,7 +28,11 @@ pub enum ExitStatus {
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// Fork. Refused while the process has more than one thread: the child could inherit a lock that nobody releases.
@@ -103,10 +107,18 @@ pub fn install_filter(filter: &Filter) -> io::Result<OwnedFd> {
     const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
     let program = filter.program();
     let length = u16::try_from(program.len()).map_err(|_| io::Error::other("the filter is too long"))?;
-    let raw = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    let raw = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
     // SAFETY: `raw` points to a program of `length` instructions that outlives the call; the kernel only reads it.
     let fd = unsafe {
-        libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE_RECV, &raw const raw)
+        libc::syscall(
+            libc::SYS_seccomp,
+            SET_MODE_FILTER,
+            NEW_LISTENER | WAIT_KILLABLE_RECV,
+            &raw const raw,
+        )
     };
     owned(RawFd::try_from(fd).unwrap_or(-1))
 }
@@ -139,7 +151,11 @@ pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     let none = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo is allowed.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, none, 0) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Send a signal by number.
@@ -223,7 +239,10 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
         exit_code: i32,
         rest: [u64; 2],
     }
-    let mut info = Info { mask: INFO_EXIT, ..Info::default() };
+    let mut info = Info {
+        mask: INFO_EXIT,
+        ..Info::default()
+    };
     // SAFETY: the request's size field (0x50 = 80) is the size of `Info`, which is zeroed and outlives the call.
     let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
     if result < 0 || info.mask & INFO_EXIT == 0 {
@@ -235,7 +254,10 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
 /// End this process by a signal, with its default disposition and without a core file: so that whoever waits sees
 /// the same status as of the program that stood behind it.
 pub fn end_by_signal(signal: i32) {
-    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: plain numbers, a valid disposition, and pointers to live values.
     unsafe {
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
@@ -251,8 +273,11 @@ pub fn end_by_signal(signal: i32) {
 /// Whether any seccomp filter is on this process.
 #[must_use]
 pub fn has_filter() -> bool {
-    std::fs::read_to_string("/proc/self/status")
-        .is_ok_and(|status| status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|v| v.trim() == "2")))
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        status
+            .lines()
+            .any(|line| line.strip_prefix("Seccomp:").is_some_and(|v| v.trim() == "2"))
+    })
 }
 
 /// Whether a filter with a listener is on this process, so that there can't be a second one. Tried out in a child.

@@ -42,7 +42,10 @@ impl SignalFd {
         };
         // SAFETY: `set` is initialised.
         let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
-        Ok(Self { fd: owned(fd)?, before: Mask(before) })
+        Ok(Self {
+            fd: owned(fd)?,
+            before: Mask(before),
+        })
     }
 
     /// A descriptor to poll.

@@ -41,7 +41,12 @@ pub struct RunArgs {
     #[arg(long, short)]
     pub quiet: bool,
     /// The agent's command
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required = true,
+        value_name = "CMD"
+    )]
     pub command: Vec<OsString>,
 }
 
@@ -83,8 +88,9 @@ pub fn run(args: &RunArgs) -> i32 {
         return join_outer(&args.command);
     }
     let lacks = rescind_sys::probe();
-    if let Some(lack) =
-        lacks.iter().find(|lack| lack.fatal || !args.without.iter().any(|name| name == lack.name))
+    if let Some(lack) = lacks
+        .iter()
+        .find(|lack| lack.fatal || !args.without.iter().any(|name| name == lack.name))
     {
         eprintln!("error[kernel-lacks]: this kernel lacks {}", lack.what);
         eprintln!("nothing was started");
@@ -115,7 +121,9 @@ pub fn run(args: &RunArgs) -> i32 {
             std::process::exit(code)
         }
         Err(error) => {
-            eprintln!("error[kernel-lacks]: the agent's processes can't be made: {error}; nothing was started");
+            eprintln!(
+                "error[kernel-lacks]: the agent's processes can't be made: {error}; nothing was started"
+            );
             FAILED
         }
     }
@@ -137,7 +145,10 @@ fn supervise(args: &RunArgs, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
     match supervise_in_store(args, home, id, seat) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("error[store-unreachable]: {}; the agent was not started, nothing was changed", chain(&*error));
+            eprintln!(
+                "error[store-unreachable]: {}; the agent was not started, nothing was changed",
+                chain(&*error)
+            );
             FAILED
         }
     }
@@ -188,20 +199,30 @@ fn supervise_in_store(
 fn sync_soon(log: &Arc<rescind_supervisor::SessionLog>) -> std::sync::mpsc::Sender<()> {
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let log = Arc::clone(log);
-    let _without_it_only_a_power_cut_loses_more = std::thread::Builder::new().name("sync".to_owned()).spawn(move || {
-        let wait = std::time::Duration::from_millis(40);
-        while stopped.recv_timeout(wait) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            if log.sync().is_err() {
-                return;
-            }
-        }
-    });
+    let _without_it_only_a_power_cut_loses_more =
+        std::thread::Builder::new()
+            .name("sync".to_owned())
+            .spawn(move || {
+                let wait = std::time::Duration::from_millis(40);
+                while stopped.recv_timeout(wait) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    if log.sync().is_err() {
+                        return;
+                    }
+                }
+            });
     stop
 }
 
 fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
-    let argv: Vec<String> = args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let agent = args.agent.clone().or_else(|| argv.first().map(|first| base(first).to_owned()));
+    let argv: Vec<String> = args
+        .command
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let agent = args
+        .agent
+        .clone()
+        .or_else(|| argv.first().map(|first| base(first).to_owned()));
     SessionOpened {
         id: id.to_string(),
         salt: salt(),
@@ -230,12 +251,16 @@ fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
         Some(PathBuf::from("/dev/shm")),
     ];
     for place in places.into_iter().flatten() {
-        let Ok(device) = place.metadata().map(|found| found.dev()) else { continue };
+        let Ok(device) = place.metadata().map(|found| found.dev()) else {
+            continue;
+        };
         if devices.contains(&device) {
             continue;
         }
         devices.push(device);
-        let Some(root) = Home::pin_root(&place) else { continue };
+        let Some(root) = Home::pin_root(&place) else {
+            continue;
+        };
         store.vault().add_pin_root(&root)?;
         own.push(root);
     }
@@ -249,7 +274,10 @@ fn last_lines(session: &SessionId, finished: &Finished) -> String {
     let gaps: u64 = finished.missing.iter().map(|(_, _, count)| count).sum();
     let undo = match (finished.changed, gaps) {
         (0, 0) => "nothing changed".to_owned(),
-        (changed, 0) => format!("{} changed, all of it can be undone: rescind undo {session}", paths(changed)),
+        (changed, 0) => format!(
+            "{} changed, all of it can be undone: rescind undo {session}",
+            paths(changed)
+        ),
         (changed, gaps) => format!(
             "{} changed; {gaps} of its doings can't be undone (below), the rest can: rescind undo {session}",
             paths(changed)
@@ -258,7 +286,11 @@ fn last_lines(session: &SessionId, finished: &Finished) -> String {
     let _infallible = writeln!(text, "rescind: {undo}");
     let mut list = |label: &str, entries: &[(String, String, u64)]| {
         for (what, why, count) in entries.iter().take(SHOWN) {
-            let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+            let times = if *count > 1 {
+                format!(" ({count} times)")
+            } else {
+                String::new()
+            };
             let _infallible = writeln!(text, "  {label}: {}: {}{times}", printable(what), printable(why));
         }
         if entries.len() > SHOWN {
@@ -285,16 +317,31 @@ fn last_lines(session: &SessionId, finished: &Finished) -> String {
 const SHOWN: usize = 8;
 
 fn paths(count: u64) -> String {
-    if count == 1 { "1 path".to_owned() } else { format!("{count} paths") }
+    if count == 1 {
+        "1 path".to_owned()
+    } else {
+        format!("{count} paths")
+    }
 }
 
 /// A text from an agent without what would steer the terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 fn base(path: &str) -> &str {
-    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
+    Path::new(path)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or(path)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -317,8 +364,14 @@ pub fn inside_supervised_tree() -> bool {
 fn join_outer(command: &[OsString]) -> i32 {
     let session = std::env::var(SESSION_VARIABLE).unwrap_or_else(|_| "around this one".to_owned());
     eprintln!("rescind: already supervised: `rescind run` joins the session {session}");
-    let Some((program, arguments)) = command.split_first() else { return 2 };
+    let Some((program, arguments)) = command.split_first() else {
+        return 2;
+    };
     let error = std::process::Command::new(program).args(arguments).exec();
     eprintln!("rescind: `{}` can't be run: {error}", program.display());
-    if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }
+    if error.kind() == std::io::ErrorKind::NotFound {
+        127
+    } else {
+        126
+    }
 }

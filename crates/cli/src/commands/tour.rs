@@ -54,7 +54,11 @@ fn take(args: &TourArgs) -> io::Result<bool> {
     copy(&source, &work, &mut copied)?;
     let script = scratch.join("tidy.sh");
     std::fs::write(&script, SCRIPT)?;
-    let tour = Tour { work: work.clone(), home: scratch.join("state"), program: std::env::current_exe()? };
+    let tour = Tour {
+        work: work.clone(),
+        home: scratch.join("state"),
+        program: std::env::current_exe()?,
+    };
     say(&format!(
         "A scratch copy of {} real files from {} is in {}.",
         copied.files,
@@ -68,14 +72,18 @@ fn take(args: &TourArgs) -> io::Result<bool> {
     let script = script.display().to_string();
     tour.step(&["run", "--", "sh", &script])?;
     let wrecked = diff(&before, &Manifest::of(&work)?).len();
-    say(&format!("{wrecked} differences to the folder as it was. What the agent did, one action a line:"));
+    say(&format!(
+        "{wrecked} differences to the folder as it was. What the agent did, one action a line:"
+    ));
     tour.step(&["log"])?;
     say("What an undo would do, before anything is touched:");
     tour.step(&["plan"])?;
     say("The undo:");
     let undone = tour.step(&["undo", "--yes"])?;
     let left = diff(&before, &Manifest::of(&work)?);
-    say("The proof: contents, modes, owners, times to the nanosecond, attributes, links and holes, compared with before:");
+    say(
+        "The proof: contents, modes, owners, times to the nanosecond, attributes, links and holes, compared with before:",
+    );
     if left.is_empty() {
         println!("  identical: 0 differences in {} files", copied.files);
     } else {
@@ -93,7 +101,11 @@ fn take(args: &TourArgs) -> io::Result<bool> {
 
 fn finish(args: &TourArgs, scratch: &Path, begun: Instant, good: bool) -> io::Result<()> {
     println!();
-    println!("{} in {:.1} s.", if good { "Done" } else { "This fell short" }, begun.elapsed().as_secs_f64());
+    println!(
+        "{} in {:.1} s.",
+        if good { "Done" } else { "This fell short" },
+        begun.elapsed().as_secs_f64()
+    );
     if args.keep {
         println!("The scratch folder stays: {}", scratch.display());
     } else {
@@ -159,7 +171,9 @@ fn copy(from: &Path, to: &Path, copied: &mut Copied) -> io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let (name, kind) = (entry.file_name(), entry.file_type()?);
-        let skipped = [".git", "target", "node_modules"].iter().any(|skipped| name == *skipped);
+        let skipped = [".git", "target", "node_modules"]
+            .iter()
+            .any(|skipped| name == *skipped);
         if skipped || copied.files >= MOST_FILES || copied.bytes >= MOST_BYTES {
             continue;
         }

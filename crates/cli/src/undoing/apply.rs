@@ -70,10 +70,13 @@ fn in_session(
     line.clear();
     let receipt = receipt?;
     if receipt.proved() {
-        let contents = plan
-            .steps
+        let split = &prepared.scoped.split;
+        let taken = split
+            .effects
             .iter()
-            .filter_map(|planned| planned.step.target.fields()?.content("content"));
+            .zip(&split.inside)
+            .filter(|(_, inside)| **inside);
+        let contents = taken.filter_map(|(effect, _)| effect.before.fields()?.content("content"));
         bodies.let_go_of_pins(contents.filter_map(|content| content.kept.as_ref()));
     }
     session.close()?;

@@ -7,18 +7,20 @@ use crate::error::{Code, Done, Failure};
 use rescind_files::FilesDriver;
 use rescind_model::{Effect, Level, Outcome, ResourceId, SessionId, State};
 use rescind_recovery::MERGE_LIMIT;
-use rescind_supervisor::journal::{AfterForm, Record, StateForm};
+use rescind_supervisor::journal::{AfterForm, Record, SessionKind, StateForm};
 use rescind_supervisor::{Driver as _, SessionView, Store, StoreError, StoredBodies, lives};
 use rescind_sys::{pidfd_open, pidfd_signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 /// How long a supervisor may take to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long after the last record of a session a call that was let through may still have taken effect.
+const IN_FLIGHT: Duration = Duration::from_millis(250);
 /// How long the guardian may take to end the tree.
 const TREE: Duration = Duration::from_secs(5);
 
@@ -47,15 +49,47 @@ pub fn stop(store: &Store, id: &SessionId, now: bool) -> Done<()> {
             .means("they may still write to files that are open; no new call of theirs is let through")
             .help("end them with `kill -9`, then give the command again"));
     }
-    settle(store, id)?;
+    settle(store, &SessionView::load(store, id)?, None)?;
     rescind_supervisor::finish_books(store)?;
     Ok(())
 }
 
-/// Record what the session left where its end came before it could: its tree has just ended, so what is there now is
-/// what it left. Later nobody could tell.
-fn settle(store: &Store, id: &SessionId) -> Done<()> {
-    let view = SessionView::load(store, id)?;
+/// For each run whose supervisor died: see that nothing of its tree is left, and record what it left where that can be
+/// told. To be done before its books are finished.
+///
+/// # Errors
+/// The ledger can't be read. A session that can't be read is left as it is.
+pub fn settle_dead(store: &Store) -> Done<()> {
+    for id in rescind_supervisor::unended(store)? {
+        let Ok(begun) = rescind_supervisor::opened(store, &id) else {
+            continue;
+        };
+        if begun.kind != SessionKind::Run || lives(&begun.supervisor) || !wait_for_tree(&id).is_empty() {
+            continue;
+        }
+        let journal = store
+            .home()
+            .vault()
+            .join("sessions")
+            .join(id.as_str())
+            .join("journal");
+        let written = std::fs::metadata(journal).and_then(|found| found.modified()).ok();
+        let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let (Some(written), Ok(view)) = (written, SessionView::load(store, &id)) else {
+            continue;
+        };
+        let until = i64::try_from((written + IN_FLIGHT).as_nanos()).unwrap_or(i64::MAX);
+        // Where it fails the effects stay in doubt, and an undo asks.
+        let _in_doubt = settle(store, &view, Some(until));
+    }
+    Ok(())
+}
+
+/// Record what a session left where its end came before it could. Its tree has ended: what is there now is what it left,
+/// if nobody wrote since. Right after the end nobody has; later only a file that was last changed before `until` (in ns
+/// since the epoch), while the session still lived, is taken for its.
+fn settle(store: &Store, view: &SessionView, until: Option<i64>) -> Done<()> {
+    let id = &view.id;
     let mut last: BTreeMap<&ResourceId, &Effect> = BTreeMap::new();
     for effect in &view.effects {
         last.insert(&effect.resource, effect);
@@ -73,7 +107,7 @@ fn settle(store: &Store, id: &SessionId) -> Done<()> {
         log => log?,
     };
     log.recovering();
-    let driver = FilesDriver::new([objects::table(&view)], [], Box::new(JournalNotes::default()));
+    let driver = FilesDriver::new([objects::table(view)], [], Box::new(JournalNotes::default()));
     let bodies = StoredBodies::new(store, Some(&log));
     // Folders that the session removed are known as such by what it did.
     let _known = driver.canonical(view.effects.clone());
@@ -81,6 +115,10 @@ fn settle(store: &Store, id: &SessionId) -> Done<()> {
         let Ok(now) = driver.read(&effect.resource, &effect.name, Some(&effect.before)) else {
             continue;
         };
+        let in_time = |until: i64| changed_at(&now).is_some_and(|changed| changed <= until);
+        if !until.is_none_or(in_time) {
+            continue;
+        }
         let kept = if is_small(&now) {
             driver
                 .capture(&effect.resource, &effect.name, &now, &bodies)
@@ -95,6 +133,12 @@ fn settle(store: &Store, id: &SessionId) -> Done<()> {
         })])?;
     }
     Ok(())
+}
+
+/// When a file was last changed, by the stamp of its body: the last of the numbers in it.
+fn changed_at(state: &State) -> Option<i64> {
+    let stamp = state.fields()?.content("content")?.stamp.as_ref()?;
+    stamp.0.rsplit(':').next()?.parse().ok()
 }
 
 /// Whether a body is one that is kept for merging.

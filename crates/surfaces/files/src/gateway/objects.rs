@@ -54,9 +54,7 @@ impl Gateway {
         if let Some(key) = self.entries.get(&folder) {
             return Ok(Some(key.clone()));
         }
-        let Some(path) = self.objects.path(folder) else {
-            return Ok(None);
-        };
+        let path = self.path_now(place, folder)?;
         let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else {
             return Ok(None);
         };
@@ -82,9 +80,43 @@ impl Gateway {
             found: None,
         });
         self.caller = caller;
-        let key = (parent?, name.to_vec());
+        let parent = parent?;
+        if self.objects.path(parent).is_some_and(|known| known != above) {
+            self.relocate(parent, above)?;
+        }
+        let key = (parent, name.to_vec());
         self.entries.insert(folder, key.clone());
         Ok(Some(key))
+    }
+
+    /// Where a folder that is held open is now, as we know it; the table learns of a move.
+    fn path_now(&mut self, place: &Place, folder: ObjectId) -> Result<Vec<u8>, Refusal> {
+        let known = self.objects.path(folder).unwrap_or_default();
+        if self.caller.is_some() {
+            // Seen through another mount namespace, its path there is not its path here.
+            return Ok(known);
+        }
+        let path = path_of(&place.directory)?;
+        if path != known {
+            self.relocate(folder, &path)?;
+        }
+        Ok(path)
+    }
+
+    /// A folder, with all that is below it, is at another path than was known.
+    fn relocate(&mut self, folder: ObjectId, path: &[u8]) -> Result<(), Refusal> {
+        self.objects.moved(folder, ObjectPlace::Path(path.to_vec()));
+        self.entries.clear();
+        let Ok(directory) = openat(
+            rustix::fs::CWD,
+            path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) else {
+            return Ok(());
+        };
+        let found = look::folder(directory.as_fd())?;
+        self.record_object(folder, &found, path)
     }
 
     /// The number of what was found at a cell.

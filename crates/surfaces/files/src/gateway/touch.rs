@@ -57,6 +57,13 @@ pub struct Touched {
     pub untouched: bool,
 }
 
+/// What was saved of a file's content.
+#[derive(Debug, Default)]
+struct Kept {
+    locator: Option<Locator>,
+    digest: Option<rescind_model::Digest>,
+}
+
 /// Why something can't be captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -247,14 +254,13 @@ impl Gateway {
         how: How,
         needs_content: bool,
     ) -> Result<(), Refusal> {
-        let kept = if needs_content {
+        let kept = if needs_content || self.is_small_and_stays(&key, found, how) {
             self.keep(place, found, how)?
         } else {
-            None
+            Kept::default()
         };
         let path = self.display(key.0, &key.1);
-        let state = self.state(found, place, &key, kept, None)?;
-
+        let state = self.state(found, place, &key, kept.locator, kept.digest)?;
         self.seq += 1;
         let record = Record::Before(BeforeForm {
             s: self.seq,
@@ -286,15 +292,26 @@ impl Gateway {
         Ok(())
     }
 
+    /// Whether this is a small file that is only moved or gets other attributes, for the first time in the session. Its
+    /// bytes stay, but they are known again by their digest whatever happens to its times, and can be brought back
+    /// should somebody else remove the file where it went.
+    fn is_small_and_stays(&self, key: &CellKey, found: &Look, how: How) -> bool {
+        let stays = matches!(how, How::Move | How::Attributes) && found.is_file() && found.size > 0;
+        stays && found.size <= PACKED_SIZE && !self.cells.contains_key(key)
+    }
+
     /// Save a file's content before it is lost.
-    fn keep(&mut self, place: &Place, found: &Look, how: How) -> Result<Option<Locator>, Refusal> {
+    fn keep(&mut self, place: &Place, found: &Look, how: How) -> Result<Kept, Refusal> {
         if !found.is_file() {
-            return Ok(None);
+            return Ok(Kept::default());
         }
         let recreatable = look::is_recreatable(&self.display_of(place));
         let pinnable = how == How::Remove && (found.links > 1 || found.size > PACKED_SIZE);
         if pinnable && let Some(pin) = self.log.pin(place.directory.as_fd(), &place.name, recreatable)? {
-            return Ok(Some(pin));
+            return Ok(Kept {
+                locator: Some(pin),
+                digest: None,
+            });
         }
         if found.size > self.options.largest {
             return Err(Refusal::NotCaptured(format!(
@@ -305,7 +322,11 @@ impl Gateway {
         let file = look::open(place.directory.as_fd(), &place.name).map_err(|error| {
             Refusal::NotCaptured(format!("it can't be read, so it can't be saved ({error})"))
         })?;
-        Ok(Some(self.log.put_file(&file, found.size, recreatable)?.locator))
+        let blob = self.log.put_file(&file, found.size, recreatable)?;
+        Ok(Kept {
+            locator: Some(blob.locator),
+            digest: blob.digest,
+        })
     }
 
     /// The effect on a cell is over: record what it left. `now`: what was just seen there, if it was looked at.
