@@ -204,10 +204,10 @@ impl Gateway {
         let needs_content = matches!(how, How::Write | How::Remove) && found.has_content();
         if let Some(cell) = self.cells.get_mut(&key).filter(|cell| !cell.closed) {
             let carried = needs_content && self.carried.contains(&(found.dev, found.ino));
-            let same_node = cell.node == node
-                && (cell.kept || !needs_content)
-                && (!cell.untouched || how == How::Attributes)
-                && !(carried && !cell.merges);
+            let saved = cell.kept || !needs_content;
+            let attributes_only = !cell.untouched || how == How::Attributes;
+            let older = carried && !cell.merges;
+            let same_node = cell.node == node && saved && attributes_only && !older;
             match &cell.settled {
                 None if same_node => {
                     cell.at = Instant::now();
