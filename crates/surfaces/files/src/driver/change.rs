@@ -336,10 +336,11 @@ impl Undoing {
         let number = object(found);
         if let Some(object) = number {
             let session = cell.session.clone();
+            let state = self.capture(cell, found, job.bodies)?;
             self.note(&Note::Writing {
                 session,
                 object,
-                state: self.capture(cell, found, job.bodies)?,
+                state,
             })?;
         }
         let left = self.within(cell, |undoing, folder| {

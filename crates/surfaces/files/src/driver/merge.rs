@@ -19,6 +19,13 @@ pub(crate) fn states(before: &State, after: &State, now: &State, bodies: &dyn Bo
         };
     }
     if before.exists() && after.exists() && now.exists() {
+        // What happened in a folder that the session made does not matter where it is to be something else again.
+        if state::kind(before) != state::kind(after) && state::undisturbed(now, after).same(after) {
+            return Merged {
+                state: before.clone(),
+                conflicts: Vec::new(),
+            };
+        }
         let moved = !now.same(after) && !now.same(before) && !before.same(after);
         let one_kind = state::kind(before) == state::kind(after) && state::kind(after) == state::kind(now);
         if moved && !one_kind {

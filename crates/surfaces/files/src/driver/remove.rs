@@ -54,7 +54,11 @@ impl Undoing {
         }
         let captured = self.capture(cell, &now, bodies)?;
         let in_passing = self.parked.contains_key(cell);
-        let before = if in_passing { step.expected.clone() } else { captured };
+        let before = if in_passing {
+            step.expected.clone()
+        } else {
+            captured
+        };
         let (resource, name) = (&step.resource, &step.name);
         intents
             .intend(resource, name, &before, &State::Absent)

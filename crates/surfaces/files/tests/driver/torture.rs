@@ -44,7 +44,15 @@ pub fn is_root() -> bool {
 
 /// A tree with some of everything, all times in the past.
 pub fn tree() -> Bench {
-    let bench = Bench::new();
+    grow(Bench::new())
+}
+
+/// The same, in memory.
+pub fn tree_in_memory() -> Bench {
+    grow(Bench::in_memory())
+}
+
+fn grow(bench: Bench) -> Bench {
     bench.write("a", "one\ntwo\nthree\n");
     bench.write("b", "bee\n");
     bench.write("c", "sea\n");
