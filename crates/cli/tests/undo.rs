@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{Place, session_that_made};
+use common::{Place, session_cut_short, session_that_made};
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn an_undo_shows_asks_applies_proves_and_can_be_taken_back() {
@@ -243,4 +244,32 @@ fn mirrors_and_exports_hold_the_whole_ledger() {
         .json();
     let entries = place.rescind(&["ledger", "entries", "--json"]).ends(0).json();
     assert_eq!(export[0]["entries"], entries.len());
+}
+
+#[test]
+fn what_was_in_flight_when_the_supervisor_died_is_the_sessions_only_if_nobody_can_have_written_since() {
+    let place = Place::new();
+    session_cut_short(&place.store(), &place.work(), "made", "by an agent\n");
+    place.rescind(&["undo", "--yes"]).ends(0);
+    assert!(!place.work().join("made").exists());
+
+    let place = Place::new();
+    let id = session_cut_short(&place.store(), &place.work(), "made", "by whom?\n");
+    let journal = place
+        .home()
+        .join("vault/sessions")
+        .join(id.as_str())
+        .join("journal");
+    let died = SystemTime::now() - Duration::from_secs(3_600);
+    fs::File::options()
+        .append(true)
+        .open(journal)
+        .unwrap()
+        .set_modified(died)
+        .unwrap();
+    place.rescind(&["undo", "--yes"]).ends(3);
+    assert_eq!(
+        fs::read_to_string(place.work().join("made")).unwrap(),
+        "by whom?\n"
+    );
 }

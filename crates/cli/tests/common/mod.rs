@@ -195,6 +195,15 @@ fn object(session: &SessionId, o: u64, identity: Identity, kind: Kind, path: &Pa
 
 /// A finished session in which an agent's action made the file `name` in `folder`.
 pub fn session_that_made(store: &Store, folder: &Path, name: &str, text: &str) -> SessionId {
+    made(store, folder, name, text, true)
+}
+
+/// The same, of which the supervisor died before it saw what the action had left.
+pub fn session_cut_short(store: &Store, folder: &Path, name: &str, text: &str) -> SessionId {
+    made(store, folder, name, text, false)
+}
+
+fn made(store: &Store, folder: &Path, name: &str, text: &str, whole: bool) -> SessionId {
     let (id, log) = begin(store, &["agent", "--do", "it"], "1:1:gone");
     log.start(&node(1, 0, Role::Agent, &["agent"])).unwrap();
     log.start(&node(2, 1, Role::Action, &["sh", "-c", "make it"]))
@@ -221,6 +230,12 @@ pub fn session_that_made(store: &Store, folder: &Path, name: &str, text: &str) -
             i: None,
             w: OutcomeForm::Intended,
         }),
+    ])
+    .unwrap();
+    if !whole {
+        return id;
+    }
+    log.write(&[
         object(&id, 2, own, Kind::File, &path),
         Record::After(AfterForm {
             s: 1,
