@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn text_and_number_agree_over_four_centuries() {
         for day in (-40_000..110_000).step_by(37) {
-            let time = Timestamp(day * 86_400_000_000_000 / 2 + 12_345_678_901_234);
+            let time = Timestamp(day * 43_200_000_000_000 + 12_345_678_901_234);
             assert_eq!(time.to_string().parse(), Ok(time));
         }
         assert_eq!(
