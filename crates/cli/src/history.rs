@@ -108,18 +108,6 @@ impl History {
             .filter(|view| view.opened.undoes.as_deref() == Some(&own))
             .rfind(|view| view.life() == Life::Broken)
     }
-
-    /// Whether everything a session changed is taken back by undos that are still in force.
-    #[must_use]
-    pub fn is_undone(&self, id: &SessionId) -> bool {
-        let Ok(view) = self.session(id) else { return false };
-        let taken = self.earlier(id).taken();
-        let changes = crate::changes::net(&effects(view));
-        !taken.is_empty()
-            && changes
-                .iter()
-                .all(|change| change.ids.iter().all(|id| taken.contains(id)))
-    }
 }
 
 /// The effects of a session in order, whatever kind it is.

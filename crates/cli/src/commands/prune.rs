@@ -88,7 +88,6 @@ pub fn run(context: &Context, args: &PruneArgs) -> Done {
 ///
 /// # Errors
 /// The store can't be read or written.
-#[allow(dead_code, reason = "`run` calls it when it ends")]
 pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
     let open = rescind_supervisor::unended(store)?;
     let policy = Policy {

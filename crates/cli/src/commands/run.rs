@@ -192,6 +192,9 @@ fn supervise_in_store(
     })?;
     drop(syncing);
     background.stop()?;
+    if let Ok(Some(said)) = super::prune::enforce_cap(&store) {
+        eprintln!("rescind: {said}");
+    }
     Ok(())
 }
 

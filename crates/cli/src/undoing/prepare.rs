@@ -150,26 +150,14 @@ fn driver(history: &History, notes: &JournalNotes) -> FilesDriver {
     if interrupted { driver.resumed() } else { driver }
 }
 
-/// The session named, or the last run that is not undone yet.
+/// The session named, or the last run: also when it is undone already, so that an undo given twice does nothing the
+/// second time, and never takes back a session that nobody named.
 fn meant(store: &Store, args: &ScopeArgs) -> Done<SessionId> {
     if let Some(asked) = &args.session {
         return context::session(store, Some(asked));
     }
-    let sessions = store.sessions()?;
-    let mut last = None;
-    for id in sessions.iter().rev() {
-        let Ok(begun) = opened(store, id) else { continue };
-        if begun.kind != SessionKind::Run {
-            continue;
-        }
-        last = last.or(Some(id));
-        let history = History::load(store, id)?;
-        if !history.is_undone(id) {
-            return Ok(id.clone());
-        }
-    }
-    // All are undone: the last one's plan says so.
-    match last {
+    let is_run = |id: &&SessionId| opened(store, id).is_ok_and(|begun| begun.kind == SessionKind::Run);
+    match store.sessions()?.iter().rev().find(is_run) {
         Some(id) => Ok(id.clone()),
         None => context::session(store, None),
     }

@@ -26,7 +26,7 @@ pub enum Decide {
 /// The scope of an undo.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ScopeArgs {
-    /// The session, by its id or a part of it; the last run that is not undone yet if none is given
+    /// The session, by its id or a part of it; the last run if none is given
     pub session: Option<String>,
     /// Only this action and what it started; can be given several times
     #[arg(long, value_name = "ACTION")]

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-const SIGTERM: i32 = 15;
+/// What a supervisor takes as a word from us to end its tree: what terminals and `kill` send goes to the agent.
+const SIGQUIT: i32 = 3;
 const SIGKILL: i32 = 9;
 /// How long a supervisor may take to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ pub fn stop(store: &Store, id: &SessionId, now: bool) -> Done<()> {
         ));
     }
     if let Some(pid) = pid_of(mark).and_then(|pid| i32::try_from(pid).ok()) {
-        end(pid, mark, if now { &[SIGKILL] } else { &[SIGTERM, SIGKILL] })?;
+        end(pid, mark, if now { &[SIGKILL] } else { &[SIGQUIT, SIGKILL] })?;
     }
     let left = wait_for_tree(id);
     if !left.is_empty() {
@@ -147,7 +148,7 @@ fn is_small(state: &State) -> bool {
     content.is_some_and(|content| content.length <= MERGE_LIMIT)
 }
 
-/// SIGTERM, and SIGKILL where that is not enough, both through a descriptor of the very process.
+/// SIGQUIT, and SIGKILL where that is not enough, both through a descriptor of the very process.
 fn end(pid: i32, mark: &str, signals: &[i32]) -> Done<()> {
     let Ok(process) = pidfd_open(pid) else {
         return Ok(());

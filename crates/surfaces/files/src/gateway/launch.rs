@@ -118,11 +118,20 @@ pub struct Seat {
     pub guardian: UnixStream,
     /// The guardian's process.
     pub guardian_process: i32,
+    /// Signals that other processes sent to the supervisor itself.
+    signals: SignalGate,
     /// From the agent, before it runs: its listener; to it: go.
     pub agent: OwnedFd,
 }
 
 impl Seat {
+    /// Whether a later command asked the supervisor to end its tree, by SIGQUIT from a process (the terminal's goes to the
+    /// agent).
+    #[must_use]
+    pub fn asked_to_end(&self) -> bool {
+        self.signals.pending().contains(&(libc::SIGQUIT, false))
+    }
+
     /// Supervision never began: the front ends with this code. Does nothing where the front has its word already.
     pub fn refuse(&self, code: i32) {
         let _the_front_is_gone_then = Message::Exited(code).send(&self.front);
@@ -162,6 +171,7 @@ pub fn launch(launch: &Launch) -> io::Result<Result<Seat, ExitStatus>> {
                         front_process,
                         guardian,
                         guardian_process,
+                        signals,
                         agent,
                     }))
                 }
@@ -287,7 +297,6 @@ fn end_tree() {
         for pid in below {
             let _gone = kill_process(pid, libc::SIGKILL);
         }
-        while let Ok(Some(_)) = rescind_sys::reap() {}
     }
 }
 

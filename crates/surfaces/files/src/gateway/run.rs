@@ -225,12 +225,17 @@ impl Watch<'_> {
                 empty = self.guardian();
             }
             self.sweep();
+            if !self.killed && self.seat.asked_to_end() {
+                self.kill();
+            }
             let lingered = self.ended.is_some_and(|(_, since)| since.elapsed() > LINGER);
             if self.released.is_none() && self.ended.is_some() && (empty || lingered) {
                 self.release(finished, empty);
             }
             if empty {
                 self.close();
+                // Nobody saw how the agent ended: it was killed with everything else.
+                let _the_front_has_its_word_else = Message::Signaled(libc::SIGKILL).send(&self.seat.front);
                 return;
             }
         }
