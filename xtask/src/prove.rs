@@ -54,7 +54,7 @@ const ITEMS: [Item; 9] = [
     },
     Item {
         name: "8-properties",
-        tests: "package(rescind-recovery) | package(rescind-memory)",
+        tests: "package(rescind-recovery) | package(rescind-memory) | package(rescind-conformance)",
         counts: &[("RESCIND_HISTORIES", "100000"), ("PROPTEST_CASES", "100000")],
     },
     Item {
