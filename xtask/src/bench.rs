@@ -60,11 +60,7 @@ pub fn run(options: &[&str]) -> Result<(), Failure> {
         .flat_map(|list| list.split(','))
         .collect();
     let wanted = |name: &str| only.is_empty() || only.contains(&name);
-    part::run(
-        "release build",
-        &mut cargo(&["build", "--release", "--package", "rescind", "--quiet"]),
-    )?;
-    let binary = part::target().join("release/rescind").canonicalize()?;
+    let binary = binary()?;
     let guards = [tempfile::tempdir_in("/dev/shm")?, tempfile::tempdir()?];
     let [shm, disk] = &guards;
     let places = [
@@ -102,6 +98,19 @@ pub fn run(options: &[&str]) -> Result<(), Failure> {
         part::run("ledger", cargo(&arguments).arg(disk.path()))?;
     }
     Ok(())
+}
+
+/// What is measured: `RESCIND_BIN`, else a release build made now.
+fn binary() -> Result<PathBuf, Failure> {
+    if let Some(given) = std::env::var_os("RESCIND_BIN") {
+        println!("== measuring {}", Path::new(&given).display());
+        return Ok(Path::new(&given).canonicalize()?);
+    }
+    part::run(
+        "release build",
+        &mut cargo(&["build", "--release", "--package", "rescind", "--quiet"]),
+    )?;
+    Ok(part::target().join("release/rescind").canonicalize()?)
 }
 
 fn bench_workload(workload: &Workload, place: &Place, binary: &Path, rounds: usize) -> Result<(), Failure> {

@@ -38,10 +38,10 @@ pub fn archive(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `repo`: a bare repository of 1,500 files and 60 commits, loose enough for a gc to have work.
+/// `repo`: a bare repository of 5,000 files and 200 commits, loose enough for a gc to have work.
 pub fn repository(dir: &Path) -> Result<(), Failure> {
     let mut stream = String::new();
-    for commit in 0..60_usize {
+    for commit in 0..200_usize {
         writeln!(stream, "commit refs/heads/main\nmark :{}", commit + 1)?;
         writeln!(
             stream,
@@ -52,7 +52,7 @@ pub fn repository(dir: &Path) -> Result<(), Failure> {
         if commit > 0 {
             writeln!(stream, "from :{commit}")?;
         }
-        for n in (0..1_500_usize).filter(|n| commit == 0 || n % 60 == commit) {
+        for n in (0..5_000_usize).filter(|n| commit == 0 || n % 200 == commit || n % 190 == commit) {
             let content = format!("file {n} of commit {commit}\n").repeat(20 + n % 200);
             writeln!(
                 stream,
