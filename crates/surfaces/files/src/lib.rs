@@ -1,13 +1,16 @@
 //! The files surface: files of any process tree, their states, and how they come back.
 
+#[cfg(test)]
+extern crate self as rescind_files;
+
 mod cell;
-// mod driver;
+mod driver;
 pub mod gateway;
-// pub mod manifest;
+pub mod manifest;
 mod object;
 pub mod read;
 pub mod state;
 
 pub use cell::Cell;
-// pub use driver::{FilesDriver, Note, Notes};
+pub use driver::{FilesDriver, Note, Notes};
 pub use object::{Folder, Identity, Kind, ObjectRecord, ObjectTable, Place};

@@ -67,16 +67,28 @@ impl Manifest {
         let mut differences = Vec::new();
         for (path, entry) in &self.entries {
             match other.entries.get(path) {
-                None => differences.push(format!("{}: only in the first ({})", shown(path), entry.kind.name())),
+                None => differences.push(format!(
+                    "{}: only in the first ({})",
+                    shown(path),
+                    entry.kind.name()
+                )),
                 Some(found) => {
                     let changes = entry.changes(found);
-                    differences.extend(changes.into_iter().map(|change| format!("{}: {change}", shown(path))));
+                    differences.extend(
+                        changes
+                            .into_iter()
+                            .map(|change| format!("{}: {change}", shown(path))),
+                    );
                 }
             }
         }
         for (path, entry) in &other.entries {
             if !self.entries.contains_key(path) {
-                differences.push(format!("{}: only in the second ({})", shown(path), entry.kind.name()));
+                differences.push(format!(
+                    "{}: only in the second ({})",
+                    shown(path),
+                    entry.kind.name()
+                ));
             }
         }
         differences
@@ -95,12 +107,19 @@ impl Entry {
         let differs = |((name, one), (_, other)): &((&str, String), (&str, String))| {
             (one != other).then(|| format!("{name} {one} -> {other}"))
         };
-        own.into_iter().zip(found).filter_map(|pair| differs(&pair)).collect()
+        own.into_iter()
+            .zip(found)
+            .filter_map(|pair| differs(&pair))
+            .collect()
     }
 
     fn parts(&self) -> Vec<(&'static str, String)> {
         let option = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        let data: Vec<String> = self.data.iter().map(|(start, end)| format!("{start}-{end}")).collect();
+        let data: Vec<String> = self
+            .data
+            .iter()
+            .map(|(start, end)| format!("{start}-{end}"))
+            .collect();
         let xattrs: Vec<String> = self
             .xattrs
             .iter()
@@ -115,7 +134,13 @@ impl Entry {
             ("content", option(self.digest.map(|digest| digest.to_string()))),
             ("data", format!("[{}]", data.join(" "))),
             ("target", option(self.target.as_deref().map(shown))),
-            ("device", option(self.rdev.map(|rdev| format!("{}:{}", rdev >> 32, rdev & 0xffff_ffff)))),
+            (
+                "device",
+                option(
+                    self.rdev
+                        .map(|rdev| format!("{}:{}", rdev >> 32, rdev & 0xffff_ffff)),
+                ),
+            ),
             ("xattrs", format!("{{{}}}", xattrs.join(" "))),
             ("link of", option(self.link_of.as_deref().map(shown))),
         ]

@@ -8,10 +8,10 @@ mod body;
 mod look;
 mod xattr;
 
-pub use body::{digest, full, open_file, settle};
+pub use body::{digest, flags, full, open_file, settle};
 pub use look::{Look, look, look_at};
-pub use xattr::{MAX_VALUE, xattrs};
 pub(crate) use xattr::xattrs_of;
+pub use xattr::{MAX_VALUE, xattrs};
 
 use crate::object::Kind;
 use crate::state;

@@ -115,7 +115,9 @@ pub fn object(state: &State) -> Option<ObjectId> {
 pub fn with_folder(state: State) -> State {
     match state {
         State::Present(fields) => {
-            let number = fields.object(OBJECT).filter(|_| kind_of(&fields) == Some(Kind::Dir));
+            let number = fields
+                .object(OBJECT)
+                .filter(|_| kind_of(&fields) == Some(Kind::Dir));
             State::Present(match number {
                 Some(number) if fields.get(FOLDER).is_none() => {
                     fields.with(FOLDER, Value::Int(number.0.cast_signed()))
@@ -167,7 +169,13 @@ mod tests {
 
     #[test]
     fn names_of_attributes_survive_as_fields_whatever_bytes_they_have() {
-        for name in [&b"user.plain"[..], b"user.100%", b"user.\xff\xfe%41", "user.ü".as_bytes(), b"%"] {
+        for name in [
+            &b"user.plain"[..],
+            b"user.100%",
+            b"user.\xff\xfe%41",
+            "user.ü".as_bytes(),
+            b"%",
+        ] {
             assert_eq!(xattr_name(&xattr_field(name)).as_deref(), Some(name));
         }
         assert_eq!(xattr_field(b"user.plain"), "xattr.user.plain");

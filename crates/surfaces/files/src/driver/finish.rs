@@ -134,12 +134,11 @@ impl Undoing {
                 here && super::make::Temporary::of(planned).is(mark)
             });
         match back {
-            Some(back) => Ok(
-                rename(folder, own, back.name(), RenameFlags::NOREPLACE).or_else(|_| {
-                    // Its place is taken: it stays where it is, to be seen.
-                    Ok::<(), super::Stop>(())
-                })?,
-            ),
+            Some(back) => {
+                // Where its place is taken it stays where it is, to be seen.
+                let _stays = rename(folder, own, back.name(), RenameFlags::NOREPLACE);
+                Ok(())
+            }
             None => Ok(()),
         }
     }

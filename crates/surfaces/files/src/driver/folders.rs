@@ -129,8 +129,10 @@ impl Undoing {
         if let Some(opened) = self.folders.get(session, object) {
             return Ok(Some(opened));
         }
+        let found = self.table(session)?.folder(object)?;
+        let taken_away = matches!(found, Folder::Nowhere) && self.takes_away(session, object);
         let table = self.table(session)?;
-        match table.folder(object)? {
+        match found {
             Folder::Here(descriptor) => {
                 let opened = Arc::new(Opened::new(descriptor)?);
                 self.folders.put((session.clone(), object), &opened);
@@ -147,11 +149,27 @@ impl Undoing {
                 Ok(Some(Arc::new(Opened::new(descriptor)?)))
             }
             Folder::Nowhere if table.is_gone(object) => Ok(None),
+            // Taken away by a step of this very plan, with all that was in it.
+            Folder::Nowhere if taken_away => Ok(None),
             Folder::Nowhere => {
                 let why = "its folder was moved or removed by somebody else";
                 Err(Stop::Io(io::Error::new(io::ErrorKind::NotFound, why)))
             }
         }
+    }
+
+    /// Whether a step of the plan at hand takes a folder from its place and puts it nowhere else.
+    fn takes_away(&self, session: &SessionId, folder: ObjectId) -> bool {
+        let held = |state: &rescind_model::State| crate::state::object(state) == Some(folder);
+        let mut own = self
+            .index
+            .steps()
+            .iter()
+            .filter(|planned| planned.cell.session == *session);
+        let from = own
+            .clone()
+            .any(|planned| held(&planned.step.expected) && !held(&planned.step.target));
+        from && !own.any(|planned| held(&planned.step.target))
     }
 
     /// Do something in a folder: with its permissions widened for a while where they forbid it and are ours to

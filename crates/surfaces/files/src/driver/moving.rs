@@ -143,7 +143,7 @@ impl Undoing {
         };
         let rename = || {
             rustix::fs::renameat_with(
-                &from.folder.fd(),
+                from.folder.fd(),
                 from.cell.name(),
                 folder.fd(),
                 cell.name(),

@@ -128,7 +128,7 @@ impl Undoing {
 
     fn remove_folder(&mut self, cell: &Cell, folder: &Opened, found: &Look) -> Result<(), Stop> {
         let now = read::look(folder.fd(), cell.name())?;
-        if !now.is_some_and(|now| now.identity == found.identity) {
+        if now.is_none_or(|now| now.identity != found.identity) {
             return self.drifted(cell);
         }
         match rustix::fs::unlinkat(folder.fd(), cell.name(), AtFlags::REMOVEDIR) {

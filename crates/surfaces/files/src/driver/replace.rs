@@ -53,6 +53,11 @@ impl Undoing {
         match rustix::fs::unlinkat(folder.fd(), &swap, flags) {
             Ok(()) => {
                 crash::point();
+                if found.kind == Kind::Dir
+                    && let Some(object) = self.number(&cell.session, &found.identity)
+                {
+                    self.forget_object(&cell.session, object)?;
+                }
                 Ok(())
             }
             Err(Errno::NOTEMPTY | Errno::EXIST) => {

@@ -122,6 +122,10 @@ impl Gateway {
                 if let Ok(source) = self.place(listener, call, viewer, from, false)
                     && let Ok(found) = source.look()
                 {
+                    let folder = super::resolve::path_of(&source.directory)?;
+                    if self.protection.path_is_own(&folder) {
+                        return Err(Refusal::Protected);
+                    }
                     self.linked.insert((found.dev, found.ino));
                     self.carried.insert((found.dev, found.ino));
                 }
@@ -132,8 +136,8 @@ impl Gateway {
                 let place = self.place(listener, call, viewer, to, false)?;
                 self.touch_known(node, &place, How::Make)
             }
-            Call::Attributes { target, mode, .. } => {
-                self.attributes(listener, call, viewer, node, target, mode)
+            Call::Attributes { target, mode, flags } => {
+                self.attributes(listener, call, viewer, node, (target, mode, flags))
             }
             Call::Bind { address, length } => {
                 let escape::Peer::Path(path) = self.peer(viewer, address, length)? else {
@@ -268,14 +272,13 @@ impl Gateway {
         call: &Notification,
         viewer: Viewer,
         node: Node,
-        target: Target,
-        mode: Option<u32>,
+        (target, mode, flags): (Target, Option<u32>, bool),
     ) -> Done {
         let place = match target {
             Target::Path { path, follow } => self.place(listener, call, viewer, path, follow)?,
             Target::Descriptor(number) => {
                 let inode = look::behind(viewer.thread, number)?;
-                if mode.is_none_or(|_| !inode.is_folder()) && self.is_touched_by(node, &inode) {
+                if !flags && mode.is_none_or(|_| !inode.is_folder()) && self.is_touched_by(node, &inode) {
                     return GO_ON;
                 }
                 of_descriptor(viewer, number)?
@@ -284,6 +287,12 @@ impl Gateway {
         let found = place.look()?;
         if mode.is_some_and(|mode| self.protection.closes(&found, mode)) {
             return Err(Refusal::Protected);
+        }
+        if flags && !self.flagged.contains(&(found.dev, found.ino)) {
+            // From here on its inode flags are part of what is captured of it: a new effect begins with them.
+            let key = (self.folder(&place)?, place.name.clone());
+            self.close(&key, Some((&place, &found)))?;
+            self.flagged.insert((found.dev, found.ino));
         }
         self.touch_known(node, &place, How::Attributes)
     }

@@ -170,6 +170,14 @@ impl Look {
         read::fields(directory, OsStr::from_bytes(name), &self.inode(), Some(object))
     }
 
+    /// Its inode flags.
+    ///
+    /// # Errors
+    /// It can't be opened, or its file system has none.
+    pub fn flags(&self, directory: BorrowedFd<'_>, name: &[u8]) -> std::io::Result<u32> {
+        read::flags(directory, OsStr::from_bytes(name), &self.inode())
+    }
+
     fn inode(&self) -> read::Look {
         read::Look {
             identity: Identity {

@@ -96,6 +96,8 @@ pub(crate) struct Gateway {
     removed: std::collections::HashSet<rescind_model::ObjectId>,
     /// Files that were moved or linked in the session, so that they are older than the cells they are in.
     carried: std::collections::HashSet<(u64, u64)>,
+    /// Inodes whose flags (chattr) the session changes: only theirs are captured.
+    flagged: std::collections::HashSet<(u64, u64)>,
     /// Inodes that got one more name.
     linked: std::collections::HashSet<(u64, u64)>,
     /// Whether the touched folders were walked.

@@ -97,7 +97,8 @@ impl Gateway {
         self.tree.move_to(process, pending.before);
         self.finish(node, ExitForm::NotStarted);
         if self.agent == Some(node) {
-            self.agent = None;
+            let was = self.nodes.get(&pending.before).and_then(|info| info.role);
+            self.agent = (was == Some(Role::Agent)).then_some(pending.before);
         }
     }
 
@@ -139,7 +140,7 @@ impl Gateway {
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
         let exe = String::from_utf8_lossy(&path).into_owned();
-        let role = self.role(before, &argv, &exe);
+        let role = self.role(before, viewer.process, &argv, &exe);
         let cwd = std::fs::read_link(format!("/proc/{}/cwd", call.thread)).unwrap_or_default();
         let record = NodeStarted {
             n,
@@ -206,9 +207,15 @@ impl Gateway {
         }
     }
 
-    fn role(&self, parent: Node, argv: &[String], exe: &str) -> Role {
+    fn role(&self, parent: Node, process: i32, argv: &[String], exe: &str) -> Role {
         let above = self.nodes.get(&parent).and_then(|info| info.role);
+        let becomes = self
+            .nodes
+            .get(&parent)
+            .is_some_and(|info| info.process == process);
         match above {
+            // The agent's own process runs another program now: that is the agent from here on.
+            Some(Role::Agent) if becomes => Role::Agent,
             None | Some(Role::Launcher) if self.agent.is_none() => {
                 let starts = match &self.options.agent {
                     Some(name) => !is_named(argv, exe, name),

@@ -110,6 +110,7 @@ pub fn run(
         last_name: None,
         closed: false,
         linked: std::collections::HashSet::new(),
+        flagged: std::collections::HashSet::new(),
         carried: std::collections::HashSet::new(),
         entries: HashMap::new(),
         removed: std::collections::HashSet::new(),

@@ -410,6 +410,11 @@ impl Gateway {
         }
         let object = self.object(found, key)?;
         let mut fields = found.fields(place.directory.as_fd(), &key.1, object)?;
+        if self.flagged.contains(&(found.dev, found.ino))
+            && let Ok(flags) = found.flags(place.directory.as_fd(), &key.1)
+        {
+            fields.set(crate::state::FLAGS, Value::Int(i64::from(flags)));
+        }
         if found.is_file() {
             let content = Content {
                 length: found.size,

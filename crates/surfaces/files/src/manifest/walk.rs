@@ -18,7 +18,10 @@ pub(super) fn manifest(root: &Path) -> io::Result<Manifest> {
         manifest: Manifest::default(),
         links: HashMap::new(),
     };
-    let (folder, name) = (root.parent().unwrap_or(root), root.file_name().unwrap_or(OsStr::new(".")));
+    let (folder, name) = (
+        root.parent().unwrap_or(root),
+        root.file_name().unwrap_or(OsStr::new(".")),
+    );
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = openat(CWD, folder, flags, Mode::empty())?;
     let looked = read::look(folder.as_fd(), name)?;

@@ -51,7 +51,10 @@ pub fn full(
                 let body = body(folder, name, &look, hint)?;
                 fields.set(state::CONTENT, Value::Content(body));
             }
-            if hint.and_then(State::fields).is_some_and(|hint| hint.get(state::FLAGS).is_some()) {
+            if hint
+                .and_then(State::fields)
+                .is_some_and(|hint| hint.get(state::FLAGS).is_some())
+            {
                 let flags = flags(folder, name, &look)?;
                 fields.set(state::FLAGS, Value::Int(i64::from(flags)));
             }
@@ -78,7 +81,10 @@ pub fn open_file(folder: BorrowedFd<'_>, name: &OsStr, look: &Look) -> io::Resul
     if look_at(file.as_fd())?.identity == look.identity {
         return Ok(file);
     }
-    Err(io::Error::new(io::ErrorKind::NotFound, "another file has taken its place"))
+    Err(io::Error::new(
+        io::ErrorKind::NotFound,
+        "another file has taken its place",
+    ))
 }
 
 /// The SHA-256 of everything in `file` from where it stands.
@@ -116,7 +122,10 @@ fn body(folder: BorrowedFd<'_>, name: &OsStr, look: &Look, hint: Option<&State>)
     let digest = digest(&mut file)?;
     let after = look_at(file.as_fd())?;
     if after.ctime != look.ctime || after.size != look.size {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "it was written to while it was read"));
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "it was written to while it was read",
+        ));
     }
     body.digest = Some(digest);
     if let Some(known) = known
@@ -127,7 +136,11 @@ fn body(folder: BorrowedFd<'_>, name: &OsStr, look: &Look, hint: Option<&State>)
     Ok(body)
 }
 
-fn flags(folder: BorrowedFd<'_>, name: &OsStr, look: &Look) -> io::Result<u32> {
+/// The inode flags of a file or folder (`FS_IOC_GETFLAGS`).
+///
+/// # Errors
+/// It can't be opened, or its file system has none.
+pub fn flags(folder: BorrowedFd<'_>, name: &OsStr, look: &Look) -> io::Result<u32> {
     if !matches!(look.kind, Kind::File | Kind::Dir) {
         return Ok(0);
     }

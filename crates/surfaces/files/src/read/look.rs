@@ -99,7 +99,16 @@ impl Look {
     /// though its name or number of links may have changed.
     #[must_use]
     pub fn unchanged_since(&self, earlier: &Self) -> bool {
-        let of = |look: &Self| (look.identity, look.kind, look.mode, look.uid, look.gid, look.mtime);
+        let of = |look: &Self| {
+            (
+                look.identity,
+                look.kind,
+                look.mode,
+                look.uid,
+                look.gid,
+                look.mtime,
+            )
+        };
         of(self) == of(earlier) && (self.kind == Kind::Dir || self.size == earlier.size)
     }
 }
