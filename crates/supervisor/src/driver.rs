@@ -14,7 +14,7 @@ use std::os::fd::BorrowedFd;
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// The resource can't be reached now (permission, a gone mount, a closed connection). Nothing was changed.
-    #[error("{name} can't be reached, nothing was changed there")]
+    #[error("{name} can't be reached ({source}); nothing was changed there")]
     Unreachable {
         /// What people call the resource.
         name: String,

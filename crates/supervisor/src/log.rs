@@ -55,6 +55,15 @@ impl SessionLog {
         &self.id
     }
 
+    /// Whether a full disk may be met with the reserve from now on: for what has happened already.
+    pub fn urgent(&self, urgent: bool) {
+        self.writer.set_urgency(if urgent {
+            Urgency::Recovery
+        } else {
+            Urgency::Normal
+        });
+    }
+
     /// Whether a full disk may be met with the reserve: for recovery.
     pub fn recovering(&self) {
         self.writer.set_urgency(Urgency::Recovery);
@@ -140,7 +149,18 @@ impl SessionLog {
         marked: bool,
     ) -> io::Result<()> {
         let body = serde_json::to_vec(record)?;
-        self.writer.append(&body).map_err(other)?;
+        self.writer
+            .append(&body)
+            .or_else(|error| {
+                if !marked {
+                    return Err(error);
+                }
+                self.urgent(true);
+                let appended = self.writer.append(&body);
+                self.urgent(false);
+                appended
+            })
+            .map_err(other)?;
         if self.level == Level::Power {
             self.writer.sync().map_err(other)?;
         }
@@ -159,9 +179,14 @@ impl SessionLog {
             marks,
             note: None,
         };
-        self.ledger
-            .append(&serde_json::to_vec(&entry)?, self.level)
-            .map_err(other)?;
+        let entry = serde_json::to_vec(&entry)?;
+        let entered = if marked {
+            // Outcomes: they have happened, and may use what the ledger keeps back.
+            self.ledger.append_from_reserve(&entry, self.level)
+        } else {
+            self.ledger.append(&entry, self.level)
+        };
+        entered.map_err(other)?;
         Ok(())
     }
 

@@ -102,7 +102,7 @@ pub fn verify(home: &Home, since: Option<&str>) -> Report {
         ledger: rescind_ledger::verify(&home.ledger(), &against),
         ..Report::default()
     };
-    let claims = claims(home, &mut report);
+    // The vault's sessions are listed first: one that begins meanwhile is then only in the ledger, and is looked up.
     let vault = match Vault::open(&home.vault(), rescind_vault::Options::default()) {
         Ok(vault) => vault,
         Err(error) => {
@@ -110,11 +110,13 @@ pub fn verify(home: &Home, since: Option<&str>) -> Report {
             return report;
         }
     };
+    let listed = vault.sessions();
+    let claims = claims(home, &mut report);
     for (session, claims) in &claims {
         report.sessions += 1;
         check(&vault, session, claims, &mut report);
     }
-    match vault.sessions() {
+    match listed {
         Ok(held) => {
             for session in held.iter().filter(|session| !claims.contains_key(*session)) {
                 unclaimed(&vault, session, &mut report);

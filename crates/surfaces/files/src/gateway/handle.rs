@@ -263,7 +263,15 @@ impl Gateway {
             (true, false) => How::Remove,
             (false, _) => How::Make,
         };
-        self.touch_known(node, &to, how)
+        self.touch(node, &to, how)?;
+        if source.is_folder() {
+            self.folder_moves(&source, &to)?;
+        }
+        if exchange && target.is_folder() {
+            self.folder_moves(&target, &from)?;
+        }
+        self.flush()?;
+        GO_ON
     }
 
     fn attributes(

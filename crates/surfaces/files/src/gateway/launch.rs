@@ -152,6 +152,8 @@ pub fn launch(launch: &Launch) -> io::Result<Result<Seat, ExitStatus>> {
     match rescind_sys::fork()? {
         Fork::Parent(_) => {
             drop(supervisor);
+            // It stops when the agent has stopped, and not by the terminal's word, which would be twice.
+            signals.ignore_terminal();
             Ok(Err(front_loop(&front, &signals)))
         }
         Fork::Child => {

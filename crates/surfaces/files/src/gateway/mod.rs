@@ -128,6 +128,21 @@ impl Gateway {
         result
     }
 
+    /// The same for what has happened already and must be on record: on a full disk the reserve is used.
+    fn flush_outcome(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let result = self.log.write(&self.buffer).or_else(|_| {
+            self.log.urgent(true);
+            let result = self.log.write(&self.buffer);
+            self.log.urgent(false);
+            result
+        });
+        self.buffer.clear();
+        result
+    }
+
     /// Say something to the person once.
     fn say(&mut self, what: &'static str) {
         if self.said.insert(what) {

@@ -333,7 +333,7 @@ impl Gateway {
             effects,
             missing: info.missing.into_iter().collect(),
         };
-        let _in_doubt_if_it_fails = self.flush().and_then(|()| self.log.end(&record));
+        let _in_doubt_if_it_fails = self.flush_outcome().and_then(|()| self.log.end(&record));
     }
 
     /// Whose effect a touch by this node is: the agent's own writes come in stretches, each an action of its own.
@@ -416,15 +416,12 @@ impl Gateway {
 
     /// The processes that act for a node: the agent's own for its stretches of direct writes.
     pub fn processes_behind(&self, node: Node) -> Vec<i32> {
-        let is_direct = self
-            .nodes
-            .get(&node)
-            .is_some_and(|info| info.role == Some(Role::Direct));
-        self.tree.of_node(if is_direct {
-            self.agent.unwrap_or(node)
-        } else {
-            node
-        })
+        let role = self.nodes.get(&node).and_then(|info| info.role);
+        if role == Some(Role::Direct) || Some(node) == self.agent {
+            // What the agent opens it may hand to any program that it starts.
+            return self.tree.processes().map(|(number, _)| number).collect();
+        }
+        self.tree.of_node(node)
     }
 
     /// End a stretch that has been quiet.

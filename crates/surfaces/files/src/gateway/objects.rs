@@ -5,7 +5,7 @@ use super::policy::Policy;
 use super::resolve::{Place, path_of};
 use super::touch::{CellKey, Refusal};
 use super::{Gateway, views};
-use crate::{Identity, Kind, Place as ObjectPlace};
+use crate::{Folder, Identity, Kind, Place as ObjectPlace};
 use rescind_model::ObjectId;
 use rescind_supervisor::journal::{ObjectForm, Record, text_from_bytes};
 use rustix::fs::{Mode, OFlags, openat};
@@ -221,12 +221,25 @@ impl Gateway {
         Some(directory)
     }
 
-    pub(super) fn open_folder_anew(&self, folder: ObjectId) -> Option<OwnedFd> {
-        let path = self.objects.path(folder)?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = openat(rustix::fs::CWD, path, flags, Mode::empty()).ok()?;
-        let found = look::folder(directory.as_fd()).ok()?;
-        (self.objects.find(&identity(&found)) == Some(folder)).then_some(directory)
+    pub(super) fn open_folder_anew(&mut self, folder: ObjectId) -> Option<OwnedFd> {
+        // The table knows where it was before the last moves, too: a rename that was let go on may have failed.
+        match self.objects.folder(folder) {
+            Ok(Folder::Here(directory)) => Some(directory),
+            Ok(Folder::Other(..) | Folder::Nowhere) | Err(_) => None,
+        }
+    }
+
+    /// A folder is about to go to another cell: what is below it goes along.
+    pub(super) fn folder_moves(&mut self, found: &Look, to: &Place) -> Result<(), Refusal> {
+        let Some(object) = self.objects.find(&identity(found)) else {
+            return Ok(());
+        };
+        let folder = self.folder(to)?;
+        self.objects
+            .moved(object, ObjectPlace::In(folder, to.name.clone()));
+        self.entries.clear();
+        let path = self.display(folder, &to.name);
+        self.record_object(object, found, &path)
     }
 
     /// Device and inode of what is at a cell now.
