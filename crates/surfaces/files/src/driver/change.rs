@@ -54,6 +54,10 @@ impl Undoing {
             self.sweep(&Cell::new(&session, folder, b""))?;
         }
         let State::Present(target) = &step.target else {
+            if self.find(cell)?.is_none() {
+                // Its folder went, or became one from before, with an earlier step.
+                return Ok(Restored::Already);
+            }
             return self.remove(cell, step, bodies, intents);
         };
         if cell.is_folder_itself() {

@@ -83,6 +83,11 @@ impl Undoing {
 fn put_back(folder: &Opened, swap: &OsStr, name: &OsStr, new: &Look) -> Result<(), Stop> {
     let mut put_in = Some(*new);
     for _ in 0..TRIES {
+        let there = read::look(folder.fd(), name)?;
+        if there.is_some_and(|there| Some(there.identity) != put_in.map(|put_in| put_in.identity)) {
+            // Replaced by somebody since: what is under the temporary name would be, too.
+            return discard(folder, swap);
+        }
         let held = read::look(folder.fd(), swap)?;
         match rename(folder, swap, name, RenameFlags::EXCHANGE) {
             // Removed meanwhile: what is under the temporary name goes back to its place.

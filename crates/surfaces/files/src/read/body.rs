@@ -14,7 +14,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 /// Bodies up to this length are hashed whenever their stamp does not tell what they are: they may be merged as text.
 const HASHED: u64 = 1 << 20;
 const PIECE: usize = 128 << 10;
-const TRIES: u32 = 3;
+const TRIES: u32 = 20;
 
 /// The body of `hint`, if the file looked at still has it as far as that can be known without reading: the stamp is the
 /// same; or no digest is known, and inode, length and time of change are the same. (ctime alone changes when a file
