@@ -158,7 +158,162 @@ impl Undoing {
         // Looked at before it is read: if it is replaced in between, what is changed later is not what was looked at.
         let look = read::look(folder.fd(), cell.name())?;
         let now = self.read_real(cell, Some(&job.step.expected))?;
-        let look = read::look(folder.fd(), cell.name())?;
+        let as_wanted = state::undisturbed(&now, &job.step.target).same(&job.step.target);
+        // A folder whose time alone is to change is as it was found, too: that is told and done like any other change.
+        let as_found = state::undisturbed(&now, &job.step.expected).same(&job.step.expected);
+        if now.exists() && as_wanted && (now.same(&job.step.target) || !as_found) {
+            return self.is_there(job, look);
+        }
+        let Some(look) = look else {
+            // Nothing there: taken away by us in passing, or by somebody else.
+            let ours = self
+                .parked
+                .get(cell)
+                .is_some_and(|parked| parked.object.is_none());
+            return if ours || !job.step.expected.exists() {
+                self.place_absent(job, target)
+            } else {
+                Ok(Restored::Drifted { now: State::Absent })
+            };
+        };
+        if !now.exists() {
+            return self.replace_half_made(job, &look, target);
+        }
+        let Some(found) = self.accepted(cell, &now, &job.step.expected)? else {
+            return Ok(Restored::Drifted { now });
+        };
+        self.exchange(job, &look, &found, target)
+    }
+
+    /// It is as it should be already. Where we brought it here in passing, nobody has been told.
+    fn is_there(&mut self, job: &mut Job<'_>, look: Option<Look>) -> Result<Restored, Stop> {
+        if let Some(look) = &look {
+            self.bind_to(job, look)?;
+        }
+        let ours = self
+            .parked
+            .get(job.cell)
+            .is_some_and(|parked| parked.object.is_some());
+        if !ours || job.step.expected.same(&job.step.target) {
+            return Ok(Restored::Already);
+        }
+        job.intend(&job.step.expected)?;
+        let left = match (look, state::content(&job.step.target)) {
+            (Some(look), Some(_)) => as_left(&job.step.target, &look),
+            _ => job.step.target.clone(),
+        };
+        Ok(Restored::Done { left })
+    }
+
+    fn place_absent(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        match self.place_new(job, target) {
+            Err(stop) if stop.is(io::ErrorKind::AlreadyExists) => self.drifted(cell),
+            other => other,
+        }
+    }
+
+    /// From what is there, known and ours to change, to the target.
+    fn exchange(
+        &mut self,
+        job: &mut Job<'_>,
+        look: &Look,
+        found: &State,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let wanted = object(&job.step.target);
+        let same_inode = wanted.is_none() || wanted == object(found);
+        if same_inode {
+            return self.in_same_inode(job, look, found, target);
+        }
+        let source = self.source(cell, &job.step.target)?;
+        let left = match source {
+            Source::Move(from) => {
+                job.intend_captured(self, found)?;
+                self.within(cell, |undoing, folder| {
+                    undoing.bring_over(cell, folder, (found, Some(look)), &from, job.intents)?;
+                    undoing.touch_up(job, folder, target)
+                })?
+            }
+            Source::Link(from) => {
+                job.intend_captured(self, found)?;
+                self.within(cell, |undoing, folder| {
+                    let temporary = Temporary::of(cell).new_name();
+                    super::make::discard(folder, &temporary)?;
+                    let new = undoing.link_over(folder, &temporary, &from)?;
+                    undoing.swap_in(cell, folder, &temporary, &new, look)?;
+                    undoing.bind_to(job, &new)?;
+                    undoing.touch_up(job, folder, target)
+                })?
+            }
+            Source::None if look.kind == Kind::Dir && state::kind_of(target) == Some(Kind::Dir) => {
+                // Any folder will do: what is in it is others' or has steps of its own.
+                job.intend_captured(self, found)?;
+                self.bind_to(job, look)?;
+                self.take_over(job, found);
+                self.within(cell, |undoing, folder| undoing.bring(job, folder, look, target))?;
+                job.step.target.clone()
+            }
+            Source::None => return self.made_anew(job, look, found, target),
+        };
+        Ok(Restored::Done { left })
+    }
+
+    /// The inode stays, or is replaced by one that is to be the same object.
+    fn in_same_inode(
+        &mut self,
+        job: &mut Job<'_>,
+        look: &Look,
+        found: &State,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let as_it_is = state::kind(found) == state::kind_of(target) && same_body(found, target);
+        if as_it_is {
+            job.intend_captured(self, found)?;
+            let left = self.within(cell, |undoing, folder| {
+                let look = undoing.bring(job, folder, look, target)?;
+                Ok(as_left(&job.step.target, &look))
+            })?;
+            return Ok(Restored::Done { left });
+        }
+        let in_place =
+            look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
+        if in_place {
+            return self.write_in_place(job, look, found, target);
+        }
+        self.made_anew(job, look, found, target)
+    }
+
+    /// Something new in the place of what is there.
+    fn made_anew(
+        &mut self,
+        job: &mut Job<'_>,
+        look: &Look,
+        found: &State,
+        target: &Fields,
+    ) -> Result<Restored, Stop> {
+        let cell = job.cell;
+        let before = job.captured(self, found)?;
+        let mut announced = false;
+        let left = self.within(cell, |undoing, folder| {
+            let temporary = Temporary::of(cell).new_name();
+            let new = undoing.build(folder, &temporary, target, job.bodies)?;
+            if new.identity == look.identity {
+                super::make::discard(folder, &temporary)?;
+                return Err(Stop::BodyLost(
+                    "it was saved as the very file that has changed".to_owned(),
+                ));
+            }
+            if !announced {
+                job.intend(&before)?;
+                announced = true;
+            }
+            undoing.bind_shared(job, &new)?;
+            undoing.swap_in(cell, folder, &temporary, &new, look)?;
+            undoing.bind_to(job, &new)?;
+            let look = read::look(folder.fd(), cell.name())?;
             Ok(look.map_or(State::Absent, |look| as_left(&job.step.target, &look)))
         })?;
         Ok(Restored::Done { left })
