@@ -157,14 +157,24 @@ impl Undoing {
         let folder = self.enter(cell)?;
         // Looked at before it is read: if it is replaced in between, what is changed later is not what was looked at.
         let look = read::look(folder.fd(), cell.name())?;
-        let now = self.read_real(cell, Some(&job.step.expected))?;
+        let mut now = self.read_real(cell, Some(&job.step.expected))?;
+        if !state::undisturbed(&now, &job.step.target).same(&job.step.target) {
+            // A body that was never read is known as the one it should be only by asking for that one.
+            let wanted = self.read_real(cell, Some(&job.step.target))?;
+            if state::undisturbed(&wanted, &job.step.target).same(&job.step.target) {
+                now = wanted;
+            }
+        }
         let as_wanted = state::undisturbed(&now, &job.step.target).same(&job.step.target);
         // A folder whose time alone is to change is as it was found, too: that is told and done like any other change.
         let as_found = state::undisturbed(&now, &job.step.expected).same(&job.step.expected);
         if now.exists() && as_wanted && (now.same(&job.step.target) || !as_found) {
             return self.is_there(job, look);
         }
-        let Some(look) = look else {
+        let Some(look) = look.filter(|look| now.exists() || look.mode == half::MODE) else {
+            if now.exists() {
+                return Ok(Restored::Drifted { now });
+            }
             // Nothing there: taken away by us in passing, or by somebody else.
             let ours = self
                 .parked

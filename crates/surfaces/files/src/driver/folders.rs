@@ -160,16 +160,8 @@ impl Undoing {
 
     /// Whether a step of the plan at hand takes a folder from its place and puts it nowhere else.
     fn takes_away(&self, session: &SessionId, folder: ObjectId) -> bool {
-        let held = |state: &rescind_model::State| crate::state::object(state) == Some(folder);
-        let mut own = self
-            .index
-            .steps()
-            .iter()
-            .filter(|planned| planned.cell.session == *session);
-        let from = own
-            .clone()
-            .any(|planned| held(&planned.step.expected) && !held(&planned.step.target));
-        from && !own.any(|planned| held(&planned.step.target))
+        let own = (session.clone(), folder);
+        self.index.found(&own).next().is_some() && self.index.wanted(&own).next().is_none()
     }
 
     /// Do something in a folder: with its permissions widened for a while where they forbid it and are ours to
