@@ -158,7 +158,9 @@ impl Undoing {
         // Looked at before it is read: if it is replaced in between, what is changed later is not what was looked at.
         let look = read::look(folder.fd(), cell.name())?;
         let mut now = self.read_real(cell, Some(&job.step.expected))?;
-        if !state::undisturbed(&now, &job.step.target).same(&job.step.target) {
+        let unread = |state: &State| state::content(state).is_some_and(|body| body.digest.is_none());
+        let unknown = unread(&now) || unread(&job.step.target);
+        if unknown && !state::undisturbed(&now, &job.step.target).same(&job.step.target) {
             // A body that was never read is known as the one it should be only by asking for that one.
             let wanted = self.read_real(cell, Some(&job.step.target))?;
             if state::undisturbed(&wanted, &job.step.target).same(&job.step.target) {

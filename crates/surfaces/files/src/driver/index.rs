@@ -6,6 +6,7 @@ use crate::state::object;
 use rescind_model::{SessionId, State};
 use rescind_supervisor::Step;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// One step, by its cell.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub(crate) struct Planned {
 /// The steps of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    steps: Vec<Planned>,
+    steps: Vec<Arc<Planned>>,
     by_cell: HashMap<Cell, usize>,
     found_at: HashMap<Numbered, Vec<usize>>,
     wanted_at: HashMap<Numbered, Vec<usize>>,
@@ -27,46 +28,47 @@ pub(crate) struct Index {
 
 impl Index {
     /// `really` tells what is there in passing.
-    pub(crate) fn new(steps: &[Step], mut really: impl FnMut(&Cell) -> Option<State>) -> Self {
+    pub(crate) fn new(steps: Vec<Step>, mut really: impl FnMut(&Cell) -> Option<State>) -> Self {
+        let planned = steps.into_iter().filter_map(|step| {
+            let cell = Cell::parse(&step.resource)?;
+            let found = really(&cell).unwrap_or_else(|| step.expected.clone());
+            Some(Arc::new(Planned { cell, step, found }))
+        });
+        Self::of(planned.collect())
+    }
+
+    /// The index of these steps.
+    pub(crate) fn of(steps: Vec<Arc<Planned>>) -> Self {
         let mut index = Self::default();
-        for step in steps {
-            if let Some(cell) = Cell::parse(&step.resource) {
-                let found = really(&cell).unwrap_or_else(|| step.expected.clone());
-                index.add(cell, step, found);
-            }
+        for (at, planned) in steps.iter().enumerate() {
+            let list = |state: &State, places: &mut HashMap<Numbered, Vec<usize>>| {
+                if let Some(object) = numbered(&planned.cell, state) {
+                    places.entry(object).or_default().push(at);
+                }
+            };
+            list(&planned.found, &mut index.found_at);
+            list(&planned.step.target, &mut index.wanted_at);
+            index.by_cell.insert(planned.cell.clone(), at);
         }
+        index.steps = steps;
         index
     }
 
-    fn add(&mut self, cell: Cell, step: &Step, found: State) {
-        let at = self.steps.len();
-        let list = |state: &State, places: &mut HashMap<Numbered, Vec<usize>>| {
-            if let Some(object) = object(state) {
-                places.entry((cell.session.clone(), object)).or_default().push(at);
-            }
-        };
-        list(&found, &mut self.found_at);
-        list(&step.target, &mut self.wanted_at);
-        self.by_cell.insert(cell.clone(), at);
-        let step = step.clone();
-        self.steps.push(Planned { cell, step, found });
-    }
-
-    pub(crate) fn steps(&self) -> &[Planned] {
+    pub(crate) fn steps(&self) -> &[Arc<Planned>] {
         &self.steps
     }
 
-    pub(crate) fn at(&self, cell: &Cell) -> Option<&Planned> {
+    pub(crate) fn at(&self, cell: &Cell) -> Option<&Arc<Planned>> {
         self.steps.get(*self.by_cell.get(cell)?)
     }
 
     /// The cells in which the object was found when the plan was made.
-    pub(crate) fn found(&self, object: &Numbered) -> impl Iterator<Item = &Planned> {
+    pub(crate) fn found(&self, object: &Numbered) -> impl Iterator<Item = &Arc<Planned>> {
         Self::planned(&self.steps, self.found_at.get(object))
     }
 
     /// The cells in which the object should be.
-    pub(crate) fn wanted(&self, object: &Numbered) -> impl Iterator<Item = &Planned> {
+    pub(crate) fn wanted(&self, object: &Numbered) -> impl Iterator<Item = &Arc<Planned>> {
         Self::planned(&self.steps, self.wanted_at.get(object))
     }
 
@@ -87,9 +89,9 @@ impl Index {
     }
 
     fn planned<'a>(
-        steps: &'a [Planned],
+        steps: &'a [Arc<Planned>],
         places: Option<&'a Vec<usize>>,
-    ) -> impl Iterator<Item = &'a Planned> {
+    ) -> impl Iterator<Item = &'a Arc<Planned>> {
         places.into_iter().flatten().filter_map(|at| steps.get(*at))
     }
 }

@@ -20,6 +20,7 @@ use rescind_model::{ObjectId, State, Value};
 use rescind_supervisor::{Arranged, Held, HeldCause, Step};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// Sorts before what comes later. Depths of what goes are negative.
 type Rank = (u8, i64);
@@ -28,8 +29,8 @@ impl Undoing {
     pub(crate) fn arrange(&mut self, steps: Vec<Step>) -> Arranged {
         self.folders.clear();
         let really = self.really(&steps);
-        self.index = Index::new(&steps, |cell| really.get(cell).cloned());
-        let planned: Vec<Planned> = self.index.steps().to_vec();
+        self.index = Index::new(steps, |cell| really.get(cell).cloned());
+        let planned: Vec<Arc<Planned>> = self.index.steps().to_vec();
         let mut held = self.homeless(&planned);
         held.extend(self.staying(&planned, &held));
         let out: HashSet<Cell> = held
@@ -37,17 +38,15 @@ impl Undoing {
             .filter_map(|held| Cell::parse(&held.step.resource))
             .collect();
         let mut order = Order::new(self, &planned);
-        let mut ranked: Vec<(Rank, &Planned)> = planned
-            .iter()
+        let mut ranked: Vec<(Rank, Arc<Planned>)> = planned
+            .into_iter()
             .filter(|planned| !out.contains(&planned.cell))
-            .map(|planned| (order.rank(planned), planned))
+            .map(|planned| (order.rank(&planned), planned))
             .collect();
         ranked.sort_by(|a, b| (a.0, &a.1.cell).cmp(&(b.0, &b.1.cell)));
-        let steps: Vec<Step> = ranked
-            .into_iter()
-            .map(|(_, planned)| planned.step.clone())
-            .collect();
-        self.index = Index::new(&steps, |cell| really.get(cell).cloned());
+        let planned: Vec<Arc<Planned>> = ranked.into_iter().map(|(_, planned)| planned).collect();
+        let steps = planned.iter().map(|planned| planned.step.clone()).collect();
+        self.index = Index::of(planned);
         let disturbed = self.disturbed();
         Arranged {
             steps,
@@ -71,13 +70,14 @@ impl Undoing {
     }
 
     /// Steps into folders that are gone and don't come back.
-    fn homeless(&mut self, planned: &[Planned]) -> Vec<Held> {
+    fn homeless(&mut self, planned: &[Arc<Planned>]) -> Vec<Held> {
         let mut known: HashMap<Numbered, Option<String>> = HashMap::new();
         let mut held: Vec<Held> = Vec::new();
         let mut lost: HashSet<Numbered> = HashSet::new();
         loop {
             let before = held.len();
-            for Planned { cell, step, .. } in planned {
+            for planned in planned {
+                let Planned { cell, step, .. } = planned.as_ref();
                 let folder = (cell.session.clone(), cell.folder);
                 if !step.target.exists() || held.iter().any(|held| held.step.resource == step.resource) {
                     continue;
@@ -115,12 +115,12 @@ impl Undoing {
     }
 
     /// Folders that should go and hold what does not go with them.
-    fn staying(&mut self, planned: &[Planned], held: &[Held]) -> Vec<Held> {
+    fn staying(&mut self, planned: &[Arc<Planned>], held: &[Held]) -> Vec<Held> {
         let mut kept: HashSet<Cell> = held
             .iter()
             .filter_map(|held| Cell::parse(&held.step.resource))
             .collect();
-        let mut going: Vec<(usize, &Planned, Numbered)> = planned
+        let mut going: Vec<(usize, &Arc<Planned>, Numbered)> = planned
             .iter()
             .filter(|planned| !kept.contains(&planned.cell))
             .filter_map(|planned| {
@@ -177,7 +177,8 @@ impl Undoing {
     /// Folders in which the steps change entries, with the times and permissions they should have in the end.
     fn disturbed(&mut self) -> Vec<Step> {
         let mut folders: BTreeSet<Numbered> = BTreeSet::new();
-        for Planned { cell, step, .. } in self.index.steps() {
+        for planned in self.index.steps() {
+            let Planned { cell, step, .. } = planned.as_ref();
             folders.insert((cell.session.clone(), cell.folder));
             if state::kind(&step.target) == Some(Kind::Dir) {
                 folders.extend(numbered(cell, &step.target));
@@ -257,7 +258,7 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn new(undoing: &'a Undoing, planned: &[Planned]) -> Self {
+    fn new(undoing: &'a Undoing, planned: &[Arc<Planned>]) -> Self {
         let mut order = Self {
             undoing,
             depths: HashMap::new(),
@@ -279,7 +280,7 @@ impl<'a> Order<'a> {
             .filter(|(_, own)| !order.taken_over.contains(own))
             .collect::<Vec<_>>()
         {
-            let takers: Vec<&Planned> = undoing
+            let takers: Vec<&Arc<Planned>> = undoing
                 .index
                 .wanted(&own)
                 .filter(|taker| taker.cell != planned.cell)
@@ -362,9 +363,12 @@ impl<'a> Order<'a> {
     /// Whether the step takes something out of a folder that is taken over and puts it where nothing is in the way.
     fn comes_out(&mut self, planned: &Planned) -> bool {
         let Planned { cell, step, found } = planned;
+        if self.taken_over.is_empty() {
+            return false;
+        }
         let folder = (cell.session.clone(), cell.folder);
         let free = !found.exists() && !self.is_brought(&folder) && self.nearest(&folder).is_none();
-        let wanted = numbered(cell, &step.target).filter(|_| free && !self.taken_over.is_empty());
+        let wanted = numbered(cell, &step.target).filter(|_| free);
         let Some(wanted) = wanted else { return false };
         let found = self
             .undoing
