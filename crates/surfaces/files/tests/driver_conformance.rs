@@ -67,7 +67,7 @@ impl Fixture for Files {
 
     fn place(&self, path: &str) -> (ResourceId, String) {
         let path = self.root.join(path);
-        let folder = self.folders.lock().unwrap()[path.parent().unwrap()];
+        let folder = *self.folders.lock().unwrap().get(path.parent().unwrap()).unwrap();
         let cell = Cell::new(
             &SessionId::new(1, 1),
             folder,
@@ -96,7 +96,7 @@ impl Fixture for Files {
             return fs::remove_file(&path).unwrap();
         }
         fs::remove_dir(&path).unwrap();
-        let object = self.folders.lock().unwrap()[&path];
+        let object = *self.folders.lock().unwrap().get(&path).unwrap();
         let mut table = self.table.lock().unwrap();
         table.remove(object);
         self.driver.learn(&Note::Object(table.record(object).unwrap()));
