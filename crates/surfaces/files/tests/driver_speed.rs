@@ -112,10 +112,11 @@ fn restores_faster_than_cp(mut bench: Bench) -> f64 {
         bench.noted = driver::Noted::default();
     }
     ratios.sort_by(f64::total_cmp);
-    ratios[2]
+    ratios.get(2).copied().unwrap()
 }
 
 #[test]
+#[ignore = "a timing: for a quiet machine, in release"]
 fn ten_thousand_files_come_back_faster_than_cp_copies_them() {
     for (name, bench) in [("memory", Bench::in_memory()), ("disk", Bench::new())] {
         let ratio = restores_faster_than_cp(bench);
@@ -126,6 +127,7 @@ fn ten_thousand_files_come_back_faster_than_cp_copies_them() {
 }
 
 #[test]
+#[ignore = "a timing: for a quiet machine, in release"]
 fn a_hundred_thousand_steps_are_arranged_in_less_than_a_second() {
     let mut bench = Bench::in_memory();
     for folder in 0..200 {
