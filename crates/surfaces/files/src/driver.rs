@@ -139,6 +139,7 @@ impl Driver for FilesDriver {
 
     fn canonical(&self, effects: Vec<Effect>) -> Vec<Effect> {
         let mut undoing = self.lock();
+        undoing.folders.planning();
         undoing.learn_places(&effects);
         undoing.learn_removed(&effects);
         canonical::canonical(effects)

@@ -372,6 +372,7 @@ impl Undoing {
             write_body(&file, target, job.bodies)?;
             crash::point();
             inode.bring(target)?;
+            super::make::whole(inode.look, target)?;
             Ok(as_left(&job.step.target, &inode.look))
         })?;
         if let Some(object) = number {

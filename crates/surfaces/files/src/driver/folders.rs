@@ -6,7 +6,7 @@ use crate::object::{Folder, Kind, Place};
 use crate::read::{self, Look};
 use rescind_model::{ObjectId, SessionId};
 use rustix::fs::Mode;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub(crate) struct Opened {
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
     open: Vec<(Numbered, Arc<Opened>)>,
+    /// While a plan is being made, folders that were found to be gone: every entry that was in them is read.
+    absent: Option<HashSet<Numbered>>,
     times: HashMap<Numbered, Times>,
 }
 
@@ -67,12 +69,21 @@ impl Opened {
 impl Folders {
     pub(crate) fn forget(&mut self, folder: &Numbered) {
         self.open.retain(|(own, _)| own != folder);
+        if let Some(absent) = &mut self.absent {
+            absent.remove(folder);
+        }
     }
 
     /// A new plan: others may have changed anything since the last.
     pub(crate) fn clear(&mut self) {
         self.open.clear();
+        self.absent = None;
         self.times.clear();
+    }
+
+    /// A plan begins to be made.
+    pub(crate) fn planning(&mut self) {
+        self.absent = Some(HashSet::new());
     }
 
     /// We have set the folder's own time of change.
@@ -108,7 +119,20 @@ impl Undoing {
     /// The folder of a cell as it is now, to read in it. `None`: it is gone, and everything in it. A folder that
     /// somebody made in its place counts as it.
     pub(crate) fn find(&mut self, cell: &Cell) -> Result<Option<Arc<Opened>>, Stop> {
-        self.folder(&cell.session, cell.folder, false)
+        let number = (cell.session.clone(), cell.folder);
+        if self
+            .folders
+            .absent
+            .as_ref()
+            .is_some_and(|absent| absent.contains(&number))
+        {
+            return Ok(None);
+        }
+        let found = self.folder(&cell.session, cell.folder, false)?;
+        if let (Some(absent), None) = (&mut self.folders.absent, &found) {
+            absent.insert(number);
+        }
+        Ok(found)
     }
 
     /// The folder of a cell, to put something into it. A folder that somebody made in its place is bound to its number.

@@ -124,7 +124,9 @@ impl Undoing {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(openat(folder.fd(), name, flags, Mode::from_raw_mode(half::MODE))?);
         crash::point();
-        let made = write_body(&file, target, bodies).and_then(|()| Ok(self.complete(folder, &file, target)?));
+        let made = write_body(&file, target, bodies)
+            .and_then(|()| Ok(self.complete(folder, &file, target)?))
+            .and_then(|look| whole(look, target));
         match made {
             Ok(look) => Ok(look),
             Err(stop) => {
@@ -267,13 +269,13 @@ pub(crate) fn finish_build(folder: &Opened, name: &OsStr, target: &Fields) -> Re
     let finish = || {
         let mut inode = Inode::hold(folder.fd(), name)?;
         inode.bring(&fillable(target, inode.look.kind))?;
-        Ok(inode.look)
+        whole(inode.look, target)
     };
-    let finished: io::Result<Look> = finish();
+    let finished: Result<Look, Stop> = finish();
     if finished.is_err() {
         discard(folder, name)?;
     }
-    Ok(finished?)
+    finished
 }
 
 /// Take away what is under a temporary name of ours.
@@ -304,12 +306,19 @@ pub(crate) fn write_body(file: &File, target: &Fields, bodies: &dyn Bodies) -> R
         _ => Stop::BodyLost(error.to_string()),
     })?;
     crash::point();
-    let length = read::look_at(file.as_fd())?.size;
-    if length == body.length {
-        return Ok(());
+    Ok(())
+}
+
+/// What was made, if it is as long as it should be.
+pub(crate) fn whole(look: Look, target: &Fields) -> Result<Look, Stop> {
+    let length = target.content(state::CONTENT).map(|body| body.length);
+    match length {
+        Some(length) if length != look.size => {
+            let why = format!("{} bytes were saved of {length}", look.size);
+            Err(Stop::BodyLost(why))
+        }
+        _ => Ok(look),
     }
-    let why = format!("{length} bytes were saved of {}", body.length);
-    Err(Stop::BodyLost(why))
 }
 
 fn check_length(folder: &Opened, name: &OsStr, body: &Content) -> Result<(), Stop> {
