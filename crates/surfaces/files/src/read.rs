@@ -1,7 +1,7 @@
 //! Reading a cell: one statx, and what else its kind has. Always by an open folder and a name in it, and never through
 //! a symbolic link.
 //!
-//! [`look`] and [`state`] are made for a gateway's hot path: no content is read. [`settle`] says whether a body is still
+//! [`look`] and [`state()`] are made for a gateway's hot path: no content is read. [`settle`] says whether a body is still
 //! the one of an earlier state; [`full`] reads and hashes where that is the only way to know.
 
 mod body;
@@ -35,7 +35,7 @@ pub fn state(
     fields(folder, name, look, object).map(State::Present)
 }
 
-/// As [`state`], the fields alone.
+/// As [`state()`], the fields alone.
 ///
 /// # Errors
 /// What is there can't be read, or is not there any more.
