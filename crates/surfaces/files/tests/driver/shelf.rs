@@ -47,7 +47,7 @@ impl Shelf {
 impl Bodies for Shelf {
     fn holds(&self, kept: &Locator) -> bool {
         match Self::pin_name(kept) {
-            Some(name) => self.open_pin(name).is_ok(),
+            Some(name) => rustix::fs::statat(&self.pins, name, AtFlags::SYMLINK_NOFOLLOW).is_ok(),
             None => self.blobs.lock().unwrap().contains_key(kept),
         }
     }
