@@ -464,7 +464,8 @@ fn writers_killed_at_random_moments_lose_nothing_that_was_acknowledged() {
         kill_process(pid(&child), Signal::KILL).unwrap();
         acks.extend(acknowledged(&mut child));
     }
-    assert!(acks.len() as u64 > kills * 10, "{}", acks.len());
+    // How many there are is the machine's speed; that there are any makes the judgement one.
+    assert!(!acks.is_empty());
     judge(&dir, &acks);
 }
 
