@@ -316,7 +316,12 @@ impl Gateway {
         for key in &info.cells {
             let own = self.cells.get(key).is_some_and(|cell| cell.node == node);
             // A cell that can't be recorded stays in doubt: the undo reads its state.
-            if own && self.close(key, None).is_err() {
+            let recorded = if own {
+                self.close(key, None)
+            } else {
+                self.let_go(key, Some(node))
+            };
+            if recorded.is_err() {
                 break;
             }
         }

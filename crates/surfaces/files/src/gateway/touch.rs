@@ -55,6 +55,11 @@ pub struct Touched {
     pub passing: bool,
     /// Whether nothing but attributes was touched.
     pub untouched: bool,
+    /// Nodes that touched it before and may not be done yet: a call that was let go on can be made later than those of
+    /// the node that came after.
+    pub others: Vec<Node>,
+    /// Whether the node's calls on it were over when its effect ended.
+    pub over: bool,
 }
 
 /// What was saved of a file's content.
@@ -202,6 +207,7 @@ impl Gateway {
         how: How,
     ) -> Result<(), Refusal> {
         let needs_content = matches!(how, How::Write | How::Remove) && found.has_content();
+        self.claim(&key, place, found)?;
         if let Some(cell) = self.cells.get_mut(&key).filter(|cell| !cell.closed) {
             let carried = needs_content && self.carried.contains(&(found.dev, found.ino));
             let saved = cell.kept || !needs_content;
@@ -283,6 +289,8 @@ impl Gateway {
             closed: false,
             passing: false,
             untouched: how == How::Attributes,
+            others: self.others_at(&key, node),
+            over: false,
         };
         self.cells.insert(key.clone(), cell);
         self.remember(node, found, &key);
@@ -343,15 +351,104 @@ impl Gateway {
             }
             (None, None) => self.read_now(key, merges),
         };
-        if let Some(state) = state {
+        if let Some(state) = &state {
             self.write(Record::After(AfterForm {
                 s: seq,
-                a: StateForm::from(&state),
+                a: StateForm::from(state),
                 c: untouched,
             }))?;
         }
+        let Some(cell) = self.cells.get_mut(key) else {
+            return Ok(());
+        };
+        cell.closed = true;
+        cell.over = cell.settled.is_some();
+        if cell.others.is_empty() {
+            cell.settled = None;
+        } else {
+            cell.settled = state;
+            self.unsettled.push(key.clone());
+        }
+        Ok(())
+    }
+
+    /// Who besides `node` may still be changing a cell whose effect is taken over by it.
+    fn others_at(&self, key: &CellKey, node: Node) -> Vec<Node> {
+        let Some(cell) = self.cells.get(key) else {
+            return Vec::new();
+        };
+        let mut others = cell.others.clone();
+        if cell.closed && !cell.over {
+            others.push(cell.node);
+        }
+        others.retain(|other| *other != node && self.nodes.contains_key(other));
+        others.dedup();
+        others
+    }
+
+    /// What was changed at a cell since its last effect ended, by a node that was there before and was not done, is that
+    /// node's effect.
+    fn claim(&mut self, key: &CellKey, place: &Place, found: &Look) -> Result<(), Refusal> {
+        let Some(cell) = self.cells.get(key).filter(|cell| cell.closed) else {
+            return Ok(());
+        };
+        let (Some(left), Some(node)) = (&cell.settled, cell.others.last().copied()) else {
+            return Ok(());
+        };
+        if found.is(left) {
+            return Ok(());
+        }
+        let (left, untouched) = (left.clone(), cell.untouched);
+        let kept = self.keep_after(place, found, cell.merges);
+        let state = self.state(found, place, key, kept.0, kept.1)?;
+        let path = self.display(key.0, &key.1);
+        self.seq += 1;
+        self.write(Record::Before(BeforeForm {
+            s: self.seq,
+            n: node,
+            f: "files".to_owned(),
+            k: self.key_text(key),
+            p: text_from_bytes(&path),
+            b: StateForm::from(&left),
+            i: None,
+            w: OutcomeForm::Intended,
+        }))?;
+        self.write(Record::After(AfterForm {
+            s: self.seq,
+            a: StateForm::from(&state),
+            c: untouched,
+        }))?;
         if let Some(cell) = self.cells.get_mut(key) {
-            cell.closed = true;
+            cell.settled = Some(state);
+        }
+        Ok(())
+    }
+
+    /// A node that touched a cell before others did is done with it.
+    pub fn let_go(&mut self, key: &CellKey, node: Option<Node>) -> Result<(), Refusal> {
+        let is_other = |other: &Node| node.is_none_or(|node| *other == node);
+        let Some(cell) = self.cells.get(key) else {
+            return Ok(());
+        };
+        if !cell.others.iter().any(is_other) {
+            return Ok(());
+        }
+        if cell.closed
+            && let Some(directory) = self.open_folder(key.0)
+        {
+            let place = Place {
+                directory,
+                name: key.1.clone(),
+                found: None,
+            };
+            let found = place.look()?;
+            self.claim(key, &place, &found)?;
+        }
+        if let Some(cell) = self.cells.get_mut(key) {
+            cell.others.retain(|other| !is_other(other));
+            if cell.others.is_empty() && cell.closed {
+                cell.settled = None;
+            }
         }
         Ok(())
     }
@@ -439,10 +536,15 @@ impl Gateway {
             let Some(cell) = self.cells.get(&key) else {
                 continue;
             };
-            if cell.closed || cell.settled.is_some() {
+            if cell.closed && cell.others.is_empty() || !cell.closed && cell.settled.is_some() {
                 continue;
             }
-            let (node, merges, at) = (cell.node, cell.merges, cell.at);
+            let (closed, merges, at) = (cell.closed, cell.merges, cell.at);
+            let node = if closed {
+                cell.others.last().copied().unwrap_or(cell.node)
+            } else {
+                cell.node
+            };
             let age = now.duration_since(at);
             let over = age > SETTLES_ANYHOW
                 || age > SETTLES_AFTER
@@ -466,6 +568,10 @@ impl Gateway {
             };
             if is_held {
                 later.push(key);
+                continue;
+            }
+            if closed {
+                let _in_doubt_if_it_fails = self.let_go(&key, None);
                 continue;
             }
             let state = self.read_now(&key, merges);
