@@ -21,6 +21,7 @@ mod touch;
 mod tree;
 mod views;
 mod walk;
+mod workers;
 
 pub use launch::{Launch, Seat, launch};
 pub use policy::{Policy, Uncaptured};
@@ -88,6 +89,8 @@ pub(crate) struct Gateway {
     refusals: BTreeMap<(String, String), u64>,
     /// The path that the call at hand names, for messages.
     last_name: Option<String>,
+    /// The file that was about to be made last: calls on its descriptor follow.
+    made: Option<handle::Made>,
     /// The folder that was opened last, while several cells of it are read; forgotten before the next call.
     last_folder: Option<(rescind_model::ObjectId, std::os::fd::OwnedFd)>,
     /// The cells that folders are in their own folders, as long as none was moved.

@@ -106,17 +106,18 @@ const MERGED_SIZE: u64 = 1 << 20;
 const PACKED_SIZE: u64 = 32 << 10;
 
 impl Gateway {
-    /// Capture what is at a place before `node` touches it.
+    /// Capture what is at a place before `node` touches it. Returns its cell, where it is an entry of a folder.
     ///
     /// # Errors
     /// [`Refusal`]: nothing was recorded then.
-    pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<(), Refusal> {
+    pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<Option<CellKey>, Refusal> {
         let folder = self.folder(place)?;
         if self.protection.folder_is_own(folder) {
             return Err(Refusal::Protected);
         }
         if place.name == b"." {
-            return self.touch_folder(node, place, folder, false);
+            self.touch_folder(node, place, folder, false)?;
+            return Ok(None);
         }
         let found = place.look()?;
         self.protection.check(&found, how)?;
@@ -138,7 +139,7 @@ impl Gateway {
         if how != How::Attributes && how != How::Write || !found.exists {
             self.touch_folder(node, place, folder, true)?;
         }
-        self.touch_cell(node, place, folder, found, how)
+        self.touch_cell(node, place, folder, found, how).map(Some)
     }
 
     /// Capture a folder's own attributes, its time of change among them, once for each node: they belong to the entry
@@ -185,7 +186,7 @@ impl Gateway {
         folder: ObjectId,
         found: Look,
         how: How,
-    ) -> Result<(), Refusal> {
+    ) -> Result<CellKey, Refusal> {
         let key = (folder, place.name.clone());
         if how == How::Remove && found.is_folder() {
             let object = self.object(&found, &key)?;
@@ -195,7 +196,7 @@ impl Gateway {
         if let Some(cell) = self.cells.get_mut(&key) {
             cell.passing = false;
         }
-        Ok(())
+        Ok(key)
     }
 
     fn continue_or_begin(
@@ -234,7 +235,7 @@ impl Gateway {
     }
 
     /// Remember by which inode a cell of a node goes, for calls on descriptors.
-    fn remember(&mut self, node: Node, found: &Look, key: &CellKey) {
+    pub fn remember(&mut self, node: Node, found: &Look, key: &CellKey) {
         if found.is_file() {
             self.inodes
                 .insert((found.dev, found.ino, found.btime), (node, key.clone()));
