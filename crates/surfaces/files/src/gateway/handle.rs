@@ -270,10 +270,10 @@ impl Gateway {
             // Two names of one file: rename does nothing.
             return GO_ON;
         }
-        self.touch(node, &from, How::Move)?;
+        self.touch(node, &from, if exchange { How::Swap } else { How::Move })?;
         let how = match (target.exists, exchange) {
-            (true, true) => How::Move,
-            (true, false) => How::Remove,
+            (true, true) => How::Swap,
+            (true, false) => How::Replace,
             (false, _) => How::Make,
         };
         self.touch(node, &to, how)?;

@@ -21,14 +21,29 @@ use std::time::{Duration, Instant};
 pub enum How {
     /// Its content is written in place.
     Write,
-    /// The name goes, or is taken over by something else: the object may be lost.
+    /// The name goes: the object may be lost.
     Remove,
+    /// The name is taken over by something else: the object may be lost.
+    Replace,
     /// The name goes elsewhere, with the object.
     Move,
+    /// The object goes elsewhere, and another comes in its place.
+    Swap,
     /// Only attributes change.
     Attributes,
     /// A name that is not there yet is made.
     Make,
+}
+
+impl How {
+    fn may_lose(self) -> bool {
+        matches!(self, Self::Remove | Self::Replace)
+    }
+
+    /// What will be there if the call is made, where that is known.
+    fn announces(self) -> Option<State> {
+        matches!(self, Self::Remove | Self::Move).then_some(State::Absent)
+    }
 }
 
 /// A cell: the folder's object and the name in it.
@@ -121,17 +136,20 @@ impl Gateway {
         }
         let found = place.look()?;
         self.protection.check(&found, how)?;
-        if matches!(how, How::Move) && found.is_file() {
+        if matches!(how, How::Move | How::Swap) && found.is_file() {
             // What arrives under its new name is not new: it must be saved there before it is lost.
             self.carried.insert((found.dev, found.ino));
         }
-        if how == How::Move && found.is_folder() {
+        if matches!(how, How::Move | How::Swap) && found.is_folder() {
             // Whatever was known of its place is not known any more.
             self.entries.clear();
         }
         match (how, &found) {
             (How::Make, Look { exists: true, .. }) => return Err(Refusal::Harmless),
-            (How::Remove | How::Move | How::Attributes, Look { exists: false, .. }) => {
+            (
+                How::Remove | How::Replace | How::Move | How::Swap | How::Attributes,
+                Look { exists: false, .. },
+            ) => {
                 return Err(Refusal::Harmless);
             }
             _ => {}
@@ -188,7 +206,7 @@ impl Gateway {
         how: How,
     ) -> Result<CellKey, Refusal> {
         let key = (folder, place.name.clone());
-        if how == How::Remove && found.is_folder() {
+        if how.may_lose() && found.is_folder() {
             let object = self.object(&found, &key)?;
             self.removed.insert(object);
         }
@@ -207,7 +225,7 @@ impl Gateway {
         found: &Look,
         how: How,
     ) -> Result<(), Refusal> {
-        let needs_content = matches!(how, How::Write | How::Remove) && found.has_content();
+        let needs_content = (how == How::Write || how.may_lose()) && found.has_content();
         self.claim(&key, place, found)?;
         if let Some(cell) = self.cells.get_mut(&key).filter(|cell| !cell.closed) {
             let carried = needs_content && self.carried.contains(&(found.dev, found.ino));
@@ -276,7 +294,7 @@ impl Gateway {
             k: self.key_text(&key),
             p: text_from_bytes(&path),
             b: StateForm::from(&state),
-            i: None,
+            i: how.announces().as_ref().map(StateForm::from),
             w: OutcomeForm::Intended,
         });
         self.write(record)?;
@@ -305,7 +323,8 @@ impl Gateway {
     /// bytes stay, but they are known again by their digest whatever happens to its times, and can be brought back
     /// should somebody else remove the file where it went.
     fn is_small_and_stays(&self, key: &CellKey, found: &Look, how: How) -> bool {
-        let stays = matches!(how, How::Move | How::Attributes) && found.is_file() && found.size > 0;
+        let stays =
+            matches!(how, How::Move | How::Swap | How::Attributes) && found.is_file() && found.size > 0;
         stays && found.size <= PACKED_SIZE && !self.cells.contains_key(key)
     }
 
@@ -315,7 +334,7 @@ impl Gateway {
             return Ok(Kept::default());
         }
         let recreatable = look::is_recreatable(&self.display_of(place));
-        let pinnable = how == How::Remove && (found.links > 1 || found.size > PACKED_SIZE);
+        let pinnable = how.may_lose() && (found.links > 1 || found.size > PACKED_SIZE);
         if pinnable && let Some(pin) = self.log.pin(place.directory.as_fd(), &place.name, recreatable)? {
             return Ok(Kept {
                 locator: Some(pin),
