@@ -24,7 +24,7 @@ pub(crate) const JOURNAL: &str = "journal";
 /// The most bytes that one [`SessionWriter::append`] takes.
 pub const MAX_APPEND: usize = MAX_PLAIN;
 /// How long to wait for another writer of the session to end.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a full disk means for this writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +72,15 @@ struct PinDir {
 }
 
 impl SessionWriter {
-    pub(crate) fn open(vault: &Arc<Inner>, session: &SessionId, key: SessionKey) -> Result<Self> {
+    pub(crate) fn open(
+        vault: &Arc<Inner>,
+        session: &SessionId,
+        key: SessionKey,
+        patience: Duration,
+    ) -> Result<Self> {
         let (dir, _) = vault.sessions.make(session.as_str())?;
         let (dir, key) = (Arc::new(dir), Arc::new(key));
-        lock(&dir, session)?;
+        lock(&dir, session, patience)?;
         let journal = Framed::open(&dir, JOURNAL, &key, MAX_FRAME)?;
         let packs = |keeping| Packs::open(&dir, &key, keeping, vault.options.pack_bytes);
         Ok(Self {
@@ -280,13 +285,14 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lock a session for writing or erasing. The lock goes with the descriptor, so with the death of its holder.
-pub(crate) fn lock(dir: &Dir, session: &SessionId) -> Result<()> {
+/// Lock a session for writing or erasing, waiting at most `patience`. The lock goes with the descriptor, so with the death
+/// of its holder.
+pub(crate) fn lock(dir: &Dir, session: &SessionId, patience: Duration) -> Result<()> {
     let started = Instant::now();
     loop {
         match rustix::fs::flock(dir.fd(), FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => break,
-            Err(Errno::WOULDBLOCK) if started.elapsed() < PATIENCE => {
+            Err(Errno::WOULDBLOCK) if started.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(Errno::WOULDBLOCK) => {

@@ -128,8 +128,12 @@ fn stopped<'s>(
             return Ok(None);
         }
     }
-    stop(store, &id, false)?;
-    say(format!("rescind: session {id} was stopped"));
+    match stop(store, &id, false) {
+        Ok(()) => say(format!("rescind: session {id} was stopped")),
+        // It ended by itself meanwhile.
+        Err(failure) if failure.is(Code::NotRunning) => {}
+        Err(failure) => return Err(failure),
+    }
     let scope = ScopeArgs {
         session: Some(id.to_string()),
         ..args.scope.clone()
