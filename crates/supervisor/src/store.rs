@@ -208,7 +208,7 @@ impl Store {
         Ok(self.vault.open_session(id)?)
     }
 
-    /// Put an entry without a session's journal behind it into the ledger.
+    /// Put an entry without a session's journal behind it into the ledger, also on a full disk: what it announces makes room.
     ///
     /// # Errors
     /// It can't be written.
@@ -227,7 +227,7 @@ impl Store {
             session: session.to_string(),
             why: error.to_string(),
         })?;
-        self.ledger.append(&bytes, Level::Process)?;
+        self.ledger.append_from_reserve(&bytes, Level::Process)?;
         Ok(())
     }
 }

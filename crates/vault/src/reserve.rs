@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt as _;
 const RESERVE: &str = "reserve";
 /// The reserve is made only where so many times its size is free.
 const MARGIN: u64 = 4;
+/// The reserve is at most this part of the file system.
+const PART: u64 = 16;
 
 impl Vault {
     /// Give the reserve's room back to the file system. It is fine if there is none.
@@ -17,6 +19,20 @@ impl Vault {
     /// If the system refuses.
     pub fn release_reserve(&self) -> Result<()> {
         self.inner.release_reserve()
+    }
+
+    /// Give the reserve's room back if there is less than it left: before a recovery, which needs some room for more than
+    /// what it writes here.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn make_way(&self) -> Result<()> {
+        let space = rustix::fs::fstatvfs(self.inner.dir.fd())
+            .map_err(|error| Error::io("look at the file system of", self.inner.dir.path(), error))?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < self.inner.options.reserve_bytes {
+            self.inner.release_reserve()?;
+        }
+        Ok(())
     }
 
     /// Make the reserve if it is not there and there is room for four of it. Says whether it is there.
@@ -40,7 +56,10 @@ impl Inner {
     }
 
     fn make_reserve(&self) -> Result<bool> {
-        let size = self.options.reserve_bytes;
+        let space = rustix::fs::fstatvfs(self.dir.fd())
+            .map_err(|error| Error::io("look at the file system of", self.dir.path(), error))?;
+        let part = space.f_blocks.saturating_mul(space.f_frsize) / PART;
+        let size = self.options.reserve_bytes.min(part);
         if size == 0 {
             return Ok(false);
         }
@@ -52,8 +71,6 @@ impl Inner {
         if length >= size {
             return Ok(true);
         }
-        let space = rustix::fs::fstatvfs(self.dir.fd())
-            .map_err(|error| Error::io("look at the file system of", self.dir.path(), error))?;
         if space.f_bavail.saturating_mul(space.f_frsize) < size.saturating_mul(MARGIN) {
             return Ok(false);
         }
