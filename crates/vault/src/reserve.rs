@@ -1,7 +1,8 @@
 //! The reserve: room that is kept free, so that kill and undo can be recorded on a full disk.
 
+use crate::dir::Dir;
 use crate::error::{Error, Result};
-use crate::vault::{Inner, Vault};
+use crate::vault::{Inner, Options, Vault};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 use std::os::unix::fs::FileExt as _;
@@ -21,18 +22,32 @@ impl Vault {
         self.inner.release_reserve()
     }
 
-    /// Give the reserve's room back if there is less than it left: before a recovery, which needs some room for more than
+    /// Give the reserve's room back if no more than it is left: before a recovery, which needs some room for more than
     /// what it writes here.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn make_way(&self) -> Result<()> {
-        let space = rustix::fs::fstatvfs(self.inner.dir.fd())
-            .map_err(|error| Error::io("look at the file system of", self.inner.dir.path(), error))?;
-        if space.f_bavail.saturating_mul(space.f_frsize) < self.inner.options.reserve_bytes {
+        let room = Room::of(&self.inner.dir)?;
+        if room.free < room.reserve(&self.inner.options) {
             self.inner.release_reserve()?;
         }
         Ok(())
+    }
+
+    /// Whether a file system on which the vault keeps anything, its pins among it, is so full that there would be no room
+    /// for a reserve.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn is_short_of_room(&self) -> Result<bool> {
+        for root in self.inner.all_roots()?.there {
+            let room = Room::of(&root.dir)?;
+            if room.free < room.reserve(&self.inner.options).saturating_mul(MARGIN) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Make the reserve if it is not there and there is room for four of it. Says whether it is there.
@@ -41,6 +56,28 @@ impl Vault {
     /// If the system refuses for another reason than room.
     pub fn make_reserve(&self) -> Result<bool> {
         self.inner.make_reserve()
+    }
+}
+
+/// The size of a file system, and what is free of it, in bytes.
+struct Room {
+    all: u64,
+    free: u64,
+}
+
+impl Room {
+    fn of(dir: &Dir) -> Result<Self> {
+        let space = rustix::fs::fstatvfs(dir.fd())
+            .map_err(|error| Error::io("look at the file system of", dir.path(), error))?;
+        Ok(Self {
+            all: space.f_blocks.saturating_mul(space.f_frsize),
+            free: space.f_bavail.saturating_mul(space.f_frsize),
+        })
+    }
+
+    /// How large a reserve there would be.
+    fn reserve(&self, options: &Options) -> u64 {
+        options.reserve_bytes.min(self.all / PART)
     }
 }
 
@@ -56,10 +93,8 @@ impl Inner {
     }
 
     fn make_reserve(&self) -> Result<bool> {
-        let space = rustix::fs::fstatvfs(self.dir.fd())
-            .map_err(|error| Error::io("look at the file system of", self.dir.path(), error))?;
-        let part = space.f_blocks.saturating_mul(space.f_frsize) / PART;
-        let size = self.options.reserve_bytes.min(part);
+        let room = Room::of(&self.dir)?;
+        let size = room.reserve(&self.options);
         if size == 0 {
             return Ok(false);
         }
@@ -71,7 +106,7 @@ impl Inner {
         if length >= size {
             return Ok(true);
         }
-        if space.f_bavail.saturating_mul(space.f_frsize) < size.saturating_mul(MARGIN) {
+        if room.free < size.saturating_mul(MARGIN) {
             return Ok(false);
         }
         let file = self.dir.file_with(RESERVE, OFlags::RDWR | OFlags::CREATE)?;

@@ -72,6 +72,13 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
         print_receipt(&mut out, &undo, &receipt)?;
     }
     out.end()?;
+    // Its log is closed with it.
+    drop(prepared);
+    if receipt.proved()
+        && let Some(said) = super::prune::give_back(&store, &undo)?
+    {
+        say(format!("rescind: {said}"));
+    }
     Ok(if receipt.proved() {
         Exit::Ok
     } else {

@@ -9,8 +9,8 @@ use rescind_model::{Level, SessionId};
 use rescind_recovery::{ApplyError, Plan};
 use rescind_supervisor::journal::{ExitForm, SessionEnded, SessionKind, SessionOpened};
 use rescind_supervisor::{
-    Opening, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession, now, process_mark, salt,
-    session_id,
+    Opening, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession, now,
+    process_mark, salt, session_id,
 };
 use std::sync::Arc;
 
@@ -64,7 +64,8 @@ fn in_session(
     log: &Arc<SessionLog>,
     opening: Opening,
 ) -> Result<Receipt, ApplyError> {
-    let bodies = StoredBodies::new(prepared.store, Some(log));
+    let met_others = !plan.conflicts.is_empty() || !plan.lost.is_empty() || !plan.held.is_empty();
+    let bodies = StoredBodies::new(prepared.store, Some(log)).dispensable(!met_others);
     let recorder: &SessionLog = log;
     let mut session = SystemSession::open(log.id().clone(), recorder, opening)?;
     let mut line = Line::new();
