@@ -326,7 +326,7 @@ fn a_tree_whose_disk_gets_full_comes_back_while_the_store_has_room() {
     }
     let outer = Scenario::at(Place::Tmpfs, Who::Me);
     let small = outer.scratch().join("small");
-    let _small = Mounted::tmpfs(&small, 16);
+    let _small = Mounted::tmpfs(&small, 32);
     let mut scenario = Scenario::below(&small, Who::Me);
     let home = outer.scratch().join("home").display().to_string();
     scenario.environment.push(("RESCIND_HOME".to_owned(), home));

@@ -28,9 +28,11 @@ impl Vault {
     /// # Errors
     /// If the system refuses.
     pub fn make_way(&self) -> Result<()> {
-        let room = Room::of(&self.inner.dir)?;
-        if room.free < room.reserve(&self.inner.options) {
-            self.inner.release_reserve()?;
+        for root in self.inner.all_roots()?.there {
+            let room = Room::of(&root.dir)?;
+            if room.free < room.reserve(&self.inner.options) {
+                release(&root.dir)?;
+            }
         }
         Ok(())
     }
@@ -83,45 +85,52 @@ impl Room {
 
 impl Inner {
     pub fn release_reserve(&self) -> Result<()> {
-        let Some(file) = self.dir.try_file(RESERVE, OFlags::WRONLY)? else {
-            return Ok(());
-        };
-        let path = || self.dir.path().join(RESERVE);
-        // Emptied, not removed: who has it open does not keep the room.
-        file.set_len(0)
-            .map_err(|error| Error::io("release", path(), error))
+        release(&self.dir)
     }
 
     fn make_reserve(&self) -> Result<bool> {
-        let room = Room::of(&self.dir)?;
-        let size = room.reserve(&self.options);
-        if size == 0 {
-            return Ok(false);
+        make(&self.dir, &self.options)
+    }
+}
+
+fn release(dir: &Dir) -> Result<()> {
+    let Some(file) = dir.try_file(RESERVE, OFlags::WRONLY)? else {
+        return Ok(());
+    };
+    // Emptied, not removed: who has it open does not keep the room.
+    file.set_len(0)
+        .map_err(|error| Error::io("release", dir.path().join(RESERVE), error))
+}
+
+/// Make the reserve in this directory if there is room; says whether it is there.
+pub(crate) fn make(dir: &Dir, options: &Options) -> Result<bool> {
+    let room = Room::of(dir)?;
+    let size = room.reserve(options);
+    if size == 0 {
+        return Ok(false);
+    }
+    let path = || dir.path().join(RESERVE);
+    let length = dir
+        .stat(RESERVE)?
+        .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+    if length >= size {
+        return Ok(true);
+    }
+    if room.free < size.saturating_mul(MARGIN) {
+        return Ok(false);
+    }
+    let file = dir.file_with(RESERVE, OFlags::RDWR | OFlags::CREATE)?;
+    let made = match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&file, size),
+        result => result.map_err(std::io::Error::from),
+    };
+    match made.map_err(|error| Error::io("make", path(), error)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_disk_full() => {
+            release(dir)?;
+            Ok(false)
         }
-        let path = || self.dir.path().join(RESERVE);
-        let length = self
-            .dir
-            .stat(RESERVE)?
-            .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
-        if length >= size {
-            return Ok(true);
-        }
-        if room.free < size.saturating_mul(MARGIN) {
-            return Ok(false);
-        }
-        let file = self.dir.file_with(RESERVE, OFlags::RDWR | OFlags::CREATE)?;
-        let made = match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&file, size),
-            result => result.map_err(std::io::Error::from),
-        };
-        match made.map_err(|error| Error::io("make", path(), error)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_disk_full() => {
-                self.release_reserve()?;
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
+        Err(error) => Err(error),
     }
 }
 

@@ -156,12 +156,15 @@ impl Vault {
     }
 
     /// Let pins be made below `path`, for the files of its file system. The directory is made if it is not there; it
-    /// must be the caller's and writable by nobody else. Returns its device, `st_dev`.
+    /// must be the caller's and writable by nobody else. A reserve is made in it, if there is room. Returns its device,
+    /// `st_dev`.
     ///
     /// # Errors
     /// [`Error::BadPinRoot`], or what the system refused.
     pub fn add_pin_root(&self, path: &Path) -> Result<u64> {
         let root = PinRoot::register(&self.inner.roots, path)?;
+        // The undo of a session that fills that file system needs some room there.
+        crate::reserve::make(&root.dir, &self.inner.options)?;
         let device = root.device;
         let mut roots = self
             .inner

@@ -74,9 +74,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     out.end()?;
     // Its log is closed with it.
     drop(prepared);
-    if receipt.proved()
-        && let Some(said) = super::prune::give_back(&store, &undo)?
-    {
+    if let Some(said) = super::prune::give_back(&store, &undo)? {
         say(format!("rescind: {said}"));
     }
     Ok(if receipt.proved() {
