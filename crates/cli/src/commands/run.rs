@@ -191,7 +191,11 @@ fn supervise_in_store(
         }
     })?;
     drop(syncing);
-    background.stop()?;
+    match background.stop() {
+        // What is recorded is recorded; it is signed by whoever finds room next.
+        Err(error) if error.is_disk_full() => {}
+        stopped => drop(stopped?),
+    }
     if let Ok(Some(said)) = super::prune::enforce_cap(&store) {
         eprintln!("rescind: {said}");
     }

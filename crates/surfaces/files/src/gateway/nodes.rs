@@ -340,7 +340,7 @@ impl Gateway {
             effects,
             missing: info.missing.into_iter().collect(),
         };
-        let _in_doubt_if_it_fails = self.flush_outcome().and_then(|()| self.log.end(&record));
+        let _in_doubt_if_it_fails = self.flush().and_then(|()| self.log.end(&record));
     }
 
     /// Whose effect a touch by this node is: the agent's own writes come in stretches, each an action of its own.

@@ -444,7 +444,7 @@ impl Gateway {
                 break;
             }
         }
-        let _in_doubt_if_it_fails = self.flush_outcome();
+        let _in_doubt_if_it_fails = self.flush();
     }
 
     /// How the agent's process ended, which its reaper alone knows for sure.

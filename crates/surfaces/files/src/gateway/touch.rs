@@ -314,8 +314,11 @@ impl Gateway {
         self.cells.insert(key.clone(), cell);
         self.remember(node, found, &key);
         self.nodes.entry(node).or_default().cells.push(key.clone());
-        self.unsettled.push(key);
-        self.flush()?;
+        self.unsettled.push(key.clone());
+        self.flush().inspect_err(|_| {
+            // It is not on record, so the next touch captures it anew.
+            self.cells.remove(&key);
+        })?;
         Ok(())
     }
 
