@@ -56,6 +56,16 @@ fn dies_everywhere(tree: fn() -> Bench, act: fn(&Path), twice: Option<u32>) {
         }
         let driver = bench.driver().resumed();
         let undone = bench.undo_on(&driver, &effects, OnConflict::Ask, &mut tape);
+        if std::env::var_os("DUMP").is_some() && !undone.plan.held.is_empty() {
+            for note in bench.noted.0.lock().unwrap().iter() {
+                if let super::Note::Object(r) = note { eprintln!("NOTE {:?} gone {} ino {} {}", r.object, r.gone, r.identity.ino, String::from_utf8_lossy(&r.path)); } else {
+                eprintln!("NOTE {}", format!("{note:?}").chars().take(150).collect::<String>()); }
+            }
+            for r in &tape.records { eprintln!("REC {}", format!("{r:?}").chars().take(200).collect::<String>()); }
+            eprintln!("{}", String::from_utf8_lossy(&std::process::Command::new("find").arg(&bench.root).arg("-printf").arg("%i %p\n").output().unwrap().stdout));
+        }
+        let held = &undone.plan.held;
+        assert!(held.is_empty(), "after {points} points: {held:#?}");
         let conflicts = &undone.plan.conflicts;
         assert!(conflicts.is_empty(), "after {points} points: {conflicts:#?}");
         let receipt = undone.result.as_ref().unwrap();
@@ -70,6 +80,9 @@ fn dies_everywhere(tree: fn() -> Bench, act: fn(&Path), twice: Option<u32>) {
             }
             for h in &undone.plan.held {
                 eprintln!("HELD {:?}", h.held);
+            }
+            for note in bench.noted.0.lock().unwrap().iter() {
+                eprintln!("NOTE {}", format!("{note:?}").chars().take(250).collect::<String>());
             }
             for r in &tape.records {
                 let l = format!("{r:?}");
