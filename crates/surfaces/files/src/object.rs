@@ -371,7 +371,12 @@ impl ObjectTable {
         let inside = |path: &Vec<u8>| path.starts_with(&below);
         let start = Bound::Included((below.clone(), ObjectId(0)));
         let here = (from.to_vec(), ObjectId(0));
-        let alone = self.folders.range(here..).take_while(|(path, _)| path == from).count() < 2;
+        let alone = self
+            .folders
+            .range(here..)
+            .take_while(|(path, _)| path == from)
+            .count()
+            < 2;
         let mut moving: Vec<(Vec<u8>, ObjectId)> = self
             .folders
             .range((start, Bound::Unbounded))

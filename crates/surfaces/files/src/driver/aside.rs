@@ -125,7 +125,9 @@ impl Undoing {
     pub(crate) fn dissolve(&mut self) -> Result<(), Stop> {
         let mut aside: Vec<(Vec<u8>, Numbered)> = Vec::new();
         for (session, table) in &self.tables {
-            let living = table.living_folders().filter(|(path, _)| is_temporary(last_name(path)));
+            let living = table
+                .living_folders()
+                .filter(|(path, _)| is_temporary(last_name(path)));
             aside.extend(living.map(|(path, object)| (path.clone(), (session.clone(), *object))));
         }
         aside.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));

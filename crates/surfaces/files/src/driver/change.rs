@@ -418,7 +418,11 @@ impl Undoing {
             }
             // What was there before we took it away is told, if we did.
             let ours = undoing.is_parked(cell, None);
-            let before = if ours { job.step.expected.clone() } else { State::Absent };
+            let before = if ours {
+                job.step.expected.clone()
+            } else {
+                State::Absent
+            };
             job.intend(&before)?;
             undoing.swap_in(cell, folder, &temporary, &new, look)?;
             undoing.bind_to(job, &new)?;
