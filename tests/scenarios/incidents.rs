@@ -210,7 +210,6 @@ fn tc_17_to_the_start_and_only_the_removal() {
 
 /// `rm -rf` of a checkout and a fresh clone in its place.
 #[test]
-#[ignore = "known gap: a folder removed and made again at the same path is not put back whole"]
 fn tc_21_the_old_checkout_replaces_the_new_clone() {
     let scenario = Scenario::at(Place::Disk, user());
     scenario.bare(

@@ -1,5 +1,6 @@
 //! The resource half: read a cell, merge it, bring it back.
 
+mod aside;
 mod attributes;
 mod canonical;
 mod capture;
@@ -63,8 +64,6 @@ pub(crate) struct Undoing {
     opened: HashSet<Numbered>,
     /// Folders that are being worked in.
     inside: Vec<Numbered>,
-    /// Folders of the session that have become folders from before it.
-    taken_over: HashMap<Numbered, ObjectId>,
     /// Cells in which the effects have objects.
     seen_at: HashMap<Numbered, Vec<Cell>>,
     resumed: bool,
@@ -90,7 +89,6 @@ impl FilesDriver {
             writing: HashMap::new(),
             opened: HashSet::new(),
             inside: Vec::new(),
-            taken_over: HashMap::new(),
             seen_at: HashMap::new(),
             resumed: false,
             euid: rustix::process::geteuid().as_raw(),
@@ -243,10 +241,12 @@ impl Undoing {
     /// in passing as what was found there.
     pub(crate) fn read(&mut self, cell: &Cell, hint: Option<&State>) -> Result<State, Stop> {
         let found = self.read_real(cell, hint)?;
-        let parked = self.parked.get(cell);
-        let in_passing = parked
-            .filter(|parked| parked.object == object(&found) && found.exists() == parked.object.is_some());
-        Ok(in_passing.map_or(found, |parked| parked.found.clone()))
+        let here = object(&found);
+        let parked = self.parked.get(cell).filter(|parked| {
+            let known = here.is_some() || !found.exists();
+            known && parked.objects.contains(&here)
+        });
+        Ok(parked.map_or(found, |parked| parked.found.clone()))
     }
 
     /// As [`Undoing::read`], but what is there in passing shows as what it is.

@@ -212,7 +212,8 @@ impl ObjectTable {
     /// Bind the object to another inode at a place: it was made again.
     pub fn bind(&mut self, object: ObjectId, identity: Identity, kind: Kind, place: Place) {
         let from = self.objects.get(&object).and_then(|entry| match &entry.place {
-            Place::Path(path) if entry.kind == Kind::Dir => Some(path.clone()),
+            // What is below the place of one that is gone is another's.
+            Place::Path(path) if entry.kind == Kind::Dir && !entry.gone => Some(path.clone()),
             _ => None,
         });
         let to = self.path_of(&place);
@@ -294,6 +295,11 @@ impl ObjectTable {
         found
     }
 
+    /// The folders that are not gone, each with its path.
+    pub fn living_folders(&self) -> impl Iterator<Item = &(Vec<u8>, ObjectId)> {
+        self.folders.iter().filter(|(_, object)| !self.is_gone(*object))
+    }
+
     /// The path of a place.
     fn path_of(&self, place: &Place) -> Option<Vec<u8>> {
         match place {
@@ -357,16 +363,25 @@ impl ObjectTable {
         self.objects.insert(object, entry);
     }
 
-    /// Give the folder, and every folder below it, the path under which it is now.
+    /// Give the folder, and every folder below it, the path under which it is now. Where another was at the same path
+    /// before, what is gone from below it is taken for the other's, and stays.
     fn rewrite(&mut self, object: ObjectId, from: &[u8], to: &[u8]) {
         let mut below = from.to_vec();
         below.push(b'/');
         let inside = |path: &Vec<u8>| path.starts_with(&below);
         let start = Bound::Included((below.clone(), ObjectId(0)));
+        let here = (from.to_vec(), ObjectId(0));
+        let alone = self
+            .folders
+            .range(here..)
+            .take_while(|(path, _)| path == from)
+            .count()
+            < 2;
         let mut moving: Vec<(Vec<u8>, ObjectId)> = self
             .folders
             .range((start, Bound::Unbounded))
             .take_while(|(path, _)| inside(path))
+            .filter(|(_, folder)| alone || !self.is_gone(*folder))
             .cloned()
             .collect();
         moving.push((from.to_vec(), object));

@@ -370,3 +370,32 @@ fn a_damaged_body_and_a_full_vault_change_nothing() {
         "{differences:?}"
     );
 }
+
+#[test]
+fn what_others_put_into_a_folder_that_was_made_again_stays_in_its_successor() {
+    let mut bench = torture::tree();
+    let before = bench.manifest();
+    let effects = bench.does(|root| {
+        fs::remove_dir_all(root.join("d")).unwrap();
+        fs::create_dir_all(root.join("d/e/own")).unwrap();
+        fs::write(root.join("d/e/z"), "the session's\n").unwrap();
+    });
+    bench.write("d/theirs", "a person's\n");
+    bench.write("d/e/own/theirs", "a person's\n");
+    bench.write("d/e/theirs", "a person's\n");
+    let undone = bench.undo(&effects);
+    undone.result.as_ref().unwrap();
+    for path in ["d/theirs", "d/e/own/theirs", "d/e/theirs"] {
+        assert_eq!(
+            fs::read_to_string(bench.path(path)).unwrap(),
+            "a person's\n",
+            "{path}"
+        );
+        fs::remove_file(bench.path(path)).unwrap();
+    }
+    fs::remove_dir(bench.path("d/e/own")).unwrap();
+    for (path, seconds) in [("d/e", 900_000_000), ("d", 900_000_000)] {
+        torture::set_mtime(&bench.path(path), seconds);
+    }
+    bench.assert_is(&before);
+}

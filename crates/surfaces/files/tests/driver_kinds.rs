@@ -437,6 +437,84 @@ fn a_folder_removed_and_made_again_with_other_things_in_it() {
     });
 }
 
+/// What is found in one place belongs in another, while what was there is gone.
+#[test]
+fn what_is_in_the_way_lives_on() {
+    check(|root| fs::rename(root.join("b"), root.join("a")).unwrap());
+    check(|root| fs::rename(root.join("sparse"), root.join("b")).unwrap());
+    check(|root| {
+        fs::remove_dir_all(root.join("d")).unwrap();
+        fs::rename(root.join("keep"), root.join("d")).unwrap();
+    });
+    check(|root| {
+        fs::remove_dir_all(root.join("d")).unwrap();
+        fs::rename(root.join("keep"), root.join("d")).unwrap();
+        fs::create_dir(root.join("keep")).unwrap();
+        fs::write(root.join("keep/me"), "another\n").unwrap();
+    });
+    check(|root| {
+        fs::remove_dir(root.join("hollow")).unwrap();
+        fs::rename(root.join("a"), root.join("hollow")).unwrap();
+        fs::remove_file(root.join("b")).unwrap();
+        fs::rename(root.join("keep"), root.join("b")).unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("a"), root.join("other")).unwrap();
+        fs::create_dir(root.join("a")).unwrap();
+        fs::write(root.join("a/new"), "x").unwrap();
+    });
+}
+
+#[test]
+fn what_belongs_back_lies_in_what_is_in_the_way() {
+    check(|root| {
+        fs::remove_dir_all(root.join("d")).unwrap();
+        fs::create_dir(root.join("d")).unwrap();
+        fs::rename(root.join("keep"), root.join("d/keep")).unwrap();
+        fs::create_dir(root.join("keep")).unwrap();
+        fs::write(root.join("keep/new"), "x").unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("d"), root.join("d2")).unwrap();
+        fs::create_dir(root.join("d")).unwrap();
+        fs::rename(root.join("keep"), root.join("d/keep")).unwrap();
+        fs::create_dir(root.join("keep")).unwrap();
+        fs::rename(root.join("d2"), root.join("keep/d")).unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("a"), root.join("d/a")).unwrap();
+        fs::rename(root.join("d"), root.join("a")).unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("keep"), root.join("d/e/f/keep")).unwrap();
+        fs::create_dir(root.join("keep")).unwrap();
+        fs::write(root.join("keep/new"), "x").unwrap();
+    });
+}
+
+/// `git clone` of what is next to it makes links: in the old folder and in the new one at the same path lies one file.
+#[test]
+fn a_folder_made_again_with_links_into_what_the_old_one_had_links_to() {
+    check(|root| {
+        fs::remove_dir_all(root.join("d")).unwrap();
+        fs::create_dir_all(root.join("d/e/f")).unwrap();
+        fs::hard_link(root.join("c"), root.join("d/c2")).unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("d/e/z"), root.join("out")).unwrap();
+        fs::remove_dir_all(root.join("d")).unwrap();
+        fs::create_dir_all(root.join("d/e")).unwrap();
+        fs::rename(root.join("out"), root.join("d/e/z")).unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("d/e"), root.join("out")).unwrap();
+        fs::remove_dir_all(root.join("d")).unwrap();
+        fs::create_dir(root.join("d")).unwrap();
+        fs::rename(root.join("out"), root.join("d/e")).unwrap();
+        fs::write(root.join("d/e/new"), "x").unwrap();
+    });
+}
+
 #[test]
 fn hard_links_made_broken_and_removed() {
     check(|root| fs::remove_file(root.join("c")).unwrap());

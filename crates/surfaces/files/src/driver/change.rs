@@ -81,10 +81,6 @@ impl Undoing {
     }
 
     /// Bring something into a cell in which there is nothing. `AlreadyExists`: there is.
-    fn place_new(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
-        self.place_into(job, target, &mut false)
-    }
-
     fn place_into(
         &mut self,
         job: &mut Job<'_>,
@@ -178,12 +174,9 @@ impl Undoing {
                 return Ok(Restored::Drifted { now });
             }
             // Nothing there: taken away by us in passing, or by somebody else.
-            let ours = self
-                .parked
-                .get(cell)
-                .is_some_and(|parked| parked.object.is_none());
+            let ours = self.is_parked(cell, None);
             return if ours || !job.step.expected.exists() {
-                self.place_absent(job, target)
+                self.place_absent(job, target, ours)
             } else {
                 Ok(Restored::Drifted { now: State::Absent })
             };
@@ -202,10 +195,7 @@ impl Undoing {
         if let Some(look) = &look {
             self.bind_to(job, look)?;
         }
-        let ours = self
-            .parked
-            .get(job.cell)
-            .is_some_and(|parked| parked.object.is_some());
+        let ours = object(&job.step.target).is_some_and(|object| self.is_parked(job.cell, Some(object)));
         if !ours || job.step.expected.same(&job.step.target) {
             return Ok(Restored::Already);
         }
@@ -217,9 +207,14 @@ impl Undoing {
         Ok(Restored::Done { left })
     }
 
-    fn place_absent(&mut self, job: &mut Job<'_>, target: &Fields) -> Result<Restored, Stop> {
+    /// Nothing is there; `ours`: as we took it away in passing, of which nobody has been told.
+    fn place_absent(&mut self, job: &mut Job<'_>, target: &Fields, ours: bool) -> Result<Restored, Stop> {
         let cell = job.cell;
-        match self.place_new(job, target) {
+        if ours {
+            let before = job.step.expected.clone();
+            job.intend(&before)?;
+        }
+        match self.place_into(job, target, &mut { ours }) {
             Err(stop) if stop.is(io::ErrorKind::AlreadyExists) => self.drifted(cell),
             other => other,
         }
@@ -240,7 +235,26 @@ impl Undoing {
             return self.in_same_inode(job, look, found, target);
         }
         let source = self.source(cell, &job.step.target)?;
+        let folders = look.kind == Kind::Dir && state::kind_of(target) == Some(Kind::Dir);
+        let known = numbered(cell, found).is_some();
         let left = match source {
+            _ if self.lives_on(job, look, found)? => {
+                job.intend_captured(self, found)?;
+                return self.in_its_place(job, look, found, |undoing, job| {
+                    undoing.place_into(job, target, &mut true)
+                });
+            }
+            // Places are changed only with what can be known again where it goes in passing.
+            Source::Move(from) if from.is_aside() || (look.kind != Kind::Dir && !known) => {
+                job.intend_captured(self, found)?;
+                self.note(&Note::Parked {
+                    cell: cell.clone(),
+                    object: None,
+                    found: job.step.expected.clone(),
+                })?;
+                self.within(cell, |undoing, folder| undoing.remove_file(cell, folder, look))?;
+                return self.place_into(job, target, &mut true);
+            }
             Source::Move(from) => {
                 job.intend_captured(self, found)?;
                 self.within(cell, |undoing, folder| {
@@ -259,11 +273,10 @@ impl Undoing {
                     undoing.touch_up(job, folder, target)
                 })?
             }
-            Source::None if look.kind == Kind::Dir && state::kind_of(target) == Some(Kind::Dir) => {
-                // Any folder will do: what is in it is others' or has steps of its own.
+            Source::None if folders => {
+                // Somebody else's folder in its place: what is in it is theirs and stays, the properties are ours.
                 job.intend_captured(self, found)?;
                 self.bind_to(job, look)?;
-                self.take_over(job, found);
                 self.within(cell, |undoing, folder| undoing.bring(job, folder, look, target))?;
                 job.step.target.clone()
             }
@@ -403,7 +416,14 @@ impl Undoing {
                 let now = undoing.full(folder, cell, None)?;
                 return Err(Stop::ended(Restored::Drifted { now }));
             }
-            job.intend(&State::Absent)?;
+            // What was there before we took it away is told, if we did.
+            let ours = undoing.is_parked(cell, None);
+            let before = if ours {
+                job.step.expected.clone()
+            } else {
+                State::Absent
+            };
+            job.intend(&before)?;
             undoing.swap_in(cell, folder, &temporary, &new, look)?;
             undoing.bind_to(job, &new)?;
             let look = read::look(folder.fd(), cell.name())?;
@@ -501,14 +521,6 @@ impl Undoing {
         match numbered(job.cell, &job.step.target) {
             Some((_, object)) => self.bind(job.cell, object, look),
             None => Ok(()),
-        }
-    }
-
-    /// A folder of the session's becomes one that was there before: what is left in it belongs to that now.
-    fn take_over(&mut self, job: &Job<'_>, found: &State) {
-        if let (Some(old), Some(new)) = (numbered(job.cell, found), object(&job.step.target)) {
-            self.folders.forget(&old);
-            self.taken_over.insert(old, new);
         }
     }
 

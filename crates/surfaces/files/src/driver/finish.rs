@@ -19,7 +19,9 @@ use std::os::unix::ffi::OsStrExt as _;
 
 impl Undoing {
     pub(crate) fn finish(&mut self, disturbed: &[Step]) -> Result<(), DriverError> {
-        let mut failed = None;
+        let aside = self.dissolve();
+        let name = || "a folder that was in the way".to_owned();
+        let mut failed = aside.err().map(|stop| (stop, name()));
         for step in disturbed {
             let (Some(cell), Some(target)) = (Cell::parse(&step.resource), step.target.fields()) else {
                 continue;

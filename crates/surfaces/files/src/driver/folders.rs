@@ -43,7 +43,7 @@ pub(crate) struct Times {
 }
 
 impl Opened {
-    fn new(descriptor: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(descriptor: OwnedFd) -> io::Result<Self> {
         let look = read::look_at(descriptor.as_fd())?;
         let mut inherits = false;
         let seen = |name: &[u8], _: &[u8]| inherits |= name == b"system.posix_acl_default";

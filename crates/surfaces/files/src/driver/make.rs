@@ -26,6 +26,7 @@ pub(crate) const PREFIX: &[u8] = b".rescind-";
 /// - `.rescind-<cell>.new`: being made, ours, of no worth.
 /// - `.rescind-<cell>-<made>-<found>.swap`: complete and about to change places with what was found in the cell, or
 ///   that, after they did. What it is, its mark tells.
+/// - `.rescind-<cell>-<found>.aside`: what was found in the cell and lives on: the driver's notes tell where it goes.
 /// - `.rescind-<cell>-<found>.out`: what was found in the cell, on its way out.
 pub(crate) struct Temporary(String);
 
@@ -58,6 +59,16 @@ impl Temporary {
 
     pub(crate) fn out_name(&self, found: &Look) -> OsString {
         self.name(&format!("-{}.out", mark(found)))
+    }
+
+    pub(crate) fn aside_name(&self, found: &Look) -> OsString {
+        self.name(&format!("-{}.aside", mark(found)))
+    }
+
+    /// Whether a temporary name is for this cell.
+    pub(crate) fn is_of(&self, name: &[u8]) -> bool {
+        name.strip_prefix(PREFIX)
+            .is_some_and(|rest| rest.starts_with(self.0.as_bytes()))
     }
 
     /// Whether `cell`, from a temporary name, stands for this cell.

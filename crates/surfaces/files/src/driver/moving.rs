@@ -1,7 +1,8 @@
 //! Objects that live elsewhere: found there, and moved or linked back.
 
+use super::aside::is_temporary;
 use super::folders::Opened;
-use super::index::numbered;
+use super::index::{Planned, numbered};
 use super::{Note, Numbered, Stop, Undoing, crash};
 use crate::cell::Cell;
 use crate::object::{Kind, ObjectRecord, Place};
@@ -31,6 +32,13 @@ pub(crate) struct Found {
     pub(crate) cell: Cell,
     pub(crate) folder: Arc<Opened>,
     pub(crate) look: Look,
+}
+
+impl Found {
+    /// Whether it was set aside: it is in no cell, but on its way to one.
+    pub(crate) fn is_aside(&self) -> bool {
+        is_temporary(&self.cell.name)
+    }
 }
 
 impl Undoing {
@@ -72,7 +80,8 @@ impl Undoing {
 
     /// Move or link: it leaves a cell for which the plan has something else.
     fn way(&self, cell: &Cell, wanted: &Numbered, found: Found) -> Result<Source, Stop> {
-        let leaves = self.index.at(&found.cell).is_some() && !self.index.wants(&found.cell, wanted);
+        let planned = self.index.at(&found.cell).is_some();
+        let leaves = found.is_aside() || (planned && !self.index.wants(&found.cell, wanted));
         if leaves {
             return Ok(Source::Move(found));
         }
@@ -91,7 +100,7 @@ impl Undoing {
         let here = self
             .parked
             .iter()
-            .filter(|(cell, parked)| parked.object == Some(wanted.1) && cell.session == wanted.0);
+            .filter(|(cell, parked)| parked.objects.contains(&Some(wanted.1)) && cell.session == wanted.0);
         here.map(|(cell, _)| cell.clone()).collect()
     }
 
@@ -135,7 +144,7 @@ impl Undoing {
         intents: &mut dyn Intents,
     ) -> Result<(), Stop> {
         let (now, found) = now;
-        self.before_move(cell, now, found, from, intents)?;
+        self.before_move(cell, now, from, intents)?;
         let flags = if found.is_some() {
             RenameFlags::EXCHANGE
         } else {
@@ -179,47 +188,38 @@ impl Undoing {
         &mut self,
         cell: &Cell,
         now: &State,
-        found: Option<&Look>,
         from: &Found,
         intents: &mut dyn Intents,
     ) -> Result<(), Stop> {
-        let Some(planned) = self.index.at(&from.cell).cloned() else {
-            return Ok(());
-        };
-        let step = &planned.step;
-        let arrives = object(now);
-        if state::undisturbed(now, &step.target).same(&step.target) {
-            let (resource, name) = (&step.resource, &step.name);
-            intents
-                .intend(resource, name, &step.expected, &step.target)
-                .map_err(Stop::NotRecorded)?;
-        } else {
-            let (cell, found) = (from.cell.clone(), step.expected.clone());
-            self.note(&Note::Parked {
-                cell,
-                object: arrives,
-                found,
-            })?;
+        if let Some(planned) = self.index.at(&from.cell).cloned() {
+            self.tell_of_leaving(&planned, now, intents)?;
         }
         let moved = self.number(&cell.session, &from.look.identity);
-        let Some(moved) = moved.filter(|_| from.look.kind == Kind::Dir) else {
-            // A folder may go the other way.
-            if let (Some(other), Some(Kind::Dir)) = (arrives, found.map(|found| found.kind)) {
-                self.note_place(&from.cell, other)?;
-            }
-            return Ok(());
-        };
-        match (arrives, found.map(|found| found.kind)) {
-            (Some(other), Some(Kind::Dir)) => {
-                let session = cell.session.clone();
-                self.note(&Note::Exchanged {
-                    session,
-                    one: moved,
-                    other,
-                })
-            }
-            _ => self.note_place(cell, moved),
+        if let Some(moved) = moved.filter(|_| from.look.kind == Kind::Dir) {
+            self.note_place(cell, moved)?;
         }
+        Ok(())
+    }
+
+    /// What a planned cell holds once its object has left: `now`.
+    fn tell_of_leaving(
+        &mut self,
+        planned: &Planned,
+        now: &State,
+        intents: &mut dyn Intents,
+    ) -> Result<(), Stop> {
+        let step = &planned.step;
+        if state::undisturbed(now, &step.target).same(&step.target) {
+            let (resource, name) = (&step.resource, &step.name);
+            return intents
+                .intend(resource, name, &step.expected, &step.target)
+                .map_err(Stop::NotRecorded);
+        }
+        self.note(&Note::Parked {
+            cell: planned.cell.clone(),
+            object: object(now),
+            found: step.expected.clone(),
+        })
     }
 
     fn note_place(&mut self, cell: &Cell, folder: ObjectId) -> Result<(), Stop> {

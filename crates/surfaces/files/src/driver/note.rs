@@ -51,8 +51,8 @@ pub enum Note {
 /// What a cell holds in passing, and what was found in it when the plan was made.
 #[derive(Debug, Clone)]
 pub(crate) struct Parked {
-    /// `None`: nothing.
-    pub(crate) object: Option<ObjectId>,
+    /// What was noted last, and the one before it: a note is written before the change. `None`: nothing.
+    pub(crate) objects: [Option<ObjectId>; 2],
     pub(crate) found: State,
 }
 
@@ -66,6 +66,13 @@ pub trait Notes: fmt::Debug {
 }
 
 impl Undoing {
+    /// Whether a cell may hold this in passing.
+    pub(crate) fn is_parked(&self, cell: &Cell, object: Option<ObjectId>) -> bool {
+        self.parked
+            .get(cell)
+            .is_some_and(|parked| parked.objects.contains(&object))
+    }
+
     /// Write a note down and take it in.
     pub(crate) fn note(&mut self, note: &Note) -> Result<(), Stop> {
         self.notes.note(note).map_err(Stop::NotRecorded)?;
@@ -93,8 +100,9 @@ impl Undoing {
                 }
             }
             Note::Parked { cell, object, found } => {
-                let (object, found) = (*object, found.clone());
-                self.parked.insert(cell.clone(), Parked { object, found });
+                let before = self.parked.get(cell).map_or(*object, |parked| parked.objects[0]);
+                let (objects, found) = ([*object, before], found.clone());
+                self.parked.insert(cell.clone(), Parked { objects, found });
             }
             Note::Writing {
                 session,

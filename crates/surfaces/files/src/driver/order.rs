@@ -1,15 +1,16 @@
 //! The order of steps, and which of them can't be carried out.
 //!
-//! 0. What is in a folder of the session's that becomes a folder from before it, and belongs where nothing is in the way,
-//!    comes out.
-//! 1. What goes and must go first: what else is in such a folder, and links to files that stay elsewhere.
+//! 1. Links that go, to files that stay elsewhere.
 //! 2. What should be somewhere is brought there, from the top of the tree that is wanted to its leaves: then every
-//!    folder is in its final place when something is put into it, and none is ever moved into itself.
+//!    folder is in its final place when something is put into it, and none is ever moved into itself. What is in the way
+//!    and must live on is set aside.
 //! 3. Files with several links are written, when all links to them that should go are gone.
 //! 4. Links to what is elsewhere, after what is there is as it should be.
 //! 5. What should go goes, from the leaves to the top.
-//! 6. Files in places where folders of the session were, which are empty now.
+//!
+//! In the end folders go that were set aside and are wanted nowhere: they are empty now.
 
+use super::aside::is_temporary;
 use super::finish::each_name;
 use super::index::{Index, Planned, numbered};
 use super::{Numbered, Undoing};
@@ -37,7 +38,7 @@ impl Undoing {
             .iter()
             .filter_map(|held| Cell::parse(&held.step.resource))
             .collect();
-        let mut order = Order::new(self, &planned);
+        let mut order = Order::new(self);
         let mut ranked: Vec<(Rank, Arc<Planned>)> = planned
             .into_iter()
             .filter(|planned| !out.contains(&planned.cell))
@@ -144,7 +145,7 @@ impl Undoing {
                     .index
                     .at(&entry)
                     .is_some_and(|planned| !kept.contains(&planned.cell));
-                if !goes && !name.starts_with(super::make::PREFIX) {
+                if !goes && !is_temporary(name) {
                     by.push(entry.resource());
                 }
             });
@@ -188,7 +189,7 @@ impl Undoing {
         for (session, folder) in folders {
             let own = (session, folder);
             let planned = self.index.wanted(&own).next().cloned();
-            let dies = planned.is_none() && self.index.found(&own).next().is_some();
+            let dies = planned.is_none() && (self.index.found(&own).next().is_some() || self.is_aside(&own));
             if dies {
                 continue;
             }
@@ -249,96 +250,24 @@ struct Order<'a> {
     undoing: &'a Undoing,
     /// Depths, in the tree that is wanted, of folders.
     depths: HashMap<Numbered, i64>,
-    /// Folders of the session's that become folders from before it.
-    taken_over: HashSet<Numbered>,
-    /// Folders that hold, at any depth, what belongs elsewhere.
-    waiting: HashSet<Numbered>,
-    /// Whether a folder is in one that is taken over.
-    inside: HashMap<Numbered, bool>,
 }
 
 impl<'a> Order<'a> {
-    fn new(undoing: &'a Undoing, planned: &[Arc<Planned>]) -> Self {
-        let mut order = Self {
+    fn new(undoing: &'a Undoing) -> Self {
+        Self {
             undoing,
             depths: HashMap::new(),
-            taken_over: HashSet::new(),
-            waiting: HashSet::new(),
-            inside: HashMap::new(),
-        };
-        let found = || {
-            planned
-                .iter()
-                .filter_map(|planned| Some((planned, numbered(&planned.cell, &planned.found)?)))
-        };
-        for (planned, own) in found() {
-            if order.is_taken_over(planned, &own) {
-                order.taken_over.insert(own);
-            }
-        }
-        for (planned, own) in found()
-            .filter(|(_, own)| !order.taken_over.contains(own))
-            .collect::<Vec<_>>()
-        {
-            let takers: Vec<&Arc<Planned>> = undoing
-                .index
-                .wanted(&own)
-                .filter(|taker| taker.cell != planned.cell)
-                .collect();
-            let comes_out = takers.iter().all(|taker| order.comes_out(taker));
-            if !takers.is_empty() && !comes_out {
-                order.hold_up(&planned.cell);
-            }
-        }
-        order
-    }
-
-    fn is_taken_over(&self, planned: &Planned, own: &Numbered) -> bool {
-        let index = &self.undoing.index;
-        let folders = [&planned.found, &planned.step.target];
-        let folders = folders.iter().all(|state| state::kind(state) == Some(Kind::Dir));
-        let wanted = numbered(&planned.cell, &planned.step.target);
-        let other = wanted.as_ref().is_some_and(|wanted| wanted != own);
-        let comes_from_elsewhere = wanted.is_some_and(|wanted| index.found(&wanted).next().is_some());
-        folders && other && !comes_from_elsewhere && index.wanted(own).next().is_none()
-    }
-
-    /// What belongs elsewhere holds up the folder it is in, and all above.
-    fn hold_up(&mut self, cell: &Cell) {
-        let mut cell = cell.clone();
-        loop {
-            let folder = (cell.session.clone(), cell.folder);
-            if !self.waiting.insert(folder.clone()) {
-                return;
-            }
-            match self.undoing.index.found(&folder).next() {
-                Some(planned) => cell = planned.cell.clone(),
-                None => return,
-            }
         }
     }
 
     fn rank(&mut self, planned: &Planned) -> Rank {
-        let Planned { cell, step, found } = planned;
+        let Planned { cell, step, .. } = planned;
         if !step.target.exists() {
             let depth = self.undoing.path_depth(&cell.session, cell.folder);
             let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-            let own = numbered(cell, found);
-            let waits = own.is_some_and(|own| {
-                self.waiting.contains(&own) || self.undoing.index.wanted(&own).next().is_some()
-            });
-            let inside = !waits && self.is_inside(&(cell.session.clone(), cell.folder));
-            let first = inside || self.is_spare_link(planned);
-            return (if first { 1 } else { 5 }, -depth);
-        }
-        let ends_folder = state::kind(found) == Some(Kind::Dir)
-            && state::kind(&step.target) != Some(Kind::Dir)
-            && numbered(cell, found).is_some_and(|own| !self.undoing.index.wanted_elsewhere(&own, cell));
-        if ends_folder {
-            return (6, 0);
+            return (if self.is_spare_link(planned) { 1 } else { 5 }, -depth);
         }
         let phase = match () {
-            () if self.comes_out(planned) => 0,
             () if self.is_link(planned) => 4,
             () if self.is_shared_write(planned) => 3,
             () => 2,
@@ -358,25 +287,6 @@ impl<'a> Order<'a> {
             && index
                 .found(&wanted)
                 .any(|found| index.wants(&found.cell, &wanted))
-    }
-
-    /// Whether the step takes something out of a folder that is taken over and puts it where nothing is in the way.
-    fn comes_out(&mut self, planned: &Planned) -> bool {
-        let Planned { cell, step, found } = planned;
-        if self.taken_over.is_empty() {
-            return false;
-        }
-        let folder = (cell.session.clone(), cell.folder);
-        let free = !found.exists() && !self.is_brought(&folder) && self.nearest(&folder).is_none();
-        let wanted = numbered(cell, &step.target).filter(|_| free);
-        let Some(wanted) = wanted else { return false };
-        let found = self
-            .undoing
-            .index
-            .found(&wanted)
-            .next()
-            .map(|found| found.cell.clone());
-        found.is_some_and(|found| self.is_inside(&(found.session, found.folder)))
     }
 
     /// Whether the plan brings the folder to where it should be: it is not there.
@@ -401,26 +311,6 @@ impl<'a> Order<'a> {
         let index = &self.undoing.index;
         let own = numbered(cell, found);
         own.is_some_and(|own| index.found(&own).any(|found| index.wants(&found.cell, &own)))
-    }
-
-    fn is_inside(&mut self, folder: &Numbered) -> bool {
-        if self.taken_over.contains(folder) {
-            return true;
-        }
-        if let Some(inside) = self.inside.get(folder) {
-            return *inside;
-        }
-        // Against a circle, which can't be in a tree.
-        self.inside.insert(folder.clone(), false);
-        let above = self
-            .undoing
-            .index
-            .found(folder)
-            .next()
-            .map(|planned| planned.cell.clone());
-        let inside = above.is_some_and(|cell| self.is_inside(&(cell.session.clone(), cell.folder)));
-        self.inside.insert(folder.clone(), inside);
-        inside
     }
 
     /// The depth of a folder in the tree that is wanted: below the cell that is to have it, or below the folder above

@@ -24,13 +24,6 @@ impl Undoing {
         bodies: &dyn Bodies,
         intents: &mut dyn Intents,
     ) -> Result<Restored, Stop> {
-        let taken = self.taken_over.get(&(cell.session.clone(), cell.folder));
-        if let Some(folder) = taken {
-            let here = Cell::new(&cell.session, *folder, &cell.name);
-            if self.index.at(&here).is_none() {
-                return self.remove(&here, step, bodies, intents);
-            }
-        }
         let Some(folder) = self.find(cell)? else {
             return Ok(Restored::Already);
         };
@@ -86,12 +79,7 @@ impl Undoing {
         step: &Step,
         intents: &mut dyn Intents,
     ) -> Result<Restored, Stop> {
-        if step.expected.exists()
-            && self
-                .parked
-                .get(cell)
-                .is_some_and(|parked| parked.object.is_none())
-        {
+        if step.expected.exists() && self.is_parked(cell, None) {
             let (resource, name) = (&step.resource, &step.name);
             intents
                 .intend(resource, name, &step.expected, &State::Absent)
@@ -102,7 +90,7 @@ impl Undoing {
     }
 
     /// Out of its place first, then a look at what it is, then gone: whatever somebody put there meanwhile goes back.
-    fn remove_file(&mut self, cell: &Cell, folder: &Opened, found: &Look) -> Result<(), Stop> {
+    pub(crate) fn remove_file(&mut self, cell: &Cell, folder: &Opened, found: &Look) -> Result<(), Stop> {
         let out = Temporary::of(cell).out_name(found);
         match rename(folder, cell.name(), &out, RenameFlags::NOREPLACE) {
             Err(Errno::NOENT) => return self.drifted(cell),
@@ -146,7 +134,7 @@ impl Undoing {
     }
 
     /// Another cell that is to have this object, if none of those that are has it yet.
-    fn waiting_taker(&mut self, cell: &Cell, own: &super::Numbered) -> Result<Option<Cell>, Stop> {
+    pub(crate) fn waiting_taker(&mut self, cell: &Cell, own: &super::Numbered) -> Result<Option<Cell>, Stop> {
         let takers = self.index.wanted(own).map(|planned| planned.cell.clone());
         let takers: Vec<Cell> = takers.filter(|taker| taker != cell).collect();
         for taker in &takers {
@@ -177,8 +165,7 @@ impl Undoing {
                 now.clone()
             }));
         }
-        let parked = self.parked.get(cell).and_then(|parked| parked.object);
-        let own = numbered(cell, now).filter(|own| parked == Some(own.1));
+        let own = numbered(cell, now).filter(|own| self.is_parked(cell, Some(own.1)));
         let (Some(own), Some(folder)) = (own, self.find(cell)?) else {
             return Ok(None);
         };

@@ -56,6 +56,8 @@ fn dies_everywhere(tree: fn() -> Bench, act: fn(&Path), twice: Option<u32>) {
         }
         let driver = bench.driver().resumed();
         let undone = bench.undo_on(&driver, &effects, OnConflict::Ask, &mut tape);
+        let held = &undone.plan.held;
+        assert!(held.is_empty(), "after {points} points: {held:#?}");
         let conflicts = &undone.plan.conflicts;
         assert!(conflicts.is_empty(), "after {points} points: {conflicts:#?}");
         let receipt = undone.result.as_ref().unwrap();
@@ -145,6 +147,26 @@ fn an_undo_of_folders_made_anew_dies_at_every_point() {
             fs::write(root.join("keep/me"), "another me\n").unwrap();
         },
         None,
+    );
+}
+
+#[test]
+fn an_undo_of_what_is_in_the_way_of_each_other_dies_at_every_point() {
+    dies_everywhere(
+        torture::tree_in_memory,
+        |root| {
+            fs::rename(root.join("b"), root.join("a")).unwrap();
+            fs::remove_dir_all(root.join("hollow")).unwrap();
+            fs::rename(root.join("d"), root.join("hollow")).unwrap();
+            fs::rename(root.join("keep"), root.join("hollow/keep")).unwrap();
+            fs::create_dir(root.join("d")).unwrap();
+            fs::hard_link(root.join("c"), root.join("d/c2")).unwrap();
+            fs::create_dir(root.join("keep")).unwrap();
+            fs::write(root.join("keep/me"), "new\n").unwrap();
+            fs::rename(root.join("hollow/e"), root.join("keep/e")).unwrap();
+            fs::rename(root.join("hollow"), root.join("keep/e/f/hollow")).unwrap();
+        },
+        Some(5),
     );
 }
 

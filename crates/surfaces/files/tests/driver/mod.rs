@@ -111,6 +111,11 @@ impl Bench {
         act(&self.root);
         let after = self.look(Some(&before));
         self.forget_gone(&after);
+        self.set_paths(&before, &after);
+        let (before, after) = (
+            only_what_is_lost(&before, &after),
+            only_what_is_lost(&after, &before),
+        );
         let cells: BTreeSet<&Cell> = before.keys().chain(after.keys()).collect();
         let mut effects = Vec::new();
         for cell in cells {
@@ -225,6 +230,24 @@ impl Bench {
         }
     }
 
+    /// A table that was told of each move when it was made has each object where it is, or was last.
+    fn set_paths(&mut self, before: &Seen, after: &Seen) {
+        let mut paths = BTreeMap::new();
+        for (path, state) in before.values().chain(after.values()) {
+            if let Some(object) = state.fields().and_then(|fields| fields.object(state::OBJECT)) {
+                paths.insert(object, path.clone().into_bytes());
+            }
+        }
+        let mut table = ObjectTable::new(self.table.session().clone());
+        let numbers = (1..).map(ObjectId);
+        let records = numbers.map_while(|object| self.table.record(object));
+        for record in records {
+            let path = paths.get(&record.object).cloned().unwrap_or(record.path.clone());
+            table.load(&rescind_files::ObjectRecord { path, ..record });
+        }
+        self.table = table;
+    }
+
     fn forget_gone(&mut self, after: &Seen) {
         let living: BTreeSet<ObjectId> = after
             .values()
@@ -333,6 +356,26 @@ impl Bench {
         let differences = expect.diff(&self.manifest());
         assert!(differences.is_empty(), "{}", differences.join("\n"));
     }
+}
+
+/// What was seen, without the bodies that the other look has, too: a gateway keeps no body that is only moved.
+fn only_what_is_lost(seen: &Seen, other: &Seen) -> Seen {
+    let bodies = |seen: &Seen| -> Vec<_> {
+        let bodies = seen.values().filter_map(|(_, state)| state::content(state));
+        bodies.map(|body| body.stamp.clone()).collect()
+    };
+    let others = bodies(other);
+    let mut bare = seen.clone();
+    for (_, own) in bare.values_mut() {
+        if let Some(body) = state::content(own).filter(|body| others.contains(&body.stamp)) {
+            let body = rescind_model::Content {
+                kept: None,
+                ..body.clone()
+            };
+            *own = state::with_content(own, body);
+        }
+    }
+    bare
 }
 
 impl Undone {
