@@ -111,6 +111,7 @@ pub fn run(args: &RunArgs) -> i32 {
         argv: args.command.clone(),
         without_signal_scope: args.without.iter().any(|name| name == "landlock-scope"),
         environment: vec![(SESSION_VARIABLE.into(), id.to_string().into())],
+        journal: home.journal(&id),
     };
     match gateway::launch(&launch) {
         Ok(Err(status)) => end_like(status),

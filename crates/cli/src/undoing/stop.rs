@@ -20,7 +20,8 @@ const SIGQUIT: i32 = 3;
 const SIGKILL: i32 = 9;
 /// How long a supervisor may take to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long after the last record of a session a call that was let through may still have taken effect.
+/// How long after the last record of a session a call that was let through may still have taken effect, should the
+/// guardian have been killed, too.
 const IN_FLIGHT: Duration = Duration::from_millis(250);
 /// How long the guardian may take to end the tree.
 const TREE: Duration = Duration::from_secs(5);
@@ -72,13 +73,10 @@ pub fn settle_dead(store: &Store) -> Done<()> {
         if begun.kind != SessionKind::Run || lives(&begun.supervisor) || !wait_for_tree(&id).is_empty() {
             continue;
         }
-        let journal = store
-            .home()
-            .vault()
-            .join("sessions")
-            .join(id.as_str())
-            .join("journal");
-        let written = std::fs::metadata(journal).and_then(|found| found.modified()).ok();
+        // The guardian sets its time once the tree has ended.
+        let written = std::fs::metadata(store.home().journal(&id))
+            .and_then(|found| found.modified())
+            .ok();
         let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let (Some(written), Ok(Some(log))) = (written, store.try_resume(&id, Level::Process)) else {
             continue;

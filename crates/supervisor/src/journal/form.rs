@@ -165,7 +165,11 @@ mod tests {
         };
         for before in [form(None), form(Some(State::Absent))] {
             let text = serde_json::to_string(&before).unwrap();
-            assert_eq!(serde_json::from_str::<BeforeForm>(&text).unwrap(), before, "{text}");
+            assert_eq!(
+                serde_json::from_str::<BeforeForm>(&text).unwrap(),
+                before,
+                "{text}"
+            );
         }
     }
 
