@@ -38,6 +38,9 @@ pub enum EntryKind {
     /// The intent of an action.
     #[serde(rename = "action.started")]
     ActionStarted,
+    /// How a hold of an action ended.
+    #[serde(rename = "action.decided")]
+    ActionDecided,
     /// The outcome of an action.
     #[serde(rename = "action.ended")]
     ActionEnded,

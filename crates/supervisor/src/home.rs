@@ -54,6 +54,12 @@ impl Home {
         self.root.join("vault")
     }
 
+    /// The directory of holds.
+    #[must_use]
+    pub fn holds(&self) -> PathBuf {
+        self.root.join("holds")
+    }
+
     /// The journal of a session (docs/formats/vault.md).
     #[must_use]
     pub fn journal(&self, session: &rescind_model::SessionId) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::entry::{Entry, EntryKind, MarkForm};
-use crate::journal::{NodeEnded, NodeStarted, Record, SessionEnded, SessionOpened, SystemForm};
+use crate::journal::{DecidedForm, NodeEnded, NodeStarted, Record, SessionEnded, SessionOpened, SystemForm};
 use crate::{Recorder, SystemRecord};
 use rescind_ledger::Ledger;
 use rescind_model::{Digest, Level, Locator, SessionId};
@@ -161,6 +161,21 @@ impl SessionLog {
             action,
             &Record::Node(node.clone()),
             false,
+        )
+    }
+
+    /// How a hold ended. When this has returned, what was approved may run.
+    ///
+    /// # Errors
+    /// It can't be recorded: it may not run.
+    pub fn decided(&self, decided: &DecidedForm) -> io::Result<()> {
+        let action = Some(self.id.action(decided.n).to_string());
+        self.enter(
+            EntryKind::ActionDecided,
+            &decided.closed.at,
+            action,
+            &Record::Decided(decided.clone()),
+            !decided.approved(),
         )
     }
 

@@ -179,6 +179,7 @@ impl Claims {
             EntryKind::VaultErased => self.erased = true,
             EntryKind::VaultPruned => self.pruned = true,
             EntryKind::ActionStarted
+            | EntryKind::ActionDecided
             | EntryKind::ActionEnded
             | EntryKind::UndoStep
             | EntryKind::UndoReceipt => {}

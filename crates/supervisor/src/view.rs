@@ -1,6 +1,7 @@
 //! A session as its journal tells it: nodes, effects, objects, gaps. Read-only, rebuilt from the frames each time.
 
 use crate::bodies::qualified;
+use crate::holds::ClosedForm;
 use crate::journal::{
     AfterForm, BeforeForm, EnvironmentForm, NodeEnded, NodeStarted, NoteForm, ObjectForm, OutcomeForm,
     Record, Role, SessionEnded, SessionOpened, bytes_from_text,
@@ -17,6 +18,8 @@ pub struct Node {
     pub started: NodeStarted,
     /// How it ended; `None` while it runs, or when its supervisor died.
     pub ended: Option<NodeEnded>,
+    /// How its hold ended, where it was held.
+    pub decided: Option<ClosedForm>,
 }
 
 /// Everything a session's journal says.
@@ -97,11 +100,21 @@ impl SessionView {
     fn take(&mut self, record: Record, places: &mut BTreeMap<u64, usize>, stamps: &mut Stamps) {
         match record {
             Record::Node(started) => {
-                self.nodes.insert(started.n, Node { started, ended: None });
+                let node = Node {
+                    started,
+                    ended: None,
+                    decided: None,
+                };
+                self.nodes.insert(node.started.n, node);
             }
             Record::NodeEnd(ended) => {
                 if let Some(node) = self.nodes.get_mut(&ended.n) {
                     node.ended = Some(ended);
+                }
+            }
+            Record::Decided(decided) => {
+                if let Some(node) = self.nodes.get_mut(&decided.n) {
+                    node.decided = Some(decided.closed);
                 }
             }
             Record::Object(object) => self.objects.push(object),

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use rescind_files::gateway::{self, Finished, Launch, Options, Seat, Uncaptured};
 use rescind_model::{Level, SessionId};
+use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::{SessionKind, SessionOpened};
 use rescind_supervisor::{Home, Store, StoreError, now, process_mark, salt, session_id};
 use rescind_sys::ExitStatus;
@@ -31,6 +32,9 @@ pub struct RunArgs {
     /// Connections to daemons that could act for the agent outside (docker, tmux, D-Bus, ...): record or refuse them
     #[arg(long, value_enum, default_value_t = OnEscape::Record)]
     pub escapes: OnEscape,
+    /// How long an action that waits for a person waits before it is denied, in minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+    pub hold_for: u64,
     /// Don't record what actions write
     #[arg(long)]
     pub no_output: bool,
@@ -168,7 +172,7 @@ fn supervise_in_store(
         Durability::Power => Level::Power,
     };
     let opened = opened(args, &store, id);
-    let log = Arc::new(store.begin(id, opened, level)?);
+    let log = Arc::new(store.begin(id, opened.clone(), level)?);
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
     let options = Options {
@@ -181,11 +185,15 @@ fn supervise_in_store(
         refuse_escapes: args.escapes == OnEscape::Refuse,
         record_output: !args.no_output,
         own,
+        holds: Holds::at(home.holds()),
+        hold_for: std::time::Duration::from_secs(args.hold_for * 60),
+        agent_name: opened.agent.clone(),
+        requester: opened.user.clone(),
     };
     let quiet = args.quiet;
     let ledger = store.ledger().clone();
     let session = id.clone();
-    gateway::run(seat, Arc::clone(&log), store.rules(), options, |finished| {
+    gateway::run(seat, Arc::clone(&log), store.rules(), options, None, |finished| {
         let _signed_by_the_service_else = ledger.checkpoint();
         if !quiet {
             eprint!("{}", last_lines(&session, finished));

@@ -141,6 +141,7 @@ pub fn node(n: u64, parent: u64, role: Role, argv: &[&str]) -> NodeStarted {
         cwd: "/work".to_owned(),
         env: EnvironmentForm::default(),
         reasoning: None,
+        judged: None,
     }
 }
 

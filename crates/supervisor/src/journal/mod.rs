@@ -3,11 +3,13 @@
 //! Domain types know nothing of this form; they are converted here, at the edge.
 
 mod form;
+mod judged;
 mod note;
 mod record;
 mod system;
 
 pub use form::{StateForm, bytes_from_text, text_from_bytes};
+pub use judged::{DecidedForm, FactorForm, JudgedForm};
 pub use note::NoteForm;
 pub use record::{
     AfterForm, BeforeForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, ObjectForm, OutcomeForm,

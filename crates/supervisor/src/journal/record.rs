@@ -54,6 +54,8 @@ pub enum Record {
     System(super::system::SystemForm),
     /// What the driver of files noted down during an undo.
     Note(super::note::NoteForm),
+    /// A hold ended (the body of the ledger's `action.decided`).
+    Decided(super::judged::DecidedForm),
     /// The session ended.
     SessionEnd(SessionEnded),
 }
@@ -158,6 +160,9 @@ pub struct NodeStarted {
     /// Why the agent says it does this, where it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// What was judged of it, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Box<super::judged::JudgedForm>>,
 }
 
 /// How a program ended.

@@ -109,6 +109,11 @@ pub enum Call {
     View,
     /// mount(2) and its kin.
     Mount,
+    /// SIGCONT.
+    Wake {
+        /// The target's process number, or a group's; `None` where the call does not say it in numbers.
+        target: Option<i32>,
+    },
     /// prlimit, priorities, scheduling: of this process.
     Tune {
         /// The target's process number (0: the caller).
@@ -152,6 +157,19 @@ pub fn rules() -> Vec<Rule> {
         ),
     ];
     rules.extend(trapped().map(|number| Rule::Always(number, Notify)));
+    // A program that is held must not be woken by its own tree.
+    let continued = libc::SIGCONT as u32;
+    rules.extend(
+        [
+            (libc::SYS_kill, 1),
+            (libc::SYS_tkill, 1),
+            (libc::SYS_tgkill, 2),
+            (libc::SYS_rt_sigqueueinfo, 1),
+            (libc::SYS_rt_tgsigqueueinfo, 2),
+            (libc::SYS_pidfd_send_signal, 1),
+        ]
+        .map(|(number, argument)| Rule::Equals(number, argument, continued, Notify)),
+    );
     let tuned = [
         (libc::SYS_prlimit64, 0),
         (libc::SYS_setpriority, 1),
@@ -345,6 +363,14 @@ pub fn decode(call: &Notification) -> Option<Call> {
             address: b,
             length: c,
         },
+        libc::SYS_kill
+        | libc::SYS_tkill
+        | libc::SYS_tgkill
+        | libc::SYS_rt_sigqueueinfo
+        | libc::SYS_rt_tgsigqueueinfo => Call::Wake {
+            target: Some(a as i32),
+        },
+        libc::SYS_pidfd_send_signal => Call::Wake { target: None },
         libc::SYS_unshare | libc::SYS_setns | libc::SYS_chroot | libc::SYS_pivot_root => Call::View,
         libc::SYS_mount | libc::SYS_umount2 | libc::SYS_move_mount => Call::Mount,
         libc::SYS_setpriority | libc::SYS_ioprio_set => Call::Tune { pid: b as i32 },

@@ -37,6 +37,10 @@ impl Gateway {
         self.caller = viewer.foreign.then_some(process);
         let node = self.tree.get(process).map_or(0, |entry| entry.node);
         let what = decode(call)?;
+        if self.is_held(process) && !matches!(what, Call::Exit(_)) {
+            // It was woken from outside: still nobody has approved it.
+            return Some(Answer::Errno(libc::EPERM));
+        }
         match what {
             Call::Exec {
                 path,
@@ -177,6 +181,11 @@ impl Gateway {
                     Answer::Continue
                 })
             }
+            Call::Wake { target } => Ok(if self.could_wake(target) {
+                Answer::Errno(libc::EPERM)
+            } else {
+                Answer::Continue
+            }),
             Call::Exec { .. } | Call::Exit(_) => GO_ON,
         }
     }

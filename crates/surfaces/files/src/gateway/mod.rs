@@ -7,6 +7,7 @@ mod agent;
 mod calls;
 mod escape;
 mod handle;
+mod hold;
 mod inherited;
 mod launch;
 mod look;
@@ -31,8 +32,9 @@ use crate::ObjectTable;
 use nodes::NodeInfo;
 use protect::Protection;
 use rescind_redact::Rules;
-use rescind_supervisor::SessionLog;
+use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
+use rescind_supervisor::{Desk, SessionLog};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -54,6 +56,14 @@ pub struct Options {
     pub record_output: bool,
     /// Directories and files of rescind itself.
     pub own: Vec<std::path::PathBuf>,
+    /// Where people decide on what is held.
+    pub holds: Holds,
+    /// How long a hold waits before it is denied.
+    pub hold_for: std::time::Duration,
+    /// The agent's name, as reviewers see it.
+    pub agent_name: String,
+    /// Who started the session.
+    pub requester: String,
 }
 
 /// Everything the two threads share.
@@ -108,6 +118,9 @@ pub(crate) struct Gateway {
     /// Whether the books are closed.
     closed: bool,
     watch: output::Outputs,
+    /// Who judges commands, where anybody does.
+    desk: Option<Box<dyn Desk>>,
+    waiting: hold::Waiting,
 }
 
 impl Gateway {

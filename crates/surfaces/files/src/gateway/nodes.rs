@@ -3,15 +3,20 @@
 use super::Gateway;
 use super::agent::{is_launcher, is_named};
 use super::calls::PathArgument;
+use super::hold::{Bound, Gate, key_of};
 use super::look;
-use super::resolve::{Viewer, read_path, resolve};
+use super::resolve::{Viewer, path_of, read_path, resolve};
 use super::touch::CellKey;
 use super::tree::{Node, Pending, Process, is_foreign, stack_start};
+use rescind_model::Digest;
 use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, Record, Role};
-use rescind_supervisor::{now, salt};
+use rescind_supervisor::{Asked, now, salt};
 use rescind_sys::{Answer, Listener, Notification};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +43,10 @@ pub struct NodeInfo {
     pub last: Option<Instant>,
     /// Its environment, raw.
     pub environment: Arc<Vec<Vec<u8>>>,
+    /// The digest of its exact command.
+    pub key: Option<Digest>,
+    /// How bad what a person approved for it, or for what started it, was.
+    pub cleared: Option<u8>,
 }
 
 /// The arguments of an exec.
@@ -121,7 +130,7 @@ impl Gateway {
         let Ok(path) = read_path(viewer, exec.path.address) else {
             return Answer::Continue;
         };
-        let Some(found) = self.program(viewer, exec, &path) else {
+        let Some((found, program)) = self.program(viewer, exec, &path) else {
             return Answer::Continue;
         };
         let argv = rescind_sys::read_strings(call.thread, exec.argv, MOST_ARGUMENTS, MOST_ARGUMENT_BYTES);
@@ -149,6 +158,19 @@ impl Gateway {
             Arc::new(envp)
         };
         let cwd = std::fs::read_link(format!("/proc/{}/cwd", call.thread)).unwrap_or_default();
+        let cwd = cwd.to_string_lossy().into_owned();
+        let cleared = self.nodes.get(&before).and_then(|info| info.cleared);
+        let asked = Asked {
+            exe: &exe,
+            argv: &argv,
+            cwd: &cwd,
+            environment: &environment,
+            cleared,
+        };
+        let key = key_of(&asked);
+        let judged = matches!(role, Role::Action | Role::Process)
+            .then(|| self.judge(&asked))
+            .flatten();
         let record = NodeStarted {
             n,
             parent: before,
@@ -158,9 +180,10 @@ impl Gateway {
             pid: viewer.process,
             exe: self.rules.redact(&exe).text.into_owned(),
             argv: self.rules.redact_argv(&argv),
-            cwd: cwd.to_string_lossy().into_owned(),
+            cwd,
             env: self.environment(&above, &environment),
             reasoning: None,
+            judged: judged.as_ref().map(|judged| Box::new(judged.form.clone())),
         };
         if self.flush().is_err() || self.log.start(&record).is_err() {
             self.say("a program was not started because that can't be recorded; `rescind status` says why");
@@ -176,12 +199,24 @@ impl Gateway {
         let info = NodeInfo {
             role: Some(role),
             process: viewer.process,
-            argv: record.argv,
-            exe: record.exe,
-            cwd: record.cwd,
+            argv: record.argv.clone(),
+            exe: record.exe.clone(),
+            cwd: record.cwd.clone(),
             environment,
+            key: Some(key),
+            cleared,
             ..NodeInfo::default()
         };
+        let gate = self.gate(viewer.process, n, judged);
+        let held = match gate {
+            Gate::Open => Ok(()),
+            Gate::Held(judged) => self.hold(&record, viewer.process, *judged, Bound::of(program, &argv)),
+            Gate::Denied => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
+        };
+        if held.is_err() {
+            self.end_denied(n, info);
+            return Answer::Errno(libc::EACCES);
+        }
         self.nodes.insert(n, info);
         let stack = stack_start(viewer.process);
         self.tree.move_to(viewer.process, n);
@@ -195,11 +230,18 @@ impl Gateway {
     }
 
     /// The program's file, if it is there and can be executed; else the exec fails by itself and is no node.
-    fn program(&self, viewer: Viewer, exec: ExecCall, path: &[u8]) -> Option<look::Look> {
+    fn program(&self, viewer: Viewer, exec: ExecCall, path: &[u8]) -> Option<(look::Look, PathBuf)> {
         let follow = exec.flags & libc::AT_SYMLINK_NOFOLLOW as u32 == 0;
         let place = resolve(viewer, exec.path, path, follow).ok()?;
         let found = place.look().ok()?;
-        (found.is_file() && found.mode & 0o111 != 0).then_some(found)
+        if !found.is_file() || found.mode & 0o111 == 0 {
+            return None;
+        }
+        let program = match &self.desk {
+            Some(_) => PathBuf::from(OsStr::from_bytes(&path_of(&place.directory).ok()?)),
+            None => PathBuf::new(),
+        };
+        Some((found, program.join(OsStr::from_bytes(&place.name))))
     }
 
     fn warn_of_privileges(&mut self, path: &[u8], found: &look::Look) {
@@ -291,6 +333,13 @@ impl Gateway {
         let Some((entry, last)) = self.tree.remove(process) else {
             return;
         };
+        if self
+            .nodes
+            .get(&entry.node)
+            .is_some_and(|info| info.process == process)
+        {
+            self.void_hold(entry.node);
+        }
         if let Some(info) = self.nodes.get_mut(&entry.node)
             && info.process == process
             && info.exit.is_none()
@@ -312,6 +361,7 @@ impl Gateway {
         if Some(node) == self.agent {
             self.end_direct();
         }
+        self.void_hold(node);
         let Some(info) = self.nodes.remove(&node) else {
             return;
         };
@@ -374,6 +424,7 @@ impl Gateway {
             cwd: agent.cwd.clone(),
             env: EnvironmentForm::default(),
             reasoning: None,
+            judged: None,
         };
         let info = NodeInfo {
             role: Some(Role::Direct),

@@ -11,7 +11,7 @@ use super::{Gateway, Options};
 use crate::ObjectTable;
 use rescind_redact::Rules;
 use rescind_supervisor::journal::{ExitForm, SessionEnded};
-use rescind_supervisor::{SessionLog, now};
+use rescind_supervisor::{Desk, SessionLog, now};
 use rescind_sys::{Answer, ExitStatus, Listener, Notification};
 use rustix::event::epoll;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -61,7 +61,7 @@ fn lock(gateway: &Mutex<Gateway>) -> MutexGuard<'_, Gateway> {
     gateway.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Supervise the agent behind `seat` until its last process has ended. `finished` is called once the agent has ended,
+/// Supervise the agent behind `seat` until its last process has ended. `desk` judges its commands. `finished` is called once the agent has ended,
 /// before the front is told.
 ///
 /// # Errors
@@ -71,6 +71,7 @@ pub fn run(
     log: Arc<SessionLog>,
     rules: Arc<Rules>,
     options: Options,
+    desk: Option<Box<dyn Desk>>,
     mut finished: impl FnMut(&Finished),
 ) -> Result<(), RunError> {
     let fail = |source| RunError::NotSupervised { source };
@@ -122,6 +123,8 @@ pub fn run(
         watch: Outputs::new(Arc::clone(&epoll), Arc::clone(&rules), workers.clone()),
         log,
         rules,
+        desk,
+        waiting: super::hold::Waiting::default(),
     };
     let gateway = Arc::new(Mutex::new(gateway));
     {
@@ -250,6 +253,7 @@ impl Watch<'_> {
 
     fn sweep(&self) {
         let mut gateway = lock(&self.gateway);
+        gateway.decide_holds();
         gateway.settle(SWEPT_AT_ONCE);
         gateway.end_quiet();
         let _reported_with_the_next_call = gateway.flush();

@@ -216,6 +216,11 @@ pub fn proc_text(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The parent of a process.
+pub fn parent_of(process: i32) -> Option<i32> {
+    lineage(process).map(|(_, parent)| parent)
+}
+
 /// The process of a thread, and that process's parent.
 fn lineage(thread: i32) -> Option<(i32, i32)> {
     let status = proc_text(&format!("/proc/{thread}/status"))?;

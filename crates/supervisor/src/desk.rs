@@ -1,0 +1,39 @@
+//! The contract of judging: what a gateway asks before a command runs.
+
+use crate::journal::JudgedForm;
+use rescind_model::Verdict;
+
+/// A command that is about to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The program's path as it is called.
+    pub exe: &'a str,
+    /// The command line, not redacted: nothing of it may be kept.
+    pub argv: &'a [String],
+    /// The working directory.
+    pub cwd: &'a str,
+    /// The environment, `NAME=value`.
+    pub environment: &'a [Vec<u8>],
+    /// How bad what a person approved for the action above it was, if one did: a part of that needs no second word.
+    pub cleared: Option<u8>,
+}
+
+/// What was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// For the record.
+    pub form: JudgedForm,
+    /// What is to be done.
+    pub verdict: Verdict,
+    /// How bad its class is, 0 (trivially reversible) to 4 (irreversible, or unknown and not captured).
+    pub severity: u8,
+}
+
+/// Who judges. One per session, asked from one thread at a time.
+pub trait Desk: Send {
+    /// Judge a command.
+    fn judge(&mut self, asked: &Asked<'_>) -> Judged;
+
+    /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
+    fn settled(&mut self, judged: &Judged, ran: bool);
+}

@@ -1,0 +1,404 @@
+//! Holds: actions that wait for a person, shared between processes by files.
+//!
+//! The session's supervisor opens a hold and alone closes it; anybody who may read the state directory can put a
+//! decision beside it, once per person. The supervisor records what was decided before anything runs, so that a
+//! decision file is a message and never the record. No process of a session can make one: the directory is rescind's
+//! own, and the commands that decide refuse inside a session.
+//!
+//! `holds/ACTION.hold` is the hold, `holds/ACTION.by-PERSON` a decision, `holds/ACTION.closed` how it ended.
+
+use crate::journal::JudgedForm;
+use crate::{clock, lives};
+use rescind_model::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// An action that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldForm {
+    /// The form's version: 1.
+    pub v: u32,
+    /// The action, `SESSION.NUMBER`.
+    pub action: String,
+    /// The agent's name.
+    pub agent: String,
+    /// Who started the session.
+    pub requester: String,
+    /// The command line, redacted.
+    pub argv: Vec<String>,
+    /// The working directory.
+    pub cwd: String,
+    /// Since when it waits, RFC 3339.
+    pub since: String,
+    /// When it is denied, RFC 3339.
+    pub expires: String,
+    /// What was judged, and why it is held.
+    pub judged: JudgedForm,
+    /// The digest of all that an approval is bound to: the exact arguments, environment, working directory, program
+    /// file, and policy version.
+    pub digest: String,
+    /// The process that waits, as [`clock::process_mark`].
+    pub waiter: String,
+}
+
+/// What a person said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionForm {
+    /// `approve` or `reject`.
+    pub decision: Decision,
+    /// Who.
+    pub person: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The digest of what they saw.
+    pub digest: String,
+    /// What they want the agent to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Whether the same command may run for the rest of the session without asking again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_session: bool,
+}
+
+/// The two things one can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It may run, this once.
+    Approve,
+    /// It may not.
+    Reject,
+}
+
+/// How a hold ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedForm {
+    /// `approved`, `rejected`, `expired` or `void`.
+    pub how: Closed,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The decisions it rests on.
+    pub decisions: Vec<DecisionForm>,
+}
+
+/// The ends of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// It ran.
+    Approved,
+    /// A person said no.
+    Rejected,
+    /// Nobody said anything in time: denied.
+    Expired,
+    /// Whoever waited for it is gone: nothing runs.
+    Void,
+}
+
+impl Closed {
+    /// Its name in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// A hold with what was said so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// What waits.
+    pub form: HoldForm,
+    /// What people said, oldest first.
+    pub decisions: Vec<DecisionForm>,
+}
+
+/// Why a decision was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// There is no such hold.
+    #[error("there is no hold `{action}`")]
+    Unknown {
+        /// What was asked for.
+        action: String,
+    },
+    /// It is over.
+    #[error("the hold `{action}` is over: it was {how} at {at}; an approval counts once")]
+    Over {
+        /// Which.
+        action: String,
+        /// How it ended.
+        how: &'static str,
+        /// When.
+        at: String,
+    },
+    /// Its time is up.
+    #[error("the hold `{action}` expired at {at}: the action is denied")]
+    Expired {
+        /// Which.
+        action: String,
+        /// When.
+        at: String,
+    },
+    /// Whoever waited is gone.
+    #[error("nobody waits for `{action}` any more: the hold is void, and an approval would run nothing")]
+    Void {
+        /// Which.
+        action: String,
+    },
+    /// It is not what was shown.
+    #[error("what `{action}` would do has changed since it was shown: look at it again")]
+    Changed {
+        /// Which.
+        action: String,
+    },
+    /// The requester may not approve.
+    #[error("`{action}` needs somebody else: {person} started the session that asks for it")]
+    Requester {
+        /// Which.
+        action: String,
+        /// Who.
+        person: String,
+    },
+    /// One person counts once.
+    #[error("{person} has decided on `{action}` already: another person is needed")]
+    Again {
+        /// Which.
+        action: String,
+        /// Who.
+        person: String,
+    },
+    /// The directory.
+    #[error("the holds in `{path}` can't be used; nothing was decided")]
+    Directory {
+        /// Where.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The holds of a state directory.
+#[derive(Debug, Clone)]
+pub struct Holds {
+    directory: PathBuf,
+}
+
+impl Holds {
+    /// Those in this directory, which need not be there yet.
+    #[must_use]
+    pub fn at(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    fn fail(&self, source: io::Error) -> HoldError {
+        HoldError::Directory {
+            path: self.directory.display().to_string(),
+            source,
+        }
+    }
+
+    fn path(&self, action: &str, ending: &str) -> PathBuf {
+        self.directory.join(format!("{action}.{ending}"))
+    }
+
+    /// Open a hold. For the supervisor whose action it is.
+    ///
+    /// # Errors
+    /// [`HoldError::Directory`]: nobody could decide it, so the action may not run.
+    pub fn open(&self, form: &HoldForm) -> Result<(), HoldError> {
+        let mut made = fs::DirBuilder::new();
+        made.recursive(true).mode(0o700);
+        made.create(&self.directory).map_err(|error| self.fail(error))?;
+        self.place(form, &self.path(&form.action, "hold"))
+            .map_err(|error| self.fail(error))
+    }
+
+    /// All that wait now, oldest first; those whose waiter died are left out.
+    ///
+    /// # Errors
+    /// [`HoldError::Directory`].
+    pub fn waiting(&self) -> Result<Vec<Hold>, HoldError> {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.fail(error)),
+        };
+        let mut holds = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(action) = name.to_str().and_then(|name| name.strip_suffix(".hold")) else {
+                continue;
+            };
+            if let Some(hold) = self.read(action).map_err(|error| self.fail(error))?
+                && self.closed(action).is_none()
+                && lives(&hold.form.waiter)
+            {
+                holds.push(hold);
+            }
+        }
+        holds.sort_by(|one, other| {
+            (&one.form.since, &one.form.action).cmp(&(&other.form.since, &other.form.action))
+        });
+        Ok(holds)
+    }
+
+    /// One hold, whether it is over or not.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn read(&self, action: &str) -> io::Result<Option<Hold>> {
+        let Some(form) = read_form::<HoldForm>(&self.path(action, "hold"))? else {
+            return Ok(None);
+        };
+        Ok(Some(Hold {
+            form,
+            decisions: self.decisions(action)?,
+        }))
+    }
+
+    /// How a hold ended, if it did.
+    #[must_use]
+    pub fn closed(&self, action: &str) -> Option<ClosedForm> {
+        read_form(&self.path(action, "closed")).ok().flatten()
+    }
+
+    /// What people said about a hold.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn decisions(&self, action: &str) -> io::Result<Vec<DecisionForm>> {
+        let mut found: Vec<DecisionForm> = Vec::new();
+        let start = format!("{action}.by-");
+        for entry in fs::read_dir(&self.directory)?.flatten() {
+            if entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.starts_with(&start))
+                && let Some(decision) = read_form(&entry.path())?
+            {
+                found.push(decision);
+            }
+        }
+        found.sort_by(|one, other| one.at.cmp(&other.at));
+        Ok(found)
+    }
+
+    /// Decide. `separate`: the requester may not approve.
+    ///
+    /// # Errors
+    /// [`HoldError`], each for its own reason; nothing was decided then.
+    pub fn decide(&self, action: &str, said: &DecisionForm) -> Result<Hold, HoldError> {
+        let hold = self.read(action).map_err(|error| self.fail(error))?;
+        let name = || action.to_owned();
+        let hold = hold.ok_or_else(|| HoldError::Unknown { action: name() })?;
+        if let Some(closed) = self.closed(action) {
+            return Err(HoldError::Over {
+                action: name(),
+                how: closed.how.name(),
+                at: closed.at,
+            });
+        }
+        if !lives(&hold.form.waiter) {
+            return Err(HoldError::Void { action: name() });
+        }
+        if hold.form.is_expired(clock::now()) {
+            return Err(HoldError::Expired {
+                action: name(),
+                at: hold.form.expires,
+            });
+        }
+        if said.digest != hold.form.digest {
+            return Err(HoldError::Changed { action: name() });
+        }
+        let approves = said.decision == Decision::Approve;
+        if approves && hold.form.judged.persons > 1 && said.person == hold.form.requester {
+            return Err(HoldError::Requester {
+                action: name(),
+                person: said.person.clone(),
+            });
+        }
+        let target = self.path(action, &format!("by-{}", said.person));
+        match self.place_new(said, &target) {
+            Ok(()) => Ok(hold),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(HoldError::Again {
+                action: name(),
+                person: said.person.clone(),
+            }),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Close a hold: no later decision counts. For the supervisor whose action it is.
+    ///
+    /// # Errors
+    /// [`HoldError::Directory`].
+    pub fn close(&self, action: &str, closed: &ClosedForm) -> Result<(), HoldError> {
+        self.place(closed, &self.path(action, "closed"))
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Write a whole file under its name at once.
+    fn place<T: Serialize>(&self, form: &T, target: &Path) -> io::Result<()> {
+        let draft = self.draft(form)?;
+        fs::rename(&draft, target)
+    }
+
+    /// The same where nothing is there yet.
+    fn place_new<T: Serialize>(&self, form: &T, target: &Path) -> io::Result<()> {
+        let draft = self.draft(form)?;
+        let placed = fs::hard_link(&draft, target);
+        let _only_a_draft = fs::remove_file(&draft);
+        placed
+    }
+
+    fn draft<T: Serialize>(&self, form: &T) -> io::Result<PathBuf> {
+        let draft = self.directory.join(format!(".{}", clock::salt()));
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(&serde_json::to_vec(form)?)?;
+        Ok(draft)
+    }
+}
+
+impl HoldForm {
+    /// Whether its time is up.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires
+            .parse::<Timestamp>()
+            .is_ok_and(|expires| expires <= now)
+    }
+}
+
+impl Hold {
+    /// What the decisions so far come to, for what has this digest; `None` while more is needed.
+    #[must_use]
+    pub fn outcome(&self, digest: &str) -> Option<Closed> {
+        let bound = || self.decisions.iter().filter(|said| said.digest == digest);
+        if bound().any(|said| said.decision == Decision::Reject) {
+            return Some(Closed::Rejected);
+        }
+        let approvals = bound().filter(|said| said.decision == Decision::Approve).count();
+        (approvals >= usize::from(self.form.judged.persons.max(1))).then_some(Closed::Approved)
+    }
+}
+
+fn read_form<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

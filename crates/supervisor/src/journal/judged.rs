@@ -1,0 +1,75 @@
+//! What was judged of an action, and what people decided, as the journal has them.
+
+use crate::holds::{Closed, ClosedForm};
+use serde::{Deserialize, Serialize};
+
+/// A judgement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgedForm {
+    /// The reversibility class by the words of the command, or `unknown`.
+    pub class: String,
+    /// The risk score, 0 to 100.
+    pub score: u8,
+    /// What made it.
+    pub factors: Vec<FactorForm>,
+    /// `allow`, `hold` or `deny`.
+    pub verdict: String,
+    /// Why, each a sentence.
+    pub reasons: Vec<String>,
+    /// How it could be taken back, and how long that takes.
+    pub recovery: String,
+    /// The digest of the policies it was judged by.
+    pub policy: String,
+    /// How many persons have to approve, where it is held; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub persons: u8,
+    /// The groups to be heard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Who is told, though it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+    /// The entry of the catalog it rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// What would take it back, as far as it is known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<String>,
+    /// What the agent could do instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+/// One factor of a score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorForm {
+    /// Its name.
+    pub name: String,
+    /// Points it added.
+    pub points: u8,
+    /// Why.
+    pub why: String,
+}
+
+/// How a hold ended: before anything of its action runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedForm {
+    /// The node.
+    pub n: u64,
+    /// Random, as in [`super::SessionOpened::salt`].
+    pub salt: String,
+    /// How, when, and by whose word.
+    pub closed: ClosedForm,
+}
+
+impl DecidedForm {
+    /// Whether it may run.
+    #[must_use]
+    pub fn approved(&self) -> bool {
+        self.closed.how == Closed::Approved
+    }
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}

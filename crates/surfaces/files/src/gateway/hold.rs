@@ -1,0 +1,316 @@
+//! Commands that are judged before they run, and held where a person has to decide.
+//!
+//! A hold is never inside execve, where the parent would be blocked, too (a whole agent on Node or Python): the exec is
+//! let go on with a stop signal pending, so that the new program stops before its first own instruction. Nobody in the
+//! tree can wake it (their SIGCONT is trapped), and should somebody outside do so, every call of it that is trapped is
+//! refused until a person has approved.
+
+use super::Gateway;
+use super::nodes::NodeInfo;
+use super::tree::{Node, parent_of};
+use rescind_model::{Digest, Timestamp, Verdict};
+use rescind_supervisor::holds::{Closed, ClosedForm, DecisionForm, HoldForm};
+use rescind_supervisor::journal::{DecidedForm, ExitForm, NodeStarted};
+use rescind_supervisor::{Asked, Judged, now, process_mark, salt};
+use rescind_sys::{kill_process, pidfd_get, pidfd_open, pidfd_signal};
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What waits for a person.
+#[derive(Debug)]
+pub(super) struct Held {
+    form: HoldForm,
+    judged: Judged,
+    process: i32,
+    pidfd: OwnedFd,
+    parent: Option<i32>,
+    bound: Bound,
+}
+
+/// What an approval is bound to besides what is shown: the program's file, which could be exchanged meanwhile, and the
+/// very words, which could be written over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bound {
+    path: PathBuf,
+    file: Option<(u64, u64, i64, i64)>,
+    arguments: Vec<u8>,
+}
+
+/// Holds by process, and what people let go for the rest of the session.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    held: HashMap<Node, Held>,
+    granted: Vec<(String, Digest)>,
+}
+
+/// What is to be done with a command.
+pub(super) enum Gate {
+    /// It runs.
+    Open,
+    /// It runs, and stops at once.
+    Held(Box<Judged>),
+    /// It does not run.
+    Denied,
+}
+
+impl Gateway {
+    /// Judge a command, where this session has somebody who judges.
+    pub(super) fn judge(&mut self, asked: &Asked<'_>) -> Option<Judged> {
+        let mut judged = self.desk.as_mut()?.judge(asked);
+        for text in &mut judged.form.reasons {
+            *text = self.rules.redact(text).text.into_owned();
+        }
+        for text in [&mut judged.form.compensation, &mut judged.form.advice]
+            .into_iter()
+            .flatten()
+        {
+            *text = self.rules.redact(text).text.into_owned();
+        }
+        let key = (judged.form.policy.clone(), key_of(asked));
+        if matches!(judged.verdict, Verdict::Hold(_)) && self.waiting.granted.contains(&key) {
+            judged.verdict = Verdict::Allow;
+            "allow".clone_into(&mut judged.form.verdict);
+            judged
+                .form
+                .reasons
+                .push("a person let this very command go for the rest of the session".to_owned());
+        }
+        Some(judged)
+    }
+
+    /// What a judgement comes to. A denial is told to whoever asked, on its standard error.
+    pub(super) fn gate(&mut self, process: i32, node: Node, judged: Option<Judged>) -> Gate {
+        let Some(judged) = judged else { return Gate::Open };
+        match &judged.verdict {
+            Verdict::Allow => {
+                if let Some(desk) = &mut self.desk {
+                    desk.settled(&judged, true);
+                }
+                Gate::Open
+            }
+            Verdict::Hold(_) => Gate::Held(Box::new(judged)),
+            Verdict::Deny(reasons) => {
+                let mut text = format!("denied ({}): {}", self.log.id().action(node), reasons.join("; "));
+                if let Some(advice) = &judged.form.advice {
+                    text.push_str("\nrescind: instead: ");
+                    text.push_str(advice);
+                }
+                tell(process, &text);
+                if let Some(desk) = &mut self.desk {
+                    desk.settled(&judged, false);
+                }
+                Gate::Denied
+            }
+        }
+    }
+
+    /// Stop a program that is about to start, until a person has decided.
+    ///
+    /// # Errors
+    /// It can't be held, so it must not run.
+    pub(super) fn hold(
+        &mut self,
+        started: &NodeStarted,
+        process: i32,
+        judged: Judged,
+        bound: Bound,
+    ) -> std::io::Result<()> {
+        let since = now();
+        let wait = i64::try_from(self.options.hold_for.as_nanos()).unwrap_or(i64::MAX);
+        let exact = format!(
+            "{:?}\0{}\0{bound:?}\0{:?}",
+            started.argv, started.cwd, judged.form
+        );
+        let digest = Digest::of(exact.as_bytes());
+        let form = HoldForm {
+            v: 1,
+            action: self.log.id().action(started.n).to_string(),
+            agent: self.options.agent_name.clone(),
+            requester: self.options.requester.clone(),
+            argv: started.argv.clone(),
+            cwd: started.cwd.clone(),
+            since: since.to_string(),
+            expires: Timestamp(since.0.saturating_add(wait)).to_string(),
+            judged: judged.form.clone(),
+            digest: digest.to_string(),
+            waiter: process_mark(std::process::id()),
+        };
+        let pidfd = pidfd_open(process)?;
+        self.options.holds.open(&form).map_err(std::io::Error::other)?;
+        kill_process(process, libc::SIGSTOP)?;
+        let held = Held {
+            parent: parent_of(process),
+            form,
+            judged,
+            process,
+            pidfd,
+            bound,
+        };
+        self.waiting.held.insert(started.n, held);
+        Ok(())
+    }
+
+    /// Whether this process waits for a person: nothing of it goes on.
+    pub(super) fn is_held(&self, process: i32) -> bool {
+        !self.waiting.held.is_empty() && self.waiting.held.values().any(|held| held.process == process)
+    }
+
+    /// Whether a signal that makes processes go on could reach one that is held.
+    pub(super) fn could_wake(&self, target: Option<i32>) -> bool {
+        let reaches = |held: &Held| target.is_none_or(|target| target <= 0 || target == held.process);
+        self.waiting.held.values().any(reaches)
+    }
+
+    /// Look at what people said, and at the time.
+    pub(super) fn decide_holds(&mut self) {
+        let nodes: Vec<Node> = self.waiting.held.keys().copied().collect();
+        for node in nodes {
+            if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held)) {
+                self.end_hold(node, how, decisions);
+            }
+        }
+    }
+
+    fn outcome(&self, held: &Held) -> Option<(Closed, Vec<DecisionForm>)> {
+        let said = self.options.holds.read(&held.form.action).ok().flatten();
+        let outcome = said.as_ref().and_then(|hold| hold.outcome(&held.form.digest));
+        let decisions = said.map(|hold| hold.decisions).unwrap_or_default();
+        // Whoever waited for it is gone when its parent is: then a late approval runs nothing.
+        if parent_of(held.process) != held.parent {
+            return Some((Closed::Void, decisions));
+        }
+        match outcome {
+            Some(how) => Some((how, decisions)),
+            None if held.form.is_expired(now()) => Some((Closed::Expired, decisions)),
+            None => None,
+        }
+    }
+
+    /// A hold is over: what was decided is on record before anything runs.
+    pub(super) fn end_hold(&mut self, node: Node, mut how: Closed, decisions: Vec<DecisionForm>) {
+        let Some(held) = self.waiting.held.remove(&node) else {
+            return;
+        };
+        if how == Closed::Approved && !held.bound.is_still_so(held.process) {
+            how = Closed::Void;
+            tell(
+                held.process,
+                "the program or its arguments were exchanged since they were shown: the approval counts for nothing",
+            );
+        }
+        let closed = ClosedForm {
+            how,
+            at: now().to_string(),
+            decisions,
+        };
+        let record = DecidedForm {
+            n: node,
+            salt: salt(),
+            closed: closed.clone(),
+        };
+        let recorded = self.flush().and_then(|()| self.log.decided(&record)).is_ok();
+        let _the_record_has_it = self.options.holds.close(&held.form.action, &closed);
+        let runs = recorded && how == Closed::Approved;
+        if let Some(desk) = &mut self.desk {
+            desk.settled(&held.judged, runs);
+        }
+        if runs {
+            let for_session = closed.decisions.iter().any(|said| said.for_session);
+            if let Some(info) = self.nodes.get_mut(&node) {
+                info.cleared = Some(held.judged.severity);
+                if let Some(key) = info.key.filter(|_| for_session) {
+                    self.waiting.granted.push((held.judged.form.policy.clone(), key));
+                }
+            }
+            let _gone = pidfd_signal(held.pidfd.as_fd(), libc::SIGCONT);
+            return;
+        }
+        tell(held.process, &refusal(&held.form.action, &closed, recorded));
+        let _gone = pidfd_signal(held.pidfd.as_fd(), libc::SIGKILL);
+    }
+
+    /// A held program ended before anybody decided.
+    pub(super) fn void_hold(&mut self, node: Node) {
+        if self.waiting.held.contains_key(&node) {
+            self.end_hold(node, Closed::Void, Vec::new());
+        }
+    }
+
+    /// A node whose command was denied: on record, and over.
+    pub(super) fn end_denied(&mut self, node: Node, info: NodeInfo) {
+        self.nodes.insert(node, info);
+        self.finish(node, ExitForm::NotStarted);
+    }
+}
+
+impl Bound {
+    /// The program at this path, with these arguments.
+    pub(super) fn of(path: PathBuf, argv: &[String]) -> Self {
+        let mut arguments = Vec::new();
+        for word in argv.iter().skip(1) {
+            arguments.extend_from_slice(word.as_bytes());
+            arguments.push(0);
+        }
+        Self {
+            file: of_file(&path),
+            path,
+            arguments,
+        }
+    }
+
+    /// Whether it is still what was shown. A script's command line begins with its interpreter; the arguments end it.
+    fn is_still_so(&self, process: i32) -> bool {
+        let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        self.file.is_some() && of_file(&self.path) == self.file && line.ends_with(&self.arguments)
+    }
+}
+
+/// What tells whether a file is still the same one.
+fn of_file(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
+}
+
+/// The digest of the exact command.
+pub(super) fn key_of(asked: &Asked<'_>) -> Digest {
+    Digest::of(format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd).as_bytes())
+}
+
+fn refusal(action: &str, closed: &ClosedForm, recorded: bool) -> String {
+    if !recorded {
+        return format!("denied ({action}): what was decided can't be recorded, so nothing runs");
+    }
+    let rejection = closed.decisions.iter().rev().find(|said| said.message.is_some());
+    let why = match closed.how {
+        Closed::Rejected => "rejected by a reviewer",
+        Closed::Expired => "nobody decided in time",
+        Closed::Void | Closed::Approved => "the hold is void",
+    };
+    match rejection {
+        Some(said) => format!(
+            "denied ({action}): {why}: {}",
+            said.message.as_deref().unwrap_or_default()
+        ),
+        None => format!("denied ({action}): {why}"),
+    }
+}
+
+/// Say something on the standard error of a process, where its agent reads it. Bounded: a pipe that is full is left.
+fn tell(process: i32, text: &str) {
+    let Ok(open) = pidfd_open(process).and_then(|pidfd| pidfd_get(pidfd.as_fd(), 2)) else {
+        return;
+    };
+    let mut fds = [rustix::event::PollFd::new(&open, rustix::event::PollFlags::OUT)];
+    let at_once = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(Duration::from_millis(50).subsec_nanos()),
+    };
+    if rustix::event::poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0) {
+        let _it_is_in_the_record_all_the_same =
+            std::fs::File::from(open).write_all(format!("rescind: {text}\n").as_bytes());
+    }
+}
