@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// An exact amount with up to nine decimals, in billionths: far finer than any price, and up to 10^29.
+/// An exact amount with up to nine decimals, in billionths: far finer than any price, and up to 10^23.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Amount(i128);
@@ -50,7 +50,7 @@ pub enum MoneyError {
 const DECIMALS: usize = 9;
 const UNIT: i128 = 1_000_000_000;
 /// So that sums of any number of amounts that memory can hold stay within an `i128`.
-const MOST: i128 = i128::MAX >> 40;
+const MOST: i128 = i128::MAX >> 20;
 
 impl Amount {
     /// Nothing.
@@ -66,6 +66,12 @@ impl Amount {
     #[must_use]
     pub fn billionths(self) -> i128 {
         self.0
+    }
+
+    /// Whether it is at the end of the range, so that sums may have been cut there.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        self.0 >= MOST
     }
 
     /// The sum; at the end of the range it stays there, which no cap is above.

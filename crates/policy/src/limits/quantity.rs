@@ -88,7 +88,7 @@ impl Quantity {
         match (self.plus(more), cap) {
             (Self::Count(u64::MAX), _) => false,
             (Self::Count(sum), Self::Count(cap)) => sum <= cap,
-            (Self::Amount(sum), Self::Amount(cap)) => sum <= cap,
+            (Self::Amount(sum), Self::Amount(cap)) => sum <= cap && !sum.is_full(),
             _ => false,
         }
     }

@@ -108,14 +108,15 @@ fn policy(file: &str, text: &str, start: usize, own: &str, validator: &Validator
     let mut set = PolicySet::new();
     set.add(parsed).map_err(|error| wrong(error.to_string()))?;
     let result = validator.validate(&set, ValidationMode::Strict);
-    let invalid: Vec<Problem> = result
+    let mut invalid: Vec<Problem> = result
         .validation_errors()
         .map(|error| {
-            let message = error.to_string();
-            let told = message.split_once("`: ").or_else(|| message.split_once("`, ")).map_or(&*message, |(_, rest)| rest);
-            Problem::new(at(offset(error)), lower(told)).help(error.help().map(|help| help.to_string()))
+            let help = error.help().map(|help| help.to_string());
+            Problem::new(at(offset(error)), told(&error.to_string())).help(help)
         })
         .collect();
+    // The validator goes through the policy once for each action that it is about.
+    invalid.dedup();
     if !invalid.is_empty() {
         return Err(invalid);
     }
@@ -142,6 +143,19 @@ fn words(analysis: &Analysis) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What a validator's message says, without the policy's name, which the place tells, and without the action.
+fn told(message: &str) -> String {
+    let told = message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
+    let told = told.map_or(message, |(_, told)| told);
+    match told.split_once(" for Action::\"") {
+        Some((before, after)) => {
+            let after = after.split_once('"').map_or("", |(_, after)| after);
+            lower(&format!("{before}{after}"))
+        }
+        None => lower(told),
+    }
 }
 
 /// The first byte that an error points at, within its statement.
