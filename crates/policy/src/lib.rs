@@ -11,6 +11,8 @@ mod analyse;
 mod breaker;
 mod cases;
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod freeze;
 mod index;
 mod judge;
