@@ -77,7 +77,7 @@ impl Analysis {
                     let change = crate::facts::operations().filter(|name| *name != "read");
                     operations.extend(change.map(str::to_owned));
                 }
-                Some(("Action", id)) => drop(operations.insert(id.to_owned())),
+                Some(("Action", id)) => operations.extend([id.to_owned()]),
                 _ => {
                     self.exact = false;
                     return;

@@ -1,5 +1,7 @@
 //! A session and a proposal that tests change what they need of.
 
+pub(crate) mod random;
+
 use crate::{Blast, Environment, Proposal, Session};
 use rescind_model::{Coverage, Digest, Operation, Reversibility, Scopes, SessionId, Surface, Timestamp};
 

@@ -66,7 +66,7 @@ fn each_way_of_being_stronger_is_found_and_named() {
     );
     assert_eq!(told(&|now| now.targets = vec!["/srv".to_owned()]), stronger("`/srv` is wider"));
     assert_eq!(told(&|now| now.targets = vec!["/srv/*".to_owned()]), stronger("`/srv/*` is wider"));
-    assert_eq!(told(&|now| drop(now.force.insert("force".to_owned()))), stronger("with `force`"));
+    assert_eq!(told(&|now| now.force.extend(["force".to_owned()])), stronger("with `force`"));
     assert_eq!(
         told(&|now| now.kind = "shell.python".to_owned()),
         stronger("by `shell.python` instead of `files.edit`")

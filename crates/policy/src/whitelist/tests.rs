@@ -35,7 +35,7 @@ fn wider() -> Vec<(&'static str, Change)> {
         ("one target more", Box::new(|now, _| now.targets.push("/home".to_owned()))),
         ("a target around", Box::new(|now, _| now.targets = vec!["/srv".to_owned()])),
         ("no target to be told", Box::new(|now, _| now.targets.clear())),
-        ("a flag more", Box::new(|now, _| drop(now.force.insert("force".to_owned())))),
+        ("a flag more", Box::new(|now, _| now.force.extend(["force".to_owned()]))),
         ("another kind", Box::new(|now, _| now.kind = "files.wipe".to_owned())),
         ("another surface", Box::new(|now, _| now.surface = Surface::Shell)),
         ("a stronger operation", Box::new(|now, _| now.operation = Operation::Admin)),
