@@ -17,6 +17,10 @@ pub(crate) struct Analysis {
     pub(crate) demands: Demands,
     /// The attributes of the context that it reads; `None` where it takes the context as a whole.
     pub(crate) reads: Option<BTreeSet<String>>,
+    /// Whether its scope is among the demands in full, so that it need not be looked at again.
+    pub(crate) scope_is_demanded: bool,
+    /// Whether its conditions ask about entities: who is in what, or their attributes.
+    pub(crate) asks_entities: bool,
     /// Whether it matches exactly when its demands are met, so that it need not be evaluated.
     pub(crate) exact: bool,
     /// The constants that it compares facts of a closed list of words with.
@@ -31,6 +35,7 @@ pub(crate) fn analyse(policy: &Value) -> Analysis {
         ..Analysis::default()
     };
     analysis.scope(policy);
+    analysis.scope_is_demanded = analysis.exact;
     let mut certain = true;
     for condition in array(&policy["conditions"]) {
         let body = &condition["body"];
@@ -103,7 +108,7 @@ impl Analysis {
         }
     }
 
-    /// Which facts are read, and which constants they are compared with.
+    /// Which facts are read, which constants they are compared with, and whether entities are asked about.
     fn look(&mut self, body: &Value) {
         if let Some((dimension, values)) = choice(body)
             && dimension.words().is_some()
@@ -119,7 +124,9 @@ impl Analysis {
                         }
                     } else if name == "Var" && value == "context" {
                         self.reads = None;
-                    } else if name != "Value" {
+                    } else if name == "Var" || name == "__entity" {
+                        self.asks_entities = true;
+                    } else {
                         self.look(value);
                     }
                 }
@@ -149,6 +156,15 @@ fn choice(term: &Value) -> Option<(Dimension, BTreeSet<String>)> {
     let ((dimension, mut values), (other, more)) = (choice(left)?, choice(right)?);
     values.extend(more);
     (dimension == other).then_some((dimension, values))
+}
+
+/// The same policy for every scope: what is evaluated of a policy whose scope is among its demands.
+pub(crate) fn without_scope(policy: &Value) -> Value {
+    let mut policy = policy.clone();
+    for part in ["principal", "action", "resource"] {
+        policy[part] = serde_json::json!({"op": "All"});
+    }
+    policy
 }
 
 /// Whether evaluating a term of a validated policy is certain not to error. Such a policy is well typed, and every

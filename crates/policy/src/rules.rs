@@ -66,7 +66,8 @@ pub struct Rules {
 /// A policy as the evaluator has it.
 #[derive(Debug, Clone)]
 struct Part {
-    /// A set of this policy alone: what it answers is about nothing else.
+    /// A set of this policy alone: what it answers is about nothing else. Where the scope is among the demands, the
+    /// policy is here without it.
     set: PolicySet,
     analysis: Analysis,
 }
@@ -163,7 +164,8 @@ impl Rules {
         let fail = |found: &mut Evaluation, numbers: Vec<usize>, why: &str| {
             found.failed.extend(numbers.into_iter().map(|number| (number, why.to_owned())));
         };
-        let entitled = match self.kinds.entitled(facts.session) {
+        let needed = once.iter().chain(by_target).any(|(_, part)| part.needs_entities());
+        let entitled = match self.kinds.entitled(facts.session, needed) {
             Ok(entitled) => entitled,
             Err(why) => return fail(found, [numbers(once), numbers(by_target)].concat(), &why),
         };
@@ -220,6 +222,11 @@ impl Rules {
 }
 
 impl Part {
+    /// Making a session's entities costs more than most policies; most policies ask nothing about them.
+    fn needs_entities(&self) -> bool {
+        self.analysis.asks_entities || !self.analysis.scope_is_demanded
+    }
+
     fn reads(&self, attribute: &str) -> bool {
         self.analysis.reads.as_ref().is_none_or(|reads| reads.contains(attribute))
     }
@@ -242,9 +249,17 @@ impl Kinds {
         EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
     }
 
-    fn entitled(&self, session: &Session) -> Result<Entitled, String> {
+    /// The entities of a session; without `needed` only their names.
+    fn entitled(&self, session: &Session, needed: bool) -> Result<Entitled, String> {
         let agent = self.uid(&self.agent, &session.agent);
         let domain = self.uid(&self.domain, &session.domain);
+        if !needed {
+            return Ok(Entitled {
+                agent,
+                domain,
+                entities: Entities::empty(),
+            });
+        }
         let teams: HashSet<EntityUid> = session.teams.iter().map(|team| self.uid(&self.team, team)).collect();
         let owner = cedar_policy::RestrictedExpression::new_string(session.owner.clone());
         let mut entities: Vec<Entity> = self.actions.clone();

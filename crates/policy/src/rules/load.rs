@@ -2,7 +2,7 @@
 
 use super::statements::statements;
 use super::{DEFAULT_POLICY, Kinds, Part, Place, Problem, Problems, Rule, Rules, SCHEMA, annotations};
-use crate::analyse::{Analysis, analyse};
+use crate::analyse::{Analysis, analyse, without_scope};
 use crate::index::{Demands, Index};
 use cedar_policy::{Effect as CedarEffect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
@@ -122,6 +122,11 @@ fn policy(file: &str, text: &str, start: usize, own: &str, validator: &Validator
     }
     let analysis = analyse(&json);
     words(&analysis).map_err(wrong)?;
+    if analysis.scope_is_demanded {
+        let evaluated = Policy::from_json(Some(PolicyId::new(&id)), without_scope(&json));
+        set = PolicySet::new();
+        set.add(evaluated.map_err(|error| wrong(error.to_string()))?).map_err(|error| wrong(error.to_string()))?;
+    }
     let rule = Rule {
         id,
         place: place.clone(),

@@ -40,7 +40,7 @@ impl Oracle {
         if targets.is_empty() {
             targets.push("");
         }
-        let entitled = rules.kinds.entitled(facts.session).unwrap();
+        let entitled = rules.kinds.entitled(facts.session, true).unwrap();
         let action = rules.kinds.uid(&rules.kinds.action, facts.proposal.operation.name());
         for target in targets {
             let context = facts.context(None, target).unwrap();
