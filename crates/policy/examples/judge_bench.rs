@@ -36,21 +36,48 @@ fn selective(count: usize) -> String {
 fn one(domain: usize, form: usize) -> String {
     let here = format!("resource in Domain::\"team{domain}\"");
     match form {
-        0 => format!("@deny(\"no\") forbid (principal, action == Action::\"delete\", {here}) when {{ context.surface == \"postgres\" }};\n"),
-        1 => format!("@hold(\"oncall\") forbid (principal, action in Action::\"change\", {here}) when {{ context.risk >= 90 }};\n"),
-        2 => format!("@hold(\"oncall\") forbid (principal, action, {here}) when {{ context.surface == \"kubernetes\" && context has objects && context.objects > 50 }};\n"),
-        3 => format!("@notify(\"#team{domain}\") permit (principal, action == Action::\"delete\", {here}) when {{ context.coverage == \"captured\" && context.class == \"reversible_with_state\" }};\n"),
-        4 => format!("@deny(\"secrets\") forbid (principal, action, {here}) when {{ context.surface == \"files\" && context.target like \"*/.env\" }};\n"),
-        5 => format!("@two_person forbid (principal == Agent::\"bot{domain}\", action == Action::\"admin\", resource);\n"),
-        6 => format!("forbid (principal in Team::\"guests{domain}\", action in Action::\"change\", resource);\n"),
-        7 => format!("@hold(\"oncall\") forbid (principal, action, {here}) when {{ context.kind == \"git.push\" && context.force.contains(\"force\") }};\n"),
-        8 => format!("@hold(\"finance\") forbid (principal, action, {here}) when {{ context has spend && context.spend.amount.greaterThan(decimal(\"100.0\")) }};\n"),
-        _ => format!("@deny(\"frozen\") forbid (principal, action, resource == Domain::\"team{domain}/prod/eu\") when {{ context.environment == \"production\" }};\n"),
+        0 => format!(
+            "@deny(\"no\") forbid (principal, action == Action::\"delete\", {here}) when {{ context.surface == \"postgres\" }};\n"
+        ),
+        1 => format!(
+            "@hold(\"oncall\") forbid (principal, action in Action::\"change\", {here}) when {{ context.risk >= 90 }};\n"
+        ),
+        2 => format!(
+            "@hold(\"oncall\") forbid (principal, action, {here}) when {{ context.surface == \"kubernetes\" && context has objects && context.objects > 50 }};\n"
+        ),
+        3 => format!(
+            "@notify(\"#team{domain}\") permit (principal, action == Action::\"delete\", {here}) when {{ context.coverage == \"captured\" && context.class == \"reversible_with_state\" }};\n"
+        ),
+        4 => format!(
+            "@deny(\"secrets\") forbid (principal, action, {here}) when {{ context.surface == \"files\" && context.target like \"*/.env\" }};\n"
+        ),
+        5 => format!(
+            "@two_person forbid (principal == Agent::\"bot{domain}\", action == Action::\"admin\", resource);\n"
+        ),
+        6 => format!(
+            "forbid (principal in Team::\"guests{domain}\", action in Action::\"change\", resource);\n"
+        ),
+        7 => format!(
+            "@hold(\"oncall\") forbid (principal, action, {here}) when {{ context.kind == \"git.push\" && context.force.contains(\"force\") }};\n"
+        ),
+        8 => format!(
+            "@hold(\"finance\") forbid (principal, action, {here}) when {{ context has spend && context.spend.amount.greaterThan(decimal(\"100.0\")) }};\n"
+        ),
+        _ => format!(
+            "@deny(\"frozen\") forbid (principal, action, resource == Domain::\"team{domain}/prod/eu\") when {{ context.environment == \"production\" }};\n"
+        ),
     }
 }
 
 fn unselective(count: usize) -> String {
-    (0..count).map(|number| format!("@hold(\"x\") forbid (principal, action, resource) when {{ context.risk > {} }};\n", 101 + number)).collect()
+    (0..count)
+        .map(|number| {
+            format!(
+                "@hold(\"x\") forbid (principal, action, resource) when {{ context.risk > {} }};\n",
+                101 + number
+            )
+        })
+        .collect()
 }
 
 /// What is done, in turn: files, tables, clusters, pushes; in all domains.
@@ -58,10 +85,25 @@ fn actions(domains: usize) -> Vec<(Session, Proposal)> {
     let forms = [
         (Operation::Write, Surface::Files, "files.edit", "/srv/app/main.rs"),
         (Operation::Delete, Surface::Files, "files.delete", "/srv/app/old"),
-        (Operation::Admin, Surface::Postgres, "postgres.ddl", "public.orders"),
-        (Operation::Write, Surface::Kubernetes, "kubernetes.apply", "shop/deployment/web"),
+        (
+            Operation::Admin,
+            Surface::Postgres,
+            "postgres.ddl",
+            "public.orders",
+        ),
+        (
+            Operation::Write,
+            Surface::Kubernetes,
+            "kubernetes.apply",
+            "shop/deployment/web",
+        ),
         (Operation::Write, Surface::Shell, "git.push", "origin/main"),
-        (Operation::Read, Surface::Http, "http.get", "https://api.example/v1/orders"),
+        (
+            Operation::Read,
+            Surface::Http,
+            "http.get",
+            "https://api.example/v1/orders",
+        ),
     ];
     let mut all = Vec::new();
     for domain in 0..domains.max(1) {
@@ -101,7 +143,12 @@ fn actions(domains: usize) -> Vec<(Session, Proposal)> {
 
 fn percentiles(mut nanoseconds: Vec<u128>) -> (f64, f64) {
     nanoseconds.sort_unstable();
-    let at = |share: usize| nanoseconds.get(nanoseconds.len() * share / 100).copied().unwrap_or(0);
+    let at = |share: usize| {
+        nanoseconds
+            .get(nanoseconds.len() * share / 100)
+            .copied()
+            .unwrap_or(0)
+    };
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let microseconds = |time: u128| time as f64 / 1_000.0;
     (microseconds(at(50)), microseconds(at(99)))

@@ -74,7 +74,11 @@ impl Analysis {
             return;
         }
         let single = std::slice::from_ref(&action["entity"]);
-        let entities = if action["entity"].is_null() { array(&action["entities"]) } else { single };
+        let entities = if action["entity"].is_null() {
+            array(&action["entities"])
+        } else {
+            single
+        };
         let mut operations = BTreeSet::new();
         for value in entities {
             match entity(value) {
@@ -113,7 +117,8 @@ impl Analysis {
         if let Some((dimension, values)) = choice(body)
             && dimension.words().is_some()
         {
-            self.constants.extend(values.into_iter().map(|value| (dimension, value)));
+            self.constants
+                .extend(values.into_iter().map(|value| (dimension, value)));
         }
         match body {
             Value::Object(map) => {
@@ -148,7 +153,10 @@ fn choice(term: &Value) -> Option<(Dimension, BTreeSet<String>)> {
         return Some((fact, one(constant["Value"].as_str()?)));
     }
     if let Some((left, right)) = pair(term, "contains") {
-        let constants = left["Set"].as_array()?.iter().map(|value| value["Value"].as_str());
+        let constants = left["Set"]
+            .as_array()?
+            .iter()
+            .map(|value| value["Value"].as_str());
         let constants: Option<Vec<&str>> = constants.collect();
         return Some((fact(right)?, constants?.into_iter().map(str::to_owned).collect()));
     }
@@ -171,7 +179,8 @@ pub(crate) fn without_scope(policy: &Value) -> Value {
 /// entity it meets exists, so that only arithmetic (which overflows) and calls of extensions are left.
 fn cannot_fail(term: &Value) -> bool {
     const SAFE: [&str; 17] = [
-        "Var", "Value", ".", "has", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "!", "in", "contains", "like", "Set",
+        "Var", "Value", ".", "has", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "!", "in", "contains",
+        "like", "Set",
     ];
     let Some(map) = term.as_object() else { return false };
     map.iter().all(|(name, value)| {
@@ -181,7 +190,9 @@ fn cannot_fail(term: &Value) -> bool {
                 ("." | "has", access) => certain_entity(&access["left"]),
                 (_, Value::Array(values)) => values.iter().all(cannot_fail),
                 (_, Value::Object(parts)) => {
-                    let operands = parts.iter().filter(|(name, _)| matches!(name.as_str(), "left" | "right" | "arg"));
+                    let operands = parts
+                        .iter()
+                        .filter(|(name, _)| matches!(name.as_str(), "left" | "right" | "arg"));
                     operands.map(|(_, operand)| operand).all(cannot_fail)
                 }
                 _ => false,
@@ -192,7 +203,9 @@ fn cannot_fail(term: &Value) -> bool {
 /// Whether what an attribute is asked of is there in any case: a variable, or an attribute of one. An entity that a
 /// policy names itself need not exist.
 fn certain_entity(term: &Value) -> bool {
-    let deeper = term.get(".").is_some_and(|access| certain_entity(&access["left"]));
+    let deeper = term
+        .get(".")
+        .is_some_and(|access| certain_entity(&access["left"]));
     deeper || term.get("Var").is_some()
 }
 

@@ -135,23 +135,38 @@ pub(crate) fn stronger(proposal: &Proposal, history: &History) -> Option<Trip> {
 }
 
 fn how_stronger(now: &Attempt, denied: &Attempt) -> Option<Vec<String>> {
-    let overlaps = now.targets.iter().any(|one| denied.targets.iter().any(|two| one.overlaps(two)));
+    let overlaps = now
+        .targets
+        .iter()
+        .any(|one| denied.targets.iter().any(|two| one.overlaps(two)));
     let weaker = now.operation < denied.operation || now.severity < denied.severity;
     if !overlaps || weaker || now.digest == denied.digest {
         return None;
     }
     let mut how = Vec::new();
     if now.operation > denied.operation {
-        how.push(format!("{} instead of {}", now.operation.name(), denied.operation.name()));
+        how.push(format!(
+            "{} instead of {}",
+            now.operation.name(),
+            denied.operation.name()
+        ));
     }
     if now.severity > denied.severity {
-        how.push(format!("{} instead of {}", now.severity.name(), denied.severity.name()));
+        how.push(format!(
+            "{} instead of {}",
+            now.severity.name(),
+            denied.severity.name()
+        ));
     }
     let wider = |one: &&Target| denied.targets.iter().any(|two| one.is_around(two));
     if let Some(target) = now.targets.iter().find(wider) {
         how.push(format!("`{}` is wider", target.name));
     }
-    how.extend(now.force.difference(&denied.force).map(|flag| format!("with `{flag}`")));
+    how.extend(
+        now.force
+            .difference(&denied.force)
+            .map(|flag| format!("with `{flag}`")),
+    );
     if now.kind != denied.kind {
         how.push(format!("by `{}` instead of `{}`", now.kind, denied.kind));
     }
@@ -178,7 +193,9 @@ impl Target {
 /// Whether a name lies within another: below it as a path, or in what its stars stand for.
 fn within(inner: &str, outer: &str) -> bool {
     let folder = outer.strip_suffix('/').unwrap_or(outer);
-    let below = inner.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/') && rest.len() > 1);
+    let below = inner
+        .strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1);
     let starred = outer.contains('*') && inner != outer && rescind_model::Pattern::new(outer).fits(inner);
     below || starred
 }
@@ -209,7 +226,11 @@ impl fmt::Display for Trip {
             }
             Self::Denials { count } => write!(f, "{count} actions in a row were denied"),
             Self::Stronger { denied, how } => {
-                write!(f, "`{denied}` was denied, and this is a stronger form of it: {}", how.join(", "))
+                write!(
+                    f,
+                    "`{denied}` was denied, and this is a stronger form of it: {}",
+                    how.join(", ")
+                )
             }
         }
     }

@@ -3,13 +3,21 @@
 
 mod form;
 
-use crate::{Bounds, Counters, History, Input, Judge, Judgement, Place, Problems, Proposal, Rules, Session, Whitelist};
+use crate::{
+    Bounds, Counters, History, Input, Judge, Judgement, Place, Problems, Proposal, Rules, Session, Whitelist,
+};
 use rescind_model::{Timestamp, Verdict};
 
 /// The cases that are shipped: the incidents, and ordinary development work.
 pub const DEFAULT_CASES: [(&str, &str); 3] = [
-    ("incidents.toml", include_str!("../../../policies/tests/incidents.toml")),
-    ("development.toml", include_str!("../../../policies/tests/development.toml")),
+    (
+        "incidents.toml",
+        include_str!("../../../policies/tests/incidents.toml"),
+    ),
+    (
+        "development.toml",
+        include_str!("../../../policies/tests/development.toml"),
+    ),
     ("tiers.toml", include_str!("../../../policies/tests/tiers.toml")),
 ];
 
@@ -110,17 +118,30 @@ impl Expected {
                 Verdict::Allow => found.reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 Verdict::Hold(reasons) | Verdict::Deny(reasons) => reasons.clone(),
             };
-            return Some(format!("{} was expected, and it is {name}: {}", self.verdict, reasons.join("; ")));
+            return Some(format!(
+                "{} was expected, and it is {name}: {}",
+                self.verdict,
+                reasons.join("; ")
+            ));
         }
         let persons = found.who.as_ref().map_or(0, |who| who.persons);
         if let Some(expected) = self.persons.filter(|expected| *expected != persons) {
-            return Some(format!("{expected} persons were expected to decide, and it is {persons}"));
+            return Some(format!(
+                "{expected} persons were expected to decide, and it is {persons}"
+            ));
         }
-        if let Some(expected) = self.notify.as_ref().filter(|expected| !found.notify.contains(*expected)) {
+        if let Some(expected) = self
+            .notify
+            .as_ref()
+            .filter(|expected| !found.notify.contains(*expected))
+        {
             return Some(format!("{expected} was expected to be told, and is not"));
         }
         let halts = self.halts.filter(|expected| *expected != found.halts)?;
-        Some(format!("the session was expected {}to be halted", if halts { "" } else { "not " }))
+        Some(format!(
+            "the session was expected {}to be halted",
+            if halts { "" } else { "not " }
+        ))
     }
 }
 

@@ -49,7 +49,10 @@ impl Dimension {
     /// The words that an attribute can have, where they are a closed list.
     pub(crate) fn words(self) -> Option<Vec<&'static str>> {
         Some(match self {
-            Self::Surface => rescind_model::Surface::ALL.iter().map(|known| known.name()).collect(),
+            Self::Surface => rescind_model::Surface::ALL
+                .iter()
+                .map(|known| known.name())
+                .collect(),
             Self::Class => {
                 let known = rescind_model::Reversibility::ALL.iter().map(|known| known.name());
                 known.chain(["unknown"]).collect()
@@ -109,18 +112,28 @@ impl Facts<'_> {
         put("target", &|| Some(text(target)));
         put("targets", &|| Some(count(proposal.targets.len() as u64)));
         put("force", &|| {
-            Some(RestrictedExpression::new_set(proposal.force.iter().map(|flag| text(flag))))
+            Some(RestrictedExpression::new_set(
+                proposal.force.iter().map(|flag| text(flag)),
+            ))
         });
         put("risk", &|| Some(count(u64::from(self.risk))));
         put("new", &|| Some(RestrictedExpression::new_bool(self.new)));
-        put("stronger", &|| Some(RestrictedExpression::new_bool(self.stronger)));
+        put("stronger", &|| {
+            Some(RestrictedExpression::new_bool(self.stronger))
+        });
         put("files", &|| blast.files.map(count));
         put("rows", &|| blast.rows.map(count));
         put("objects", &|| blast.objects.map(count));
         let spend = one_currency(&blast.spend);
-        put("spend", &|| spend.as_ref().and_then(|(amount, currency)| spend_record(amount, currency)));
+        put("spend", &|| {
+            spend
+                .as_ref()
+                .and_then(|(amount, currency)| spend_record(amount, currency))
+        });
         put("spend_unknown", &|| {
-            Some(RestrictedExpression::new_bool(blast.spend != Spend::None && spend.is_none()))
+            Some(RestrictedExpression::new_bool(
+                blast.spend != Spend::None && spend.is_none(),
+            ))
         });
         Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
@@ -144,7 +157,10 @@ fn decimal(amount: Amount) -> Option<String> {
 fn spend_record(amount: &str, currency: &str) -> Option<RestrictedExpression> {
     RestrictedExpression::new_record([
         ("amount".to_owned(), RestrictedExpression::new_decimal(amount)),
-        ("currency".to_owned(), RestrictedExpression::new_string(currency.to_owned())),
+        (
+            "currency".to_owned(),
+            RestrictedExpression::new_string(currency.to_owned()),
+        ),
     ])
     .ok()
 }

@@ -76,7 +76,9 @@ impl Freezes {
 
     /// Those that hold for a session now.
     pub fn holding<'f>(&'f self, session: &'f Session, now: Timestamp) -> impl Iterator<Item = &'f Freeze> {
-        self.freezes.iter().filter(move |freeze| freeze.applies(session) && freeze.span.holds(now))
+        self.freezes
+            .iter()
+            .filter(move |freeze| freeze.applies(session) && freeze.span.holds(now))
     }
 }
 
@@ -86,7 +88,10 @@ impl Freeze {
             .domain
             .as_ref()
             .is_none_or(|pattern| session.domains().any(|domain| pattern.fits(domain)));
-        domain && self.environment.is_none_or(|environment| environment == session.environment)
+        domain
+            && self
+                .environment
+                .is_none_or(|environment| environment == session.environment)
     }
 }
 

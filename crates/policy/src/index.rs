@@ -41,7 +41,9 @@ impl Index {
     pub(crate) fn new(demands: &[Demands]) -> Self {
         let words = demands.len().div_ceil(BITS);
         let used = Dimension::ALL.into_iter().filter(|dimension| {
-            demands.iter().any(|demands| demands.values.contains_key(dimension))
+            demands
+                .iter()
+                .any(|demands| demands.values.contains_key(dimension))
         });
         let table = |dimension| {
             let mut table = Table {
@@ -54,7 +56,10 @@ impl Index {
                     None => set(&mut table.any, number),
                     Some(values) => {
                         for value in values {
-                            let bits = table.by_value.entry(value.clone()).or_insert_with(|| vec![0; words]);
+                            let bits = table
+                                .by_value
+                                .entry(value.clone())
+                                .or_insert_with(|| vec![0; words]);
                             set(bits, number);
                         }
                     }

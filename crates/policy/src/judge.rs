@@ -4,8 +4,8 @@
 mod stages;
 
 use crate::{
-    Annotations, Bounds, Counters, Effect, Evaluation, Exceeded, History, Place, Proposal, Recovery, Rules, Session,
-    Trip, Whitelist,
+    Annotations, Bounds, Counters, Effect, Evaluation, Exceeded, History, Place, Proposal, Recovery, Rules,
+    Session, Trip, Whitelist,
 };
 use rescind_model::{Digest, RiskScore, Timestamp, Verdict};
 use std::collections::BTreeSet;
@@ -209,7 +209,11 @@ impl Who {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
-        let persons = if self.persons > 1 { format!("{} persons: ", self.persons) } else { String::new() };
+        let persons = if self.persons > 1 {
+            format!("{} persons: ", self.persons)
+        } else {
+            String::new()
+        };
         write!(f, "{persons}{}", groups.join(" and "))
     }
 }

@@ -9,8 +9,8 @@ mod bounds;
 mod counter;
 mod quantity;
 
-pub(crate) use bounds::{BoundsForm, operation, surface};
 pub use bounds::{Bounds, BoundsError};
+pub(crate) use bounds::{BoundsForm, operation, surface};
 pub use counter::{Bucket, Counter, Counters, Reservation, Reserved, Slot};
 pub use quantity::{Measure, Quantity};
 
@@ -137,7 +137,9 @@ pub enum Exceeded {
         limit: String,
     },
     /// Money is limited, and none of the limits is in this currency.
-    #[error("no limit allows spending {money}: money is limited here, in other currencies, and nothing converts")]
+    #[error(
+        "no limit allows spending {money}: money is limited here, in other currencies, and nothing converts"
+    )]
     Currency {
         /// What was asked for.
         money: Money,
@@ -237,7 +239,10 @@ impl Limits {
     /// The counters that an action needs, for a store to read them under one lock.
     pub fn buckets<'l>(&'l self, ask: &'l Ask) -> impl Iterator<Item = Bucket> {
         let counted = |limit: &&Limit| limit.applies(ask) && limit.measure != Measure::Duration;
-        self.limits.iter().filter(counted).filter_map(|limit| limit.bucket(ask))
+        self.limits
+            .iter()
+            .filter(counted)
+            .filter_map(|limit| limit.bucket(ask))
     }
 
     /// Reserve what an action asks for, of every limit that is about it, or of none.
@@ -256,7 +261,9 @@ impl Limits {
                 limit.lasts(bucket, ask, now)?;
                 continue;
             }
-            let Some(asked) = limit.measure.of(&ask.spent) else { continue };
+            let Some(asked) = limit.measure.of(&ask.spent) else {
+                continue;
+            };
             let counter = granted.changed.get(&bucket).or_else(|| counters.get(&bucket));
             let counter = counter.cloned().unwrap_or_default();
             let used = counter.used(limit.window, now, limit.measure);
@@ -293,7 +300,9 @@ impl Limits {
             }),
             Spend::Known(sums) => {
                 let limited: Vec<Measure> = limits.map(|limit| limit.measure).collect();
-                let free = sums.iter().find(|(currency, _)| !limited.contains(&Measure::Money(**currency)));
+                let free = sums
+                    .iter()
+                    .find(|(currency, _)| !limited.contains(&Measure::Money(**currency)));
                 free.map_or(Ok(()), |(currency, amount)| {
                     Err(Exceeded::Currency {
                         money: Money {
@@ -344,7 +353,10 @@ pub fn release(counters: &Counters, reservation: &Reservation) -> Applied {
     let mut changed = Counters::default();
     for part in &reservation.parts {
         let counter = changed.get(&part.bucket).or_else(|| counters.get(&part.bucket));
-        changed.set(part.bucket.clone(), counter.cloned().unwrap_or_default().released(part.amount));
+        changed.set(
+            part.bucket.clone(),
+            counter.cloned().unwrap_or_default().released(part.amount),
+        );
     }
     Applied { changed }
 }

@@ -28,7 +28,9 @@ pub struct Money {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// It is no exact amount.
-    #[error("`{text}` is not an amount such as `500` or `0.25`, with at most nine decimals and not below zero")]
+    #[error(
+        "`{text}` is not an amount such as `500` or `0.25`, with at most nine decimals and not below zero"
+    )]
     Amount {
         /// What was given.
         text: String,
@@ -97,7 +99,9 @@ impl FromStr for Amount {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let wrong = || MoneyError::Amount { text: text.to_owned() };
+        let wrong = || MoneyError::Amount {
+            text: text.to_owned(),
+        };
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(part) || part.len() > DECIMALS {
@@ -116,7 +120,9 @@ impl FromStr for Currency {
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         match *text.as_bytes() {
             [a, b, c] if text.bytes().all(|byte| byte.is_ascii_uppercase()) => Ok(Self([a, b, c])),
-            _ => Err(MoneyError::Currency { text: text.to_owned() }),
+            _ => Err(MoneyError::Currency {
+                text: text.to_owned(),
+            }),
         }
     }
 }
@@ -125,8 +131,9 @@ impl FromStr for Money {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let (amount, currency) =
-            text.split_once(' ').ok_or_else(|| MoneyError::Money { text: text.to_owned() })?;
+        let (amount, currency) = text.split_once(' ').ok_or_else(|| MoneyError::Money {
+            text: text.to_owned(),
+        })?;
         Ok(Self {
             amount: amount.parse()?,
             currency: currency.parse()?,
@@ -144,7 +151,9 @@ impl fmt::Display for Amount {
 
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(f, "{}", char::from(*byte)))
     }
 }
 
@@ -195,7 +204,18 @@ mod tests {
 
     #[test]
     fn what_would_have_to_be_rounded_or_is_unclear_is_refused() {
-        for text in ["0.0000000001", "-1", "+1", "1e3", "", ".", "1.", ".5", "1,5", "99999999999999999999999999999999"] {
+        for text in [
+            "0.0000000001",
+            "-1",
+            "+1",
+            "1e3",
+            "",
+            ".",
+            "1.",
+            ".5",
+            "1,5",
+            "99999999999999999999999999999999",
+        ] {
             assert!(text.parse::<Amount>().is_err(), "{text}");
         }
         for text in ["5", "5 usd", "5USD", "5 US", "5  USD", "USD 5"] {
@@ -205,7 +225,12 @@ mod tests {
 
     #[test]
     fn text_and_amount_agree() {
-        for text in ["500.00 USD", "0.25 EUR", "0.123456789 JPY", "12345678901234567890.10 USD"] {
+        for text in [
+            "500.00 USD",
+            "0.25 EUR",
+            "0.123456789 JPY",
+            "12345678901234567890.10 USD",
+        ] {
             assert_eq!(text.parse::<Money>().unwrap().to_string(), text);
         }
     }

@@ -77,7 +77,11 @@ impl Spend {
             *sum = sum.plus(money.amount);
         }
         sums.retain(|_, sum| *sum > crate::Amount::ZERO);
-        if sums.is_empty() { Self::None } else { Self::Known(sums) }
+        if sums.is_empty() {
+            Self::None
+        } else {
+            Self::Known(sums)
+        }
     }
 }
 

@@ -25,25 +25,31 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub fn recovery(proposal: &Proposal) -> Recovery {
     let captured = !matches!(proposal.coverage, Coverage::NotCaptured(_));
     let (path, time) = match proposal.class {
-        Some(Reversibility::TriviallyReversible) => {
-            ("nothing to restore, or the inverse command, which needs no saved state", Some((Duration::ZERO, SECOND)))
-        }
-        Some(Reversibility::ReversibleWithState) if captured => {
-            ("`rescind undo` restores the snapshot and reads it back", Some((SECOND, MINUTE)))
-        }
-        Some(Reversibility::ReversibleWithState) => {
-            ("it could be taken back with a snapshot, and there is none: by hand, from other sources", None)
-        }
-        Some(Reversibility::ReversibleWithBackup) => {
-            ("restore from the backup; what was written since it was made is lost", Some((10 * MINUTE, 4 * HOUR)))
-        }
-        Some(Reversibility::PartiallyReversible) => {
-            ("`rescind undo` for the part that was captured; the rest by hand", Some((MINUTE, DAY)))
-        }
+        Some(Reversibility::TriviallyReversible) => (
+            "nothing to restore, or the inverse command, which needs no saved state",
+            Some((Duration::ZERO, SECOND)),
+        ),
+        Some(Reversibility::ReversibleWithState) if captured => (
+            "`rescind undo` restores the snapshot and reads it back",
+            Some((SECOND, MINUTE)),
+        ),
+        Some(Reversibility::ReversibleWithState) => (
+            "it could be taken back with a snapshot, and there is none: by hand, from other sources",
+            None,
+        ),
+        Some(Reversibility::ReversibleWithBackup) => (
+            "restore from the backup; what was written since it was made is lost",
+            Some((10 * MINUTE, 4 * HOUR)),
+        ),
+        Some(Reversibility::PartiallyReversible) => (
+            "`rescind undo` for the part that was captured; the rest by hand",
+            Some((MINUTE, DAY)),
+        ),
         Some(Reversibility::Irreversible) => ("none: only the consequences can be dealt with", None),
-        None if captured => {
-            ("`rescind undo` restores what was captured; what else it did is not known", Some((SECOND, HOUR)))
-        }
+        None if captured => (
+            "`rescind undo` restores what was captured; what else it did is not known",
+            Some((SECOND, HOUR)),
+        ),
         None => ("not known: neither what it does nor a snapshot", None),
     };
     Recovery { path, time }

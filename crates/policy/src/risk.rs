@@ -28,12 +28,17 @@ fn factor(name: &'static str, points: u8, sentence: impl Into<String>) -> RiskFa
 
 fn class(proposal: &Proposal) -> RiskFactor {
     let (points, sentence) = match proposal.class {
-        Some(Reversibility::TriviallyReversible) => (0, "it changes nothing, or its inverse needs no saved state"),
+        Some(Reversibility::TriviallyReversible) => {
+            (0, "it changes nothing, or its inverse needs no saved state")
+        }
         Some(Reversibility::ReversibleWithState) => (10, "it can be taken back exactly, with a snapshot"),
         Some(Reversibility::ReversibleWithBackup) => (25, "it can be taken back from a backup, at a cost"),
         Some(Reversibility::PartiallyReversible) => (40, "a part of it can't be taken back"),
         Some(Reversibility::Irreversible) => (55, "nothing of it can be taken back"),
-        None => (45, "nobody can say what it does, or whether that can be taken back"),
+        None => (
+            45,
+            "nobody can say what it does, or whether that can be taken back",
+        ),
     };
     factor("class", points, format!("{}: {sentence}", proposal.class_name()))
 }
@@ -46,15 +51,30 @@ fn environment(session: &Session) -> RiskFactor {
         Environment::Unknown => 10,
         Environment::Production => 15,
     };
-    let domain = if session.domain.is_empty() { "no domain" } else { &session.domain };
-    factor("environment", points, format!("{domain} is {}", session.environment))
+    let domain = if session.domain.is_empty() {
+        "no domain"
+    } else {
+        &session.domain
+    };
+    factor(
+        "environment",
+        points,
+        format!("{domain} is {}", session.environment),
+    )
 }
 
 /// One factor for the largest of the counts, one for money where there is any.
 fn blast(proposal: &Proposal) -> Vec<RiskFactor> {
     let blast = &proposal.blast;
-    let counts = [("files", blast.files), ("rows", blast.rows), ("objects", blast.objects)];
-    let known: Vec<(&str, u64)> = counts.into_iter().filter_map(|(name, count)| Some((name, count?))).collect();
+    let counts = [
+        ("files", blast.files),
+        ("rows", blast.rows),
+        ("objects", blast.objects),
+    ];
+    let known: Vec<(&str, u64)> = counts
+        .into_iter()
+        .filter_map(|(name, count)| Some((name, count?)))
+        .collect();
     let largest = known.iter().map(|(_, count)| *count).max();
     let points = match largest {
         None if proposal.only_reads() => 0,
@@ -66,7 +86,10 @@ fn blast(proposal: &Proposal) -> Vec<RiskFactor> {
         Some(1_001..=10_000) => 11,
         Some(_) => 15,
     };
-    let counted: Vec<String> = known.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let counted: Vec<String> = known
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
     let sentence = if counted.is_empty() {
         "how much it touches is not known".to_owned()
     } else {
@@ -81,17 +104,31 @@ fn blast(proposal: &Proposal) -> Vec<RiskFactor> {
 fn money(spend: &Spend) -> Option<RiskFactor> {
     match spend {
         Spend::None => None,
-        Spend::Unknown => Some(factor("money", 10, "it spends money, and nobody can say how much")),
+        Spend::Unknown => Some(factor(
+            "money",
+            10,
+            "it spends money, and nobody can say how much",
+        )),
         Spend::Known(sums) => {
-            let largest = sums.values().max().map_or(0, |sum| sum.billionths() / 1_000_000_000);
+            let largest = sums
+                .values()
+                .max()
+                .map_or(0, |sum| sum.billionths() / 1_000_000_000);
             let points = match largest {
                 ..10 => 3,
                 10..100 => 5,
                 100..1_000 => 10,
                 _ => 15,
             };
-            let sums: Vec<String> = sums.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
-            Some(factor("money", points, format!("it spends {}", sums.join(" and "))))
+            let sums: Vec<String> = sums
+                .iter()
+                .map(|(currency, amount)| format!("{amount} {currency}"))
+                .collect();
+            Some(factor(
+                "money",
+                points,
+                format!("it spends {}", sums.join(" and ")),
+            ))
         }
     }
 }
@@ -102,8 +139,14 @@ fn coverage(proposal: &Proposal) -> RiskFactor {
         _ if proposal.only_reads() => factor(name, 0, "it changes nothing that would have to be captured"),
         Coverage::Captured => factor(name, 0, "everything it changes is captured first"),
         Coverage::Partial(missing) => {
-            let first = missing.first().map_or(String::new(), |missing| format!(": {missing}"));
-            factor(name, 8, format!("{} of what it changes is not captured{first}", missing.len()))
+            let first = missing
+                .first()
+                .map_or(String::new(), |missing| format!(": {missing}"));
+            factor(
+                name,
+                8,
+                format!("{} of what it changes is not captured{first}", missing.len()),
+            )
         }
         Coverage::NotCaptured(why) => factor(name, 15, format!("nothing of it is captured: {why}")),
     }
@@ -111,8 +154,16 @@ fn coverage(proposal: &Proposal) -> RiskFactor {
 
 fn novelty(proposal: &Proposal, session: &Session, new: bool) -> RiskFactor {
     if new {
-        factor("novelty", 5, format!("{} has not done `{}` before", session.agent, proposal.kind))
+        factor(
+            "novelty",
+            5,
+            format!("{} has not done `{}` before", session.agent, proposal.kind),
+        )
     } else {
-        factor("novelty", 0, format!("{} has done `{}` before", session.agent, proposal.kind))
+        factor(
+            "novelty",
+            0,
+            format!("{} has done `{}` before", session.agent, proposal.kind),
+        )
     }
 }

@@ -13,7 +13,9 @@ use crate::analyse::Analysis;
 use crate::facts::Facts;
 use crate::index::Index;
 use crate::{Place, Problem, Problems, Session};
-use cedar_policy::{Authorizer, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request};
+use cedar_policy::{
+    Authorizer, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
+};
 use rescind_model::Digest;
 use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr as _;
@@ -159,12 +161,23 @@ impl Rules {
         found
     }
 
-    fn ask(&self, facts: &Facts<'_>, once: &[(usize, &Part)], by_target: &[(usize, &Part)], found: &mut Evaluation) {
+    fn ask(
+        &self,
+        facts: &Facts<'_>,
+        once: &[(usize, &Part)],
+        by_target: &[(usize, &Part)],
+        found: &mut Evaluation,
+    ) {
         let numbers = |parts: &[(usize, &Part)]| parts.iter().map(|(number, _)| *number).collect::<Vec<_>>();
         let fail = |found: &mut Evaluation, numbers: Vec<usize>, why: &str| {
-            found.failed.extend(numbers.into_iter().map(|number| (number, why.to_owned())));
+            found
+                .failed
+                .extend(numbers.into_iter().map(|number| (number, why.to_owned())));
         };
-        let needed = once.iter().chain(by_target).any(|(_, part)| part.needs_entities());
+        let needed = once
+            .iter()
+            .chain(by_target)
+            .any(|(_, part)| part.needs_entities());
         let entitled = match self.kinds.entitled(facts.session, needed) {
             Ok(entitled) => entitled,
             Err(why) => return fail(found, [numbers(once), numbers(by_target)].concat(), &why),
@@ -179,7 +192,10 @@ impl Rules {
         }
         let targets: BTreeSet<&str> = facts.proposal.targets.iter().map(String::as_str).collect();
         if targets.len() > MAX_TARGETS {
-            let why = format!("it has {} targets, and more than {MAX_TARGETS} are not looked at", targets.len());
+            let why = format!(
+                "it has {} targets, and more than {MAX_TARGETS} are not looked at",
+                targets.len()
+            );
             return fail(found, numbers(by_target), &why);
         }
         let nameless = targets.is_empty().then_some("");
@@ -198,18 +214,23 @@ impl Rules {
         target: &str,
         found: &mut Evaluation,
     ) -> Result<(), String> {
-        let all: Option<Vec<&BTreeSet<String>>> =
-            parts.iter().map(|(_, part)| part.analysis.reads.as_ref()).collect();
+        let all: Option<Vec<&BTreeSet<String>>> = parts
+            .iter()
+            .map(|(_, part)| part.analysis.reads.as_ref())
+            .collect();
         let asked: Option<BTreeSet<String>> = all.map(|sets| sets.into_iter().flatten().cloned().collect());
         let context = facts.context(asked.as_ref(), target)?;
-        let action = self.kinds.uid(&self.kinds.action, facts.proposal.operation.name());
+        let action = self
+            .kinds
+            .uid(&self.kinds.action, facts.proposal.operation.name());
         let (agent, domain) = (entitled.agent.clone(), entitled.domain.clone());
         let request =
             Request::new(agent, action, domain, context, None).map_err(|error| error.to_string())?;
         let authorizer = Authorizer::new();
         for (number, part) in parts {
             let response = authorizer.is_authorized(&request, &part.set, &entitled.entities);
-            let matched = response.decision() == Decision::Allow || response.diagnostics().reason().next().is_some();
+            let matched =
+                response.decision() == Decision::Allow || response.diagnostics().reason().next().is_some();
             let errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
             if !errors.is_empty() {
                 found.failed.push((*number, errors.join("; ")));
@@ -228,7 +249,10 @@ impl Part {
     }
 
     fn reads(&self, attribute: &str) -> bool {
-        self.analysis.reads.as_ref().is_none_or(|reads| reads.contains(attribute))
+        self.analysis
+            .reads
+            .as_ref()
+            .is_none_or(|reads| reads.contains(attribute))
     }
 }
 
@@ -260,13 +284,24 @@ impl Kinds {
                 entities: Entities::empty(),
             });
         }
-        let teams: HashSet<EntityUid> = session.teams.iter().map(|team| self.uid(&self.team, team)).collect();
+        let teams: HashSet<EntityUid> = session
+            .teams
+            .iter()
+            .map(|team| self.uid(&self.team, team))
+            .collect();
         let owner = cedar_policy::RestrictedExpression::new_string(session.owner.clone());
         let mut entities: Vec<Entity> = self.actions.clone();
-        entities.extend(teams.iter().map(|team| Entity::new_no_attrs(team.clone(), HashSet::new())));
+        entities.extend(
+            teams
+                .iter()
+                .map(|team| Entity::new_no_attrs(team.clone(), HashSet::new())),
+        );
         let own = Entity::new(agent.clone(), [("owner".to_owned(), owner)].into(), teams);
         entities.push(own.map_err(|error| error.to_string())?);
-        let domains: Vec<EntityUid> = session.domains().map(|name| self.uid(&self.domain, name)).collect();
+        let domains: Vec<EntityUid> = session
+            .domains()
+            .map(|name| self.uid(&self.domain, name))
+            .collect();
         for (place, uid) in domains.iter().enumerate() {
             let around: HashSet<EntityUid> = domains.get(place + 1).cloned().into_iter().collect();
             entities.push(Entity::new_no_attrs(uid.clone(), around));

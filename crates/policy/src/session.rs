@@ -61,8 +61,13 @@ impl Session {
 
 impl Environment {
     /// All of them, least risky first.
-    pub const ALL: [Self; 5] =
-        [Self::Development, Self::Test, Self::Staging, Self::Unknown, Self::Production];
+    pub const ALL: [Self; 5] = [
+        Self::Development,
+        Self::Test,
+        Self::Staging,
+        Self::Unknown,
+        Self::Production,
+    ];
 
     /// Its name in records and policies.
     #[must_use]
@@ -82,7 +87,9 @@ impl FromStr for Environment {
 
     fn from_str(text: &str) -> Result<Self, EnvironmentError> {
         let known = Self::ALL.into_iter().find(|known| known.name() == text);
-        known.ok_or_else(|| EnvironmentError { text: text.to_owned() })
+        known.ok_or_else(|| EnvironmentError {
+            text: text.to_owned(),
+        })
     }
 }
 

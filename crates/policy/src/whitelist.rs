@@ -68,7 +68,13 @@ impl Grant {
     /// The rule that follows from an approval: of this proposal, as it was shown, in this session, by these persons for
     /// these groups.
     #[must_use]
-    pub fn learned(id: impl Into<String>, proposal: &Proposal, session: &Session, reach: Reach, until: Timestamp) -> Self {
+    pub fn learned(
+        id: impl Into<String>,
+        proposal: &Proposal,
+        session: &Session,
+        reach: Reach,
+        until: Timestamp,
+    ) -> Self {
         Self {
             id: id.into(),
             persons: BTreeSet::new(),
@@ -140,7 +146,10 @@ impl Shown {
             && self.kind == proposal.kind
             && proposal.operation <= self.operation
             && proposal.severity() <= self.severity
-            && proposal.targets.iter().all(|target| self.targets.contains(target))
+            && proposal
+                .targets
+                .iter()
+                .all(|target| self.targets.contains(target))
             && proposal.force.is_subset(&self.force)
             && no_worse(&proposal.coverage, &self.coverage)
             && self.blast.holds(&proposal.blast)
@@ -151,7 +160,9 @@ impl Shown {
 fn no_worse(now: &Coverage, shown: &Coverage) -> bool {
     match (now, shown) {
         (Coverage::Captured, _) | (_, Coverage::NotCaptured(_)) => true,
-        (Coverage::Partial(now), Coverage::Partial(shown)) => now.iter().all(|missing| shown.contains(missing)),
+        (Coverage::Partial(now), Coverage::Partial(shown)) => {
+            now.iter().all(|missing| shown.contains(missing))
+        }
         _ => false,
     }
 }
@@ -169,9 +180,9 @@ impl Blast {
             && count(now.objects, self.objects)
             && match (&now.spend, &self.spend) {
                 (Spend::None, _) => true,
-                (Spend::Known(now), Spend::Known(shown)) => {
-                    now.iter().all(|(currency, sum)| shown.get(currency).is_some_and(|shown| sum <= shown))
-                }
+                (Spend::Known(now), Spend::Known(shown)) => now
+                    .iter()
+                    .all(|(currency, sum)| shown.get(currency).is_some_and(|shown| sum <= shown)),
                 _ => false,
             }
     }
@@ -191,7 +202,9 @@ impl Whitelist {
         session: &'w Session,
         now: Timestamp,
     ) -> impl Iterator<Item = &'w Grant> {
-        self.grants.iter().filter(move |grant| grant.covers(proposal, session, now))
+        self.grants
+            .iter()
+            .filter(move |grant| grant.covers(proposal, session, now))
     }
 }
 

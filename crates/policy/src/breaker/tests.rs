@@ -45,7 +45,10 @@ fn the_third_denial_in_a_row_trips_and_zero_never_does() {
         ..History::default()
     };
     assert!(Breaker::default().trips(&now, &denials(2)).is_empty());
-    assert_eq!(Breaker::default().trips(&now, &denials(3)), [Trip::Denials { count: 3 }]);
+    assert_eq!(
+        Breaker::default().trips(&now, &denials(3)),
+        [Trip::Denials { count: 3 }]
+    );
     assert!(Breaker { denials: 0 }.trips(&now, &denials(99)).is_empty());
 }
 
@@ -59,14 +62,26 @@ fn each_way_of_being_stronger_is_found_and_named() {
     };
     let prefix = "`denied` was denied, and this is a stronger form of it: ";
     let stronger = |how: &str| Some(format!("{prefix}{how}"));
-    assert_eq!(told(&|now| now.operation = Operation::Delete), stronger("delete instead of write"));
+    assert_eq!(
+        told(&|now| now.operation = Operation::Delete),
+        stronger("delete instead of write")
+    );
     assert_eq!(
         told(&|now| now.class = None),
         stronger("irreversible instead of reversible_with_state")
     );
-    assert_eq!(told(&|now| now.targets = vec!["/srv".to_owned()]), stronger("`/srv` is wider"));
-    assert_eq!(told(&|now| now.targets = vec!["/srv/*".to_owned()]), stronger("`/srv/*` is wider"));
-    assert_eq!(told(&|now| now.force.extend(["force".to_owned()])), stronger("with `force`"));
+    assert_eq!(
+        told(&|now| now.targets = vec!["/srv".to_owned()]),
+        stronger("`/srv` is wider")
+    );
+    assert_eq!(
+        told(&|now| now.targets = vec!["/srv/*".to_owned()]),
+        stronger("`/srv/*` is wider")
+    );
+    assert_eq!(
+        told(&|now| now.force.extend(["force".to_owned()])),
+        stronger("with `force`")
+    );
     assert_eq!(
         told(&|now| now.kind = "shell.python".to_owned()),
         stronger("by `shell.python` instead of `files.edit`")

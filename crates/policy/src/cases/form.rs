@@ -121,7 +121,8 @@ impl CaseForm {
         let now = self.at.as_deref().map_or(Ok(NOON), |text| {
             text.parse::<Timestamp>().map_err(|error| error.to_string())
         })?;
-        let denied: Result<Vec<Proposal>, String> = self.denied.into_iter().map(ActionForm::proposal).collect();
+        let denied: Result<Vec<Proposal>, String> =
+            self.denied.into_iter().map(ActionForm::proposal).collect();
         let proposal = self.action.proposal()?;
         let history = History {
             denials_in_a_row: self.denials_in_a_row,
@@ -155,10 +156,19 @@ impl CaseForm {
 
 impl SessionForm {
     fn session(self, now: Timestamp) -> Result<Session, String> {
-        let environment = self.environment.as_deref().map(str::parse::<Environment>).transpose();
+        let environment = self
+            .environment
+            .as_deref()
+            .map(str::parse::<Environment>)
+            .transpose();
         let scopes = match self.scopes {
             None => Scopes::all(),
-            Some(forms) => Scopes::new(forms.into_iter().map(ScopeForm::scope).collect::<Result<_, String>>()?),
+            Some(forms) => Scopes::new(
+                forms
+                    .into_iter()
+                    .map(ScopeForm::scope)
+                    .collect::<Result<_, String>>()?,
+            ),
         };
         Ok(Session {
             id: SessionId::new(0, 0),
@@ -166,7 +176,9 @@ impl SessionForm {
             teams: self.teams,
             owner: self.owner.unwrap_or_else(|| "owner".to_owned()),
             domain: self.domain.unwrap_or_default(),
-            environment: environment.map_err(|error| error.to_string())?.unwrap_or(Environment::Development),
+            environment: environment
+                .map_err(|error| error.to_string())?
+                .unwrap_or(Environment::Development),
             scopes,
             started: Timestamp(now.0 - i64::from(self.lasted.unwrap_or(0)) * 1_000_000_000),
             actions: 0,
@@ -177,7 +189,11 @@ impl SessionForm {
 impl ScopeForm {
     fn scope(self) -> Result<Scope, String> {
         Ok(Scope {
-            operations: self.operations.iter().map(|name| operation(name)).collect::<Result<_, _>>()?,
+            operations: self
+                .operations
+                .iter()
+                .map(|name| operation(name))
+                .collect::<Result<_, _>>()?,
             surface: self.surface.as_deref().map(surface).transpose()?,
             targets: self.targets.into_iter().map(Pattern::new).collect(),
         })
@@ -187,7 +203,12 @@ impl ScopeForm {
 impl ActionForm {
     fn proposal(self) -> Result<Proposal, String> {
         let operation: Operation = operation(&self.operation)?;
-        let money = self.spend.as_deref().filter(|text| *text != "unknown").map(str::parse::<Money>).transpose();
+        let money = self
+            .spend
+            .as_deref()
+            .filter(|text| *text != "unknown")
+            .map(str::parse::<Money>)
+            .transpose();
         let spend = match money.map_err(|error| error.to_string())? {
             Some(money) => Spend::of([money]),
             None if self.spend.is_some() => Spend::Unknown,
@@ -218,7 +239,10 @@ fn class(text: &str) -> Result<Option<Reversibility>, String> {
     let known = Reversibility::ALL.into_iter().find(|known| known.name() == text);
     if known.is_none() && text != "unknown" {
         let names: Vec<&str> = Reversibility::ALL.iter().map(|known| known.name()).collect();
-        return Err(format!("`{text}` is not a class: they are {}, unknown", names.join(", ")));
+        return Err(format!(
+            "`{text}` is not a class: they are {}, unknown",
+            names.join(", ")
+        ));
     }
     Ok(known)
 }
@@ -231,6 +255,8 @@ fn coverage(text: &str) -> Result<Coverage, String> {
             why: "the case says so".to_owned(),
         }])),
         "not_captured" => Ok(Coverage::NotCaptured("the case says so".to_owned())),
-        _ => Err(format!("`{text}` is not a coverage: they are captured, partial, not_captured")),
+        _ => Err(format!(
+            "`{text}` is not a coverage: they are captured, partial, not_captured"
+        )),
     }
 }

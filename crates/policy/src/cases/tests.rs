@@ -40,14 +40,19 @@ fn every_incident_is_held_denied_or_undoable() {
     let (file, text) = DEFAULT_CASES[0];
     let all = cases(file, text, &no_zones).unwrap();
     let numbers = [
-        "01", "02", "03", "04", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "21", "22", "23",
-        "24", "25", "26", "27", "30", "33", "34", "35", "37", "38", "39", "40", "41", "42",
+        "01", "02", "03", "04", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "21",
+        "22", "23", "24", "25", "26", "27", "30", "33", "34", "35", "37", "38", "39", "40", "41", "42",
     ];
     for number in numbers {
-        assert!(all.iter().any(|case| case.name.contains(&format!("I-{number}"))), "I-{number}");
+        assert!(
+            all.iter().any(|case| case.name.contains(&format!("I-{number}"))),
+            "I-{number}"
+        );
     }
     for case in all {
-        let judgement = case.run(&rules).unwrap_or_else(|failure| panic!("{}: {}", case.name, failure.message));
+        let judgement = case
+            .run(&rules)
+            .unwrap_or_else(|failure| panic!("{}: {}", case.name, failure.message));
         if judgement.verdict == Verdict::Allow {
             let covered = case.proposal.coverage == rescind_model::Coverage::Captured;
             assert!(covered || case.proposal.only_reads(), "{}", case.name);
@@ -81,6 +86,11 @@ fn a_mistake_in_a_case_is_named_with_its_place() {
         cases("a.toml", text, &no_zones).unwrap_err().to_string(),
         "the cases can't be run: a.toml:1:1: `writ` is not an operation: they are read, write, delete, admin"
     );
-    let typo = cases("a.toml", "[[case]]\nnam = \"a\"\n", &no_zones).unwrap_err().to_string();
-    assert!(typo.starts_with("the cases can't be run: a.toml:2:1: unknown field `nam`"), "{typo}");
+    let typo = cases("a.toml", "[[case]]\nnam = \"a\"\n", &no_zones)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        typo.starts_with("the cases can't be run: a.toml:2:1: unknown field `nam`"),
+        "{typo}"
+    );
 }

@@ -64,15 +64,29 @@ fn a_freeze_of_a_domain_holds_within_it_and_nowhere_else() {
 #[test]
 fn mistakes_in_freezes_are_named_with_their_place() {
     let zones: Zones<'_> = &zones;
-    let wrong = |text: &str| Bounds::parse("limits.toml", text, zones).unwrap_err().problems.to_string();
+    let wrong = |text: &str| {
+        Bounds::parse("limits.toml", text, zones)
+            .unwrap_err()
+            .problems
+            .to_string()
+    };
     let freeze = |rest: &str| wrong(&format!("\n[[freeze]]\nid = \"a\"\nreason = \"r\"\n{rest}\n"));
     assert_eq!(
         freeze("weekly = { from = \"fri 16:00\", until = \"mon 08:00\", zone = \"Mars/Olympus\" }"),
         "limits.toml:2:1: `Mars/Olympus` is not a time zone known here, such as Europe/Berlin"
     );
-    assert!(freeze("from = \"2026-01-01\"\nuntil = \"2026-01-02\"").contains("`2026-01-01` is not an RFC 3339 time"));
-    assert!(freeze("from = \"2026-01-02T00:00:00Z\"\nuntil = \"2026-01-01T00:00:00Z\"").contains("ends before it begins"));
+    assert!(
+        freeze("from = \"2026-01-01\"\nuntil = \"2026-01-02\"")
+            .contains("`2026-01-01` is not an RFC 3339 time")
+    );
+    assert!(
+        freeze("from = \"2026-01-02T00:00:00Z\"\nuntil = \"2026-01-01T00:00:00Z\"")
+            .contains("ends before it begins")
+    );
     assert!(freeze("").contains("either `from` and `until`, or `weekly`"));
-    assert!(freeze("weekly = { from = \"fri 25:00\", until = \"mon 08:00\", zone = \"UTC\" }").contains("fri 25:00"));
+    assert!(
+        freeze("weekly = { from = \"fri 25:00\", until = \"mon 08:00\", zone = \"UTC\" }")
+            .contains("fri 25:00")
+    );
     assert!(freeze("forever = true").contains("unknown field `forever`"));
 }

@@ -24,7 +24,13 @@ pub(super) struct Judging<'j> {
 }
 
 impl<'j> Judging<'j> {
-    pub(super) fn new(rules: &'j Rules, input: &'j Input<'j>, risk: RiskScore, new: bool, stronger: bool) -> Self {
+    pub(super) fn new(
+        rules: &'j Rules,
+        input: &'j Input<'j>,
+        risk: RiskScore,
+        new: bool,
+        stronger: bool,
+    ) -> Self {
         Self {
             rules,
             input,
@@ -63,7 +69,10 @@ impl<'j> Judging<'j> {
             return;
         }
         for freeze in freezes.holding(self.input.session, self.input.now) {
-            let text = format!("nothing is changed during the freeze `{}`: {}", freeze.id, freeze.reason);
+            let text = format!(
+                "nothing is changed during the freeze `{}`: {}",
+                freeze.id, freeze.reason
+            );
             self.say(Stage::Freeze, Says::Deny, text);
         }
     }
@@ -80,7 +89,9 @@ impl<'j> Judging<'j> {
         let told = |error: ScopeError| error.to_string();
         scopes.lives(self.input.now, session.actions).map_err(told)?;
         for target in &proposal.targets {
-            scopes.permits(proposal.operation, proposal.surface, target).map_err(told)?;
+            scopes
+                .permits(proposal.operation, proposal.surface, target)
+                .map_err(told)?;
         }
         if !proposal.targets.is_empty() {
             return Ok(());
@@ -88,10 +99,12 @@ impl<'j> Judging<'j> {
         match scopes.permits(proposal.operation, proposal.surface, "") {
             Ok(()) => Ok(()),
             // Every change of a captured process tree is judged again by its own target.
-            Err(ScopeError::Target { .. }) if seen_change_by_change(proposal.surface, &proposal.coverage) => Ok(()),
-            Err(ScopeError::Target { granted, .. }) => {
-                Err(format!("what it touches can't be told, and this session may only {granted}"))
+            Err(ScopeError::Target { .. }) if seen_change_by_change(proposal.surface, &proposal.coverage) => {
+                Ok(())
             }
+            Err(ScopeError::Target { granted, .. }) => Err(format!(
+                "what it touches can't be told, and this session may only {granted}"
+            )),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -99,7 +112,11 @@ impl<'j> Judging<'j> {
     pub(super) fn breaker(&mut self, breaker: Breaker) {
         for trip in breaker.trips(self.input.proposal, self.input.history) {
             self.halts = true;
-            self.hold(Stage::Breaker, Who::one(REVIEWER), format!("{trip}: the session is halted"));
+            self.hold(
+                Stage::Breaker,
+                Who::one(REVIEWER),
+                format!("{trip}: the session is halted"),
+            );
         }
     }
 
@@ -113,7 +130,11 @@ impl<'j> Judging<'j> {
             stronger: self.stronger,
         });
         let rules = self.rules.rules();
-        let matched: Vec<&Rule> = found.matched.iter().filter_map(|number| rules.get(*number)).collect();
+        let matched: Vec<&Rule> = found
+            .matched
+            .iter()
+            .filter_map(|number| rules.get(*number))
+            .collect();
         for rule in &matched {
             self.matched.push(Match::of(rule, None));
             self.notify.extend(rule.annotations.notify.clone());
@@ -127,8 +148,16 @@ impl<'j> Judging<'j> {
             }
         }
         for rule in matched.iter().filter(|rule| rule.effect == Effect::Deny) {
-            let why = rule.annotations.deny.as_deref().or(rule.annotations.because.as_deref());
-            self.say(Stage::Policy, Says::Deny, format!("`{}`: {}", rule.id, why.unwrap_or("it is forbidden")));
+            let why = rule
+                .annotations
+                .deny
+                .as_deref()
+                .or(rule.annotations.because.as_deref());
+            self.say(
+                Stage::Policy,
+                Says::Deny,
+                format!("`{}`: {}", rule.id, why.unwrap_or("it is forbidden")),
+            );
         }
         self.holds(&matched);
     }
@@ -137,7 +166,11 @@ impl<'j> Judging<'j> {
     fn holds(&mut self, matched: &[&Rule]) {
         let mut holds: Vec<(Who, String)> = Vec::new();
         for rule in matched.iter().filter(|rule| rule.effect == Effect::Hold) {
-            let why = rule.annotations.because.as_deref().unwrap_or("somebody has to decide");
+            let why = rule
+                .annotations
+                .because
+                .as_deref()
+                .unwrap_or("somebody has to decide");
             holds.push((asked_by(rule), format!("`{}`: {why}", rule.id)));
         }
         let runs: Vec<&str> = matched
@@ -150,7 +183,11 @@ impl<'j> Judging<'j> {
         }
         let Some(who) = holds.iter().map(|(who, _)| who.clone()).reduce(Who::and) else {
             if !runs.is_empty() {
-                self.say(Stage::Policy, Says::Allow, format!("`{}` lets it run", runs.join("`, `")));
+                self.say(
+                    Stage::Policy,
+                    Says::Allow,
+                    format!("`{}` lets it run", runs.join("`, `")),
+                );
             }
             return;
         };
@@ -158,8 +195,12 @@ impl<'j> Judging<'j> {
         let mut grants = input.whitelist.covering(input.proposal, input.session, input.now);
         if let Some(grant) = grants.find(|grant| grant.answers(&who)) {
             let persons: Vec<&str> = grant.persons.iter().map(String::as_str).collect();
-            let text =
-                format!("`{}` was approved before by {}, until {}", grant.id, persons.join(" and "), grant.until);
+            let text = format!(
+                "`{}` was approved before by {}, until {}",
+                grant.id,
+                persons.join(" and "),
+                grant.until
+            );
             self.whitelisted = Some(grant.id.clone());
             self.say(Stage::Whitelist, Says::Allow, text);
             for (_, text) in holds {
@@ -181,7 +222,12 @@ impl<'j> Judging<'j> {
     }
 
     pub(super) fn end(self) -> Judgement {
-        let strictest = self.reasons.iter().map(|reason| reason.says).max().unwrap_or(Says::Hold);
+        let strictest = self
+            .reasons
+            .iter()
+            .map(|reason| reason.says)
+            .max()
+            .unwrap_or(Says::Hold);
         let texts = |says: Says| {
             let own = self.reasons.iter().filter(|reason| reason.says == says);
             own.map(ToString::to_string).collect::<Vec<String>>()

@@ -68,7 +68,13 @@ const NONE_MAY: &str = "[[limit]]\nid = \"none\"\nper = \"session\"\nmeasure = \
 fn a_freeze_denies_what_was_approved_before() {
     let mut world = World::new();
     world.bounds = bounds(FREEZE);
-    let grant = Grant::learned("g", &irreversible(), &world.session, Reach::Exact, Timestamp(i64::MAX));
+    let grant = Grant::learned(
+        "g",
+        &irreversible(),
+        &world.session,
+        Reach::Exact,
+        Timestamp(i64::MAX),
+    );
     world.whitelist = Whitelist::new(vec![grant.by("ann", "reviewer").by("bob", "reviewer")]);
     let judgement = world.judge(&irreversible());
     let reason = "freeze: nothing is changed during the freeze `f`: release".to_owned();
@@ -79,32 +85,56 @@ fn a_freeze_denies_what_was_approved_before() {
 #[test]
 fn two_who_approved_before_answer_for_two_and_one_does_not() {
     let mut world = World::new();
-    let grant = Grant::learned("g", &irreversible(), &world.session, Reach::Exact, Timestamp(i64::MAX));
+    let grant = Grant::learned(
+        "g",
+        &irreversible(),
+        &world.session,
+        Reach::Exact,
+        Timestamp(i64::MAX),
+    );
     world.whitelist = Whitelist::new(vec![grant.clone().by("ann", "reviewer")]);
     let judgement = world.judge(&irreversible());
     assert_eq!(judgement.who.map(|who| who.persons), Some(2));
     world.whitelist = Whitelist::new(vec![grant.by("ann", "reviewer").by("bob", "reviewer")]);
     let judgement = world.judge(&irreversible());
-    assert_eq!((&judgement.verdict, judgement.whitelisted.as_deref()), (&Verdict::Allow, Some("g")));
-    assert!(judgement.reasons.iter().any(|reason| reason.text.contains("approved before by ann and bob")));
+    assert_eq!(
+        (&judgement.verdict, judgement.whitelisted.as_deref()),
+        (&Verdict::Allow, Some("g"))
+    );
+    assert!(
+        judgement
+            .reasons
+            .iter()
+            .any(|reason| reason.text.contains("approved before by ann and bob"))
+    );
 }
 
 #[test]
 fn a_learned_rule_answers_neither_denials_nor_limits_nor_the_breaker_nor_broken_policies() {
     let learned = |world: &mut World| {
-        let grant = Grant::learned("g", &irreversible(), &world.session, Reach::Exact, Timestamp(i64::MAX));
+        let grant = Grant::learned(
+            "g",
+            &irreversible(),
+            &world.session,
+            Reach::Exact,
+            Timestamp(i64::MAX),
+        );
         world.whitelist = Whitelist::new(vec![grant.by("ann", "reviewer").by("bob", "reviewer")]);
         world.judge(&irreversible()).verdict
     };
     let mut denied = World::with("@deny(\"never\") forbid (principal, action, resource);");
-    assert_eq!(learned(&mut denied), Verdict::Deny(vec!["policy: `own.cedar:1`: never".to_owned()]));
+    assert_eq!(
+        learned(&mut denied),
+        Verdict::Deny(vec!["policy: `own.cedar:1`: never".to_owned()])
+    );
     let mut limited = World::new();
     limited.bounds = bounds(NONE_MAY);
     assert_eq!(learned(&mut limited).name(), "hold");
     let mut halted = World::new();
     halted.history.denials_in_a_row = 3;
     assert_eq!(learned(&mut halted).name(), "hold");
-    let mut broken = World::with("permit (principal, action, resource) when { Agent::\"gone\".owner == \"x\" };");
+    let mut broken =
+        World::with("permit (principal, action, resource) when { Agent::\"gone\".owner == \"x\" };");
     assert_eq!(learned(&mut broken).name(), "hold");
 }
 
@@ -114,31 +144,51 @@ fn a_policy_that_errors_holds_and_is_named() {
         "@id(\"mine\") @hold(\"oncall\")\nforbid (principal, action, resource) when { context.risk * 9223372036854775807 > 3 };",
     );
     let judgement = world.judge(&proposal("x"));
-    let Verdict::Hold(reasons) = judgement.verdict else { panic!("{:?}", judgement.verdict) };
-    assert!(reasons[0].starts_with("policy: `mine` could not be evaluated: "), "{reasons:?}");
+    let Verdict::Hold(reasons) = judgement.verdict else {
+        panic!("{:?}", judgement.verdict)
+    };
+    assert!(
+        reasons[0].starts_with("policy: `mine` could not be evaluated: "),
+        "{reasons:?}"
+    );
     assert_eq!(judgement.who.unwrap().to_string(), "oncall");
-    let failed = judgement.matched.iter().find(|matched| matched.id == "mine").unwrap();
+    let failed = judgement
+        .matched
+        .iter()
+        .find(|matched| matched.id == "mine")
+        .unwrap();
     assert!(failed.failed.is_some());
 }
 
 #[test]
 fn what_no_policy_speaks_of_is_held() {
     let mut world = World::new();
-    world.rules = Rules::parse_alone(&[("own.cedar", "permit (principal, action == Action::\"read\", resource);")]).unwrap();
+    world.rules = Rules::parse_alone(&[(
+        "own.cedar",
+        "permit (principal, action == Action::\"read\", resource);",
+    )])
+    .unwrap();
     let judgement = world.judge(&proposal("x"));
-    assert_eq!(judgement.verdict, Verdict::Hold(vec!["policy: no policy says that it may run".to_owned()]));
+    assert_eq!(
+        judgement.verdict,
+        Verdict::Hold(vec!["policy: no policy says that it may run".to_owned()])
+    );
 }
 
 #[test]
 fn a_policy_about_targets_looks_at_each_and_holds_what_it_can_not() {
-    let world = World::with("@deny(\"not the secrets\") forbid (principal, action, resource) when { context.target like \"*/.env\" };");
+    let world = World::with(
+        "@deny(\"not the secrets\") forbid (principal, action, resource) when { context.target like \"*/.env\" };",
+    );
     let mut many = proposal("x");
     many.targets = (0..500).map(|number| format!("/srv/{number}")).collect();
     assert_eq!(world.judge(&many).verdict, Verdict::Allow);
     many.targets.push("/srv/.env".to_owned());
     assert_eq!(world.judge(&many).verdict.name(), "deny");
     many.targets = (0..1_001).map(|number| format!("/srv/{number}")).collect();
-    let Verdict::Hold(reasons) = world.judge(&many).verdict else { panic!() };
+    let Verdict::Hold(reasons) = world.judge(&many).verdict else {
+        panic!()
+    };
     assert!(reasons[0].contains("1001 targets"), "{reasons:?}");
 }
 
@@ -150,11 +200,15 @@ fn annotations_say_who_decides_and_who_is_told() {
     );
     let judgement = world.judge(&irreversible());
     let who = judgement.who.unwrap();
-    assert_eq!((who.to_string().as_str(), who.persons), ("2 persons: oncall and reviewer", 2));
+    assert_eq!(
+        (who.to_string().as_str(), who.persons),
+        ("2 persons: oncall and reviewer", 2)
+    );
     let mut read = proposal("cat");
     read.operation = Operation::Read;
     read.class = Some(Reversibility::TriviallyReversible);
-    let mut elsewhere = World::with("@notify(\"#web\") @auto_undo permit (principal, action == Action::\"read\", resource);");
+    let mut elsewhere =
+        World::with("@notify(\"#web\") @auto_undo permit (principal, action == Action::\"read\", resource);");
     elsewhere.session.domain = "other".to_owned();
     let judgement = elsewhere.judge(&read);
     assert!(judgement.auto_undo && judgement.notify.contains("#web"));
@@ -201,7 +255,17 @@ fn every_factor_of_the_score_is_shown_and_they_add_up() {
     world.history.denied.push(Attempt::from(&denied));
     let risk = world.judge(&irreversible()).risk;
     let names: Vec<&str> = risk.factors().iter().map(|factor| factor.name).collect();
-    assert_eq!(names, ["class", "environment", "blast radius", "coverage", "novelty", "denied before"]);
+    assert_eq!(
+        names,
+        [
+            "class",
+            "environment",
+            "blast radius",
+            "coverage",
+            "novelty",
+            "denied before"
+        ]
+    );
     let points: Vec<u8> = risk.factors().iter().map(|factor| factor.points).collect();
     assert_eq!(points, [55, 15, 3, 15, 5, 20]);
     assert_eq!(risk.points(), 100);
@@ -223,7 +287,9 @@ fn what_is_added_only_tightens_and_the_same_is_judged_the_same() {
     let mut seen = [0; 3];
     for round in 0..60 {
         let policies: String = (0..6).map(|_| random::policy(&mut random)).collect();
-        let forbid = random::policy(&mut random).replacen("permit", "forbid", 1).replacen("@notify(\"o\")", "", 1);
+        let forbid = random::policy(&mut random)
+            .replacen("permit", "forbid", 1)
+            .replacen("@notify(\"o\")", "", 1);
         let mut world = World::with(&policies);
         let wider = World::with(&format!("{policies}{forbid}"));
         for _ in 0..20 {
@@ -265,6 +331,16 @@ fn reasons_name_their_stage() {
     world.history.denials_in_a_row = 4;
     let judgement = world.judge(&proposal("x"));
     assert!(judgement.halts);
-    assert!(judgement.reasons.iter().any(|reason| reason.stage == Stage::Breaker));
-    assert!(judgement.reasons.iter().any(|reason| reason.stage == Stage::Policy));
+    assert!(
+        judgement
+            .reasons
+            .iter()
+            .any(|reason| reason.stage == Stage::Breaker)
+    );
+    assert!(
+        judgement
+            .reasons
+            .iter()
+            .any(|reason| reason.stage == Stage::Policy)
+    );
 }

@@ -61,7 +61,10 @@ struct LimitForm {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a number, money such as \"500 USD\", or a time such as \"2h\"")]
+#[serde(
+    untagged,
+    expecting = "a number, money such as \"500 USD\", or a time such as \"2h\""
+)]
 enum CapForm {
     Count(u64),
     Text(String),
@@ -128,7 +131,13 @@ impl Bounds {
 
 impl BoundsForm {
     /// What it says; what is wrong goes to `problems`.
-    pub(crate) fn bounds(self, file: &str, text: &str, zones: Zones<'_>, problems: &mut Vec<Problem>) -> Bounds {
+    pub(crate) fn bounds(
+        self,
+        file: &str,
+        text: &str,
+        zones: Zones<'_>,
+        problems: &mut Vec<Problem>,
+    ) -> Bounds {
         let mut names = BTreeSet::new();
         let mut named = |id: &str| {
             if id.is_empty() || id.contains('/') {
@@ -173,10 +182,14 @@ impl LimitForm {
         let (measure, cap) = self.cap()?;
         let window = self.window.as_deref().map(length).transpose()?;
         if measure == Measure::Duration && window.is_some() {
-            return Err("a limit on duration has no window: it counts from the session's beginning".to_owned());
+            return Err(
+                "a limit on duration has no window: it counts from the session's beginning".to_owned(),
+            );
         }
         if measure == Measure::Duration && !matches!(self.per, PerForm::Session) {
-            return Err("a limit on duration is `per = \"session\"`: nothing else has a beginning".to_owned());
+            return Err(
+                "a limit on duration is `per = \"session\"`: nothing else has a beginning".to_owned(),
+            );
         }
         Ok(Limit {
             id: self.id,
@@ -210,15 +223,15 @@ impl LimitForm {
                 let money: Money = text.parse().map_err(|error| format!("{error}"))?;
                 Ok((Measure::Money(money.currency), Quantity::Amount(money.amount)))
             }
-            (MeasureForm::Money, CapForm::Count(count)) => {
-                Err(format!("`{count}` has no currency: write money as \"{count} USD\""))
-            }
+            (MeasureForm::Money, CapForm::Count(count)) => Err(format!(
+                "`{count}` has no currency: write money as \"{count} USD\""
+            )),
             (MeasureForm::Duration, CapForm::Text(text)) => {
                 Ok((Measure::Duration, Quantity::Count(length(text)?.as_secs())))
             }
-            (MeasureForm::Duration, CapForm::Count(count)) => {
-                Err(format!("`{count}` has no unit: write a time as \"{count}s\", \"{count}m\" or \"{count}h\""))
-            }
+            (MeasureForm::Duration, CapForm::Count(count)) => Err(format!(
+                "`{count}` has no unit: write a time as \"{count}s\", \"{count}m\" or \"{count}h\""
+            )),
         }
     }
 }
@@ -230,7 +243,11 @@ impl FreezeForm {
             (None, None, Some(weekly)) => weekly.span(zones)?,
             _ => return Err("a freeze has either `from` and `until`, or `weekly`".to_owned()),
         };
-        let environment = self.environment.as_deref().map(str::parse::<Environment>).transpose();
+        let environment = self
+            .environment
+            .as_deref()
+            .map(str::parse::<Environment>)
+            .transpose();
         Ok(Freeze {
             id: self.id,
             reason: self.reason,
@@ -259,8 +276,12 @@ fn once(from: &str, until: &str) -> Result<Span, String> {
 
 impl WeeklyForm {
     fn span(&self, zones: Zones<'_>) -> Result<Span, String> {
-        let zone = zones(&self.zone)
-            .ok_or_else(|| format!("`{}` is not a time zone known here, such as Europe/Berlin", self.zone))?;
+        let zone = zones(&self.zone).ok_or_else(|| {
+            format!(
+                "`{}` is not a time zone known here, such as Europe/Berlin",
+                self.zone
+            )
+        })?;
         let (from, until) = (minute(&self.from)?, minute(&self.until)?);
         if from == until {
             return Err("the freeze ends where it begins: for all time, leave the week out".to_owned());
@@ -280,7 +301,10 @@ fn minute(text: &str) -> Result<u16, String> {
         Ok(number) if number < below && text.len() == 2 => Some(number),
         _ => None,
     };
-    let (hour, minute) = (number(hour, 24).ok_or_else(wrong)?, number(minute, 60).ok_or_else(wrong)?);
+    let (hour, minute) = (
+        number(hour, 24).ok_or_else(wrong)?,
+        number(minute, 60).ok_or_else(wrong)?,
+    );
     let day = u16::try_from(day).map_err(|_| wrong())?;
     Ok(((day * 24 + hour) * 60 + minute).min(WEEK - 1))
 }
@@ -296,8 +320,15 @@ fn length(text: &str) -> Result<Duration, String> {
         'd' => 86_400,
         _ => return Err(wrong()),
     };
-    let count: u64 = text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| wrong())?;
-    let total = count.checked_mul(seconds).filter(|total| (1..=315_360_000).contains(total)).ok_or_else(wrong)?;
+    let count: u64 = text
+        .strip_suffix(unit)
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| wrong())?;
+    let total = count
+        .checked_mul(seconds)
+        .filter(|total| (1..=315_360_000).contains(total))
+        .ok_or_else(wrong)?;
     Ok(Duration::from_secs(total))
 }
 

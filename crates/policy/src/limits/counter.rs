@@ -121,7 +121,10 @@ impl Counter {
     }
 
     pub(super) fn released(mut self, amount: Quantity) -> Self {
-        self.reserved = self.reserved.map(|own| own.minus(amount)).filter(|left| !left.is_zero());
+        self.reserved = self
+            .reserved
+            .map(|own| own.minus(amount))
+            .filter(|left| !left.is_zero());
         self
     }
 
@@ -136,7 +139,13 @@ impl Counter {
         let part = now.0 / part_length(window);
         self.slots.retain(|slot| slot.part > part - PARTS - 1);
         // A clock that went back must not open a slot in the past: what was used counts from the latest part on.
-        let latest = self.slots.iter().map(|slot| slot.part).max().unwrap_or(part).max(part);
+        let latest = self
+            .slots
+            .iter()
+            .map(|slot| slot.part)
+            .max()
+            .unwrap_or(part)
+            .max(part);
         match self.slots.iter_mut().find(|slot| slot.part == latest) {
             Some(slot) => slot.used = slot.used.plus(used),
             None => self.slots.push(Slot { part: latest, used }),
@@ -151,7 +160,11 @@ impl Per {
 
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let owner = if self.owner.is_empty() { "(none)" } else { &self.owner };
+        let owner = if self.owner.is_empty() {
+            "(none)"
+        } else {
+            &self.owner
+        };
         write!(f, "{} `{owner}`", self.per)
     }
 }
@@ -168,14 +181,18 @@ impl TryFrom<String> for Bucket {
     fn try_from(text: String) -> Result<Self, String> {
         let mut parts = text.splitn(3, '/');
         let (limit, per, owner) = (parts.next(), parts.next(), parts.next());
-        let per = Per::ALL.into_iter().find(|known| Some(known.to_string().as_str()) == per);
+        let per = Per::ALL
+            .into_iter()
+            .find(|known| Some(known.to_string().as_str()) == per);
         match (limit, per, owner) {
             (Some(limit), Some(per), Some(owner)) => Ok(Self {
                 limit: limit.to_owned(),
                 per,
                 owner: owner.to_owned(),
             }),
-            _ => Err(format!("`{text}` is not the name of a counter: LIMIT/session|agent|domain/OWNER")),
+            _ => Err(format!(
+                "`{text}` is not the name of a counter: LIMIT/session|agent|domain/OWNER"
+            )),
         }
     }
 }

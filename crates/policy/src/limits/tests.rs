@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use rescind_model::{Operation, Timestamp};
 
 fn limits(text: &str) -> Limits {
-    Bounds::parse("limits.toml", text, &|_| None).unwrap_or_else(|error| panic!("{error}")).limits
+    Bounds::parse("limits.toml", text, &|_| None)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .limits
 }
 
 fn ask() -> Ask {
@@ -40,7 +42,10 @@ fn the_sixth_of_five_deletes_is_held_and_says_so() {
     let held = take(&limits, &mut counters, &ask(), 0).unwrap_err();
     assert_eq!(
         held.to_string(),
-        format!("limit `deletes` of session `{}`: 5 used, 1 asked, 5 allowed", session().id)
+        format!(
+            "limit `deletes` of session `{}`: 5 used, 1 asked, 5 allowed",
+            session().id
+        )
     );
     let mut other = ask();
     other.operation = Operation::Write;
@@ -54,7 +59,9 @@ fn the_sixth_of_five_deletes_is_held_and_says_so() {
 fn what_is_reserved_counts_and_what_is_released_does_not() {
     let limits = limits(FIVE);
     let mut counters = Counters::default();
-    let held: Vec<Reservation> = (0..5).map(|_| take(&limits, &mut counters, &ask(), 0).unwrap()).collect();
+    let held: Vec<Reservation> = (0..5)
+        .map(|_| take(&limits, &mut counters, &ask(), 0).unwrap())
+        .collect();
     assert!(take(&limits, &mut counters, &ask(), 0).is_err());
     counters.apply(release(&counters, &held[0]).changed);
     assert!(take(&limits, &mut counters, &ask(), 0).is_ok());
@@ -63,7 +70,8 @@ fn what_is_reserved_counts_and_what_is_released_does_not() {
 
 #[test]
 fn a_cap_on_money_is_exact_and_not_passed_in_another_currency_or_without_an_amount() {
-    let limits = limits("[[limit]]\nid = \"spend\"\nper = \"agent\"\nmeasure = \"money\"\ncap = \"0.30 USD\"\n");
+    let limits =
+        limits("[[limit]]\nid = \"spend\"\nper = \"agent\"\nmeasure = \"money\"\ncap = \"0.30 USD\"\n");
     let mut counters = Counters::default();
     let mut ask = ask();
     for _ in 0..3 {
@@ -77,9 +85,15 @@ fn a_cap_on_money_is_exact_and_not_passed_in_another_currency_or_without_an_amou
         "limit `spend` of agent `coder`: 0.30 used, 0.000000001 asked, 0.30 allowed"
     );
     ask.spent.spend = money("0.01 EUR");
-    assert!(matches!(take(&limits, &mut counters, &ask, 0), Err(Exceeded::Currency { .. })));
+    assert!(matches!(
+        take(&limits, &mut counters, &ask, 0),
+        Err(Exceeded::Currency { .. })
+    ));
     ask.spent.spend = Spend::Unknown;
-    assert!(matches!(take(&limits, &mut counters, &ask, 0), Err(Exceeded::Unknown { .. })));
+    assert!(matches!(
+        take(&limits, &mut counters, &ask, 0),
+        Err(Exceeded::Unknown { .. })
+    ));
     ask.spent.spend = Spend::None;
     assert!(take(&limits, &mut counters, &ask, 0).is_ok());
 }
@@ -103,7 +117,9 @@ fn more_than_was_reserved_is_counted_and_holds_the_next() {
 
 #[test]
 fn a_rate_forgets_what_left_its_window_and_not_before() {
-    let limits = limits("[[limit]]\nid = \"rate\"\nper = \"domain\"\nmeasure = \"actions\"\nwindow = \"1m\"\ncap = 2\n");
+    let limits = limits(
+        "[[limit]]\nid = \"rate\"\nper = \"domain\"\nmeasure = \"actions\"\nwindow = \"1m\"\ncap = 2\n",
+    );
     let mut counters = Counters::default();
     for at in [0, 30] {
         let reservation = take(&limits, &mut counters, &ask(), at * SECOND).unwrap();
@@ -119,7 +135,8 @@ fn a_rate_forgets_what_left_its_window_and_not_before() {
 
 #[test]
 fn a_session_lasts_as_long_as_it_may() {
-    let limits = limits("[[limit]]\nid = \"long\"\nper = \"session\"\nmeasure = \"duration\"\ncap = \"2h\"\n");
+    let limits =
+        limits("[[limit]]\nid = \"long\"\nper = \"session\"\nmeasure = \"duration\"\ncap = \"2h\"\n");
     let mut counters = Counters::default();
     assert!(take(&limits, &mut counters, &ask(), 7_199 * SECOND).is_ok());
     assert!(take(&limits, &mut counters, &ask(), 7_200 * SECOND).is_err());
@@ -169,23 +186,56 @@ fn counters_and_reservations_survive_being_written_down() {
 
 #[test]
 fn mistakes_in_limits_are_named_with_their_place() {
-    let wrong = |text: &str| Bounds::parse("limits.toml", text, &|_| None).unwrap_err().problems.to_string();
-    let limit = |rest: &str| wrong(&format!("# mine\n[[limit]]\nid = \"a\"\nper = \"session\"\n{rest}\n"));
+    let wrong = |text: &str| {
+        Bounds::parse("limits.toml", text, &|_| None)
+            .unwrap_err()
+            .problems
+            .to_string()
+    };
+    let limit = |rest: &str| {
+        wrong(&format!(
+            "# mine\n[[limit]]\nid = \"a\"\nper = \"session\"\n{rest}\n"
+        ))
+    };
     let table = [
-        ("measure = \"money\"\ncap = 500", "2:1: `500` has no currency: write money as \"500 USD\""),
-        ("measure = \"money\"\ncap = \"500 usd\"", "2:1: `usd` is not a currency"),
-        ("measure = \"files\"\ncap = \"many\"", "2:1: `many` is not a number"),
+        (
+            "measure = \"money\"\ncap = 500",
+            "2:1: `500` has no currency: write money as \"500 USD\"",
+        ),
+        (
+            "measure = \"money\"\ncap = \"500 usd\"",
+            "2:1: `usd` is not a currency",
+        ),
+        (
+            "measure = \"files\"\ncap = \"many\"",
+            "2:1: `many` is not a number",
+        ),
         ("measure = \"duration\"\ncap = 2", "2:1: `2` has no unit"),
-        ("measure = \"duration\"\ncap = \"2h\"\nwindow = \"1m\"", "2:1: a limit on duration has no window"),
-        ("measure = \"files\"\ncap = 2\nwindow = \"1 week\"", "2:1: `1 week` is not a time"),
-        ("measure = \"files\"\ncap = 2\nsurface = \"disk\"", "2:1: `disk` is not a surface"),
+        (
+            "measure = \"duration\"\ncap = \"2h\"\nwindow = \"1m\"",
+            "2:1: a limit on duration has no window",
+        ),
+        (
+            "measure = \"files\"\ncap = 2\nwindow = \"1 week\"",
+            "2:1: `1 week` is not a time",
+        ),
+        (
+            "measure = \"files\"\ncap = 2\nsurface = \"disk\"",
+            "2:1: `disk` is not a surface",
+        ),
         ("measure = \"filez\"\ncap = 2", "5:11: unknown variant `filez`"),
         ("measure = \"files\"\ncap = -1", "6:7: "),
-        ("measure = \"files\"\ncap = 1\nkid = \"x\"", "7:1: unknown field `kid`"),
+        (
+            "measure = \"files\"\ncap = 1\nkid = \"x\"",
+            "7:1: unknown field `kid`",
+        ),
     ];
     for (rest, expected) in table {
         let told = limit(rest);
-        assert!(told.starts_with(&format!("limits.toml:{expected}")), "{rest}: {told}");
+        assert!(
+            told.starts_with(&format!("limits.toml:{expected}")),
+            "{rest}: {told}"
+        );
     }
     assert!(wrong(&format!("{FIVE}{FIVE}")).contains("7:1: there are two with the id `deletes`"));
     assert!(wrong("[[limit]\n").starts_with("limits.toml:1:"));
@@ -193,11 +243,21 @@ fn mistakes_in_limits_are_named_with_their_place() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Reserve { files: u64, cents: u32 },
+    Reserve {
+        files: u64,
+        cents: u32,
+    },
     /// Settle one that runs, with a part of what it reserved.
-    Settle { which: usize, percent: u64 },
-    Release { which: usize },
-    Wait { seconds: i64 },
+    Settle {
+        which: usize,
+        percent: u64,
+    },
+    Release {
+        which: usize,
+    },
+    Wait {
+        seconds: i64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -23,16 +23,29 @@ pub struct Annotations {
 /// Who decides where a policy names nobody.
 pub(crate) const REVIEWER: &str = "reviewer";
 
-const KNOWN: [&str; 7] = ["id", "hold", "deny", "two_person", "notify", "auto_undo", "because"];
+const KNOWN: [&str; 7] = [
+    "id",
+    "hold",
+    "deny",
+    "two_person",
+    "notify",
+    "auto_undo",
+    "because",
+];
 
 /// Read them, and tell what a match means.
 pub(super) fn read(policy: &Policy, permits: bool) -> Result<(Annotations, Effect), String> {
     if let Some((unknown, _)) = policy.annotations().find(|(name, _)| !KNOWN.contains(name)) {
         let known: Vec<String> = KNOWN.iter().map(|name| format!("@{name}")).collect();
-        return Err(format!("`@{unknown}` is not an annotation: they are {}", known.join(", ")));
+        return Err(format!(
+            "`@{unknown}` is not an annotation: they are {}",
+            known.join(", ")
+        ));
     }
     let text = |name: &str| match policy.annotation(name) {
-        Some(text) if text.trim().is_empty() => Err(format!("`@{name}` says nothing: write @{name}(\"...\")")),
+        Some(text) if text.trim().is_empty() => {
+            Err(format!("`@{name}` says nothing: write @{name}(\"...\")"))
+        }
         text => Ok(text.map(str::to_owned)),
     };
     let annotations = Annotations {

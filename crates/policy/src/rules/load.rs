@@ -18,8 +18,14 @@ struct Read {
 }
 
 pub(super) fn load(files: &[(&str, &str)], with_default: bool) -> Result<Rules, Problems> {
-    let broken = |message: String| Problems(vec![Problem::new(Place::of("rescind.cedarschema", "", 0), message)]);
-    let (schema, _warnings) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| broken(error.to_string()))?;
+    let broken = |message: String| {
+        Problems(vec![Problem::new(
+            Place::of("rescind.cedarschema", "", 0),
+            message,
+        )])
+    };
+    let (schema, _warnings) =
+        Schema::from_cedarschema_str(SCHEMA).map_err(|error| broken(error.to_string()))?;
     let kinds = Kinds::new(&schema).map_err(broken)?;
     let validator = Validator::new(schema);
     let mut problems = Vec::new();
@@ -47,7 +53,10 @@ pub(super) fn load(files: &[(&str, &str)], with_default: bool) -> Result<Rules, 
         problems.sort_by(|one, two| one.place.cmp(&two.place));
         return Err(Problems(problems));
     }
-    let demands: Vec<Demands> = all.iter().map(|read| read.part.analysis.demands.clone()).collect();
+    let demands: Vec<Demands> = all
+        .iter()
+        .map(|read| read.part.analysis.demands.clone())
+        .collect();
     let version = version(&all);
     let (rules, parts) = all.into_iter().map(|read| (read.rule, read.part)).unzip();
     Ok(Rules {
@@ -84,7 +93,13 @@ fn file_of(file: &str, text: &str, validator: &Validator, problems: &mut Vec<Pro
     all
 }
 
-fn policy(file: &str, text: &str, start: usize, own: &str, validator: &Validator) -> Result<Read, Vec<Problem>> {
+fn policy(
+    file: &str,
+    text: &str,
+    start: usize,
+    own: &str,
+    validator: &Validator,
+) -> Result<Read, Vec<Problem>> {
     let place = Place::of(file, text, start);
     let at = |offset: usize| Place::of(file, text, start + offset);
     let wrong = |message: String| vec![Problem::new(place.clone(), message)];
@@ -125,7 +140,8 @@ fn policy(file: &str, text: &str, start: usize, own: &str, validator: &Validator
     if analysis.scope_is_demanded {
         let evaluated = Policy::from_json(Some(PolicyId::new(&id)), without_scope(&json));
         set = PolicySet::new();
-        set.add(evaluated.map_err(|error| wrong(error.to_string()))?).map_err(|error| wrong(error.to_string()))?;
+        set.add(evaluated.map_err(|error| wrong(error.to_string()))?)
+            .map_err(|error| wrong(error.to_string()))?;
     }
     let rule = Rule {
         id,
@@ -144,7 +160,10 @@ fn policy(file: &str, text: &str, start: usize, own: &str, validator: &Validator
 fn words(analysis: &Analysis) -> Result<(), String> {
     for (dimension, word) in &analysis.constants {
         if let Some(known) = dimension.words().filter(|known| !known.contains(&word.as_str())) {
-            return Err(format!("`{word}` never happens there: the words are {}", known.join(", ")));
+            return Err(format!(
+                "`{word}` never happens there: the words are {}",
+                known.join(", ")
+            ));
         }
     }
     Ok(())
@@ -152,7 +171,9 @@ fn words(analysis: &Analysis) -> Result<(), String> {
 
 /// What a validator's message says, without the policy's name, which the place tells, and without the action.
 fn told(message: &str) -> String {
-    let told = message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
+    let told = message
+        .strip_prefix("for policy `")
+        .and_then(|rest| rest.split_once("`, "));
     let told = told.map_or(message, |(_, told)| told);
     match told.split_once(" for Action::\"") {
         Some((before, after)) => {

@@ -39,9 +39,17 @@ mod tests {
 
     #[test]
     fn semicolons_in_strings_and_comments_end_nothing() {
-        let text = "// a; b\n@id(\"x;\\\"y\\\\\") permit(p); // end;\n\n  forbid(q) when { \"//;\" == 1 };\n rest";
+        let text =
+            "// a; b\n@id(\"x;\\\"y\\\\\") permit(p); // end;\n\n  forbid(q) when { \"//;\" == 1 };\n rest";
         let found: Vec<&str> = statements(text).into_iter().map(|range| &text[range]).collect();
-        assert_eq!(found, ["@id(\"x;\\\"y\\\\\") permit(p);", "forbid(q) when { \"//;\" == 1 };", "rest"]);
+        assert_eq!(
+            found,
+            [
+                "@id(\"x;\\\"y\\\\\") permit(p);",
+                "forbid(q) when { \"//;\" == 1 };",
+                "rest"
+            ]
+        );
         assert!(statements(" // nothing;\n").is_empty());
     }
 }

@@ -31,27 +31,75 @@ type Change = Box<dyn Fn(&mut Proposal, &mut Session)>;
 /// Everything by which an action can be wider than the one that was shown.
 fn wider() -> Vec<(&'static str, Change)> {
     vec![
-        ("another target", Box::new(|now, _| now.targets = vec!["/home".to_owned()])),
-        ("one target more", Box::new(|now, _| now.targets.push("/home".to_owned()))),
-        ("a target around", Box::new(|now, _| now.targets = vec!["/srv".to_owned()])),
+        (
+            "another target",
+            Box::new(|now, _| now.targets = vec!["/home".to_owned()]),
+        ),
+        (
+            "one target more",
+            Box::new(|now, _| now.targets.push("/home".to_owned())),
+        ),
+        (
+            "a target around",
+            Box::new(|now, _| now.targets = vec!["/srv".to_owned()]),
+        ),
         ("no target to be told", Box::new(|now, _| now.targets.clear())),
-        ("a flag more", Box::new(|now, _| now.force.extend(["force".to_owned()]))),
-        ("another kind", Box::new(|now, _| now.kind = "files.wipe".to_owned())),
+        (
+            "a flag more",
+            Box::new(|now, _| now.force.extend(["force".to_owned()])),
+        ),
+        (
+            "another kind",
+            Box::new(|now, _| now.kind = "files.wipe".to_owned()),
+        ),
         ("another surface", Box::new(|now, _| now.surface = Surface::Shell)),
-        ("a stronger operation", Box::new(|now, _| now.operation = Operation::Admin)),
-        ("a worse class", Box::new(|now, _| now.class = Some(Reversibility::Irreversible))),
+        (
+            "a stronger operation",
+            Box::new(|now, _| now.operation = Operation::Admin),
+        ),
+        (
+            "a worse class",
+            Box::new(|now, _| now.class = Some(Reversibility::Irreversible)),
+        ),
         ("an unknown class", Box::new(|now, _| now.class = None)),
-        ("less coverage", Box::new(|now, _| now.coverage = Coverage::NotCaptured(String::new()))),
-        ("other coverage", Box::new(|now, _| now.coverage = Coverage::Partial(vec![missing("b")]))),
+        (
+            "less coverage",
+            Box::new(|now, _| now.coverage = Coverage::NotCaptured(String::new())),
+        ),
+        (
+            "other coverage",
+            Box::new(|now, _| now.coverage = Coverage::Partial(vec![missing("b")])),
+        ),
         ("more files", Box::new(|now, _| now.blast.files = Some(11))),
         ("files not known", Box::new(|now, _| now.blast.files = None)),
-        ("rows that were not shown", Box::new(|now, _| now.blast.rows = Some(1))),
-        ("more money", Box::new(|now, _| now.blast.spend = Spend::of(["5.01 USD".parse().unwrap()]))),
-        ("other money", Box::new(|now, _| now.blast.spend = Spend::of(["1 EUR".parse().unwrap()]))),
-        ("money not known", Box::new(|now, _| now.blast.spend = Spend::Unknown)),
-        ("another agent", Box::new(|_, session| session.agent = "other".to_owned())),
-        ("another domain", Box::new(|_, session| session.domain = "web".to_owned())),
-        ("another environment", Box::new(|_, session| session.environment = Environment::Staging)),
+        (
+            "rows that were not shown",
+            Box::new(|now, _| now.blast.rows = Some(1)),
+        ),
+        (
+            "more money",
+            Box::new(|now, _| now.blast.spend = Spend::of(["5.01 USD".parse().unwrap()])),
+        ),
+        (
+            "other money",
+            Box::new(|now, _| now.blast.spend = Spend::of(["1 EUR".parse().unwrap()])),
+        ),
+        (
+            "money not known",
+            Box::new(|now, _| now.blast.spend = Spend::Unknown),
+        ),
+        (
+            "another agent",
+            Box::new(|_, session| session.agent = "other".to_owned()),
+        ),
+        (
+            "another domain",
+            Box::new(|_, session| session.domain = "web".to_owned()),
+        ),
+        (
+            "another environment",
+            Box::new(|_, session| session.environment = Environment::Staging),
+        ),
     ]
 }
 
@@ -60,7 +108,12 @@ fn a_learned_rule_is_never_wider_than_what_was_shown() {
     for (name, change) in wider() {
         let (mut now, mut session) = (shown(), session());
         change(&mut now, &mut session);
-        assert!(!grant(Reach::Targets).for_agent().covers(&now, &session, Timestamp(0)), "{name}");
+        assert!(
+            !grant(Reach::Targets)
+                .for_agent()
+                .covers(&now, &session, Timestamp(0)),
+            "{name}"
+        );
     }
     assert!(grant(Reach::Targets).covers(&shown(), &session(), Timestamp(99)));
     assert!(!grant(Reach::Targets).covers(&shown(), &session(), Timestamp(100)));
@@ -84,7 +137,11 @@ fn a_rule_for_a_session_ends_with_it() {
     let mut other = session();
     other.id = SessionId::new(2, 2);
     assert!(!grant(Reach::Targets).covers(&shown(), &other, Timestamp(0)));
-    assert!(grant(Reach::Targets).for_agent().covers(&shown(), &other, Timestamp(0)));
+    assert!(
+        grant(Reach::Targets)
+            .for_agent()
+            .covers(&shown(), &other, Timestamp(0))
+    );
 }
 
 #[test]

@@ -41,7 +41,9 @@ impl Oracle {
             targets.push("");
         }
         let entitled = rules.kinds.entitled(facts.session, true).unwrap();
-        let action = rules.kinds.uid(&rules.kinds.action, facts.proposal.operation.name());
+        let action = rules
+            .kinds
+            .uid(&rules.kinds.action, facts.proposal.operation.name());
         for target in targets {
             let context = facts.context(None, target).unwrap();
             let (agent, domain) = (entitled.agent.clone(), entitled.domain.clone());
@@ -53,7 +55,9 @@ impl Oracle {
             failed.extend(all.diagnostics().errors().map(|error| match error {
                 cedar_policy::AuthorizationError::PolicyEvaluationError(error) => number(error.policy_id()),
             }));
-            let decision = Authorizer::new().is_authorized(&request, &self.written, &entitled.entities).decision();
+            let decision = Authorizer::new()
+                .is_authorized(&request, &self.written, &entitled.entities)
+                .decision();
             allowed &= decision == Decision::Allow;
         }
         matched.sort_unstable();
@@ -80,7 +84,11 @@ fn agree(random: &mut Random, rules: &Rules, proposals: usize, seen: &mut [usize
         let (expected, errors, allowed) = oracle.answer(rules, &facts);
         assert_eq!(matched, expected, "{proposal:?} {session:?}");
         assert_eq!(failed, errors, "{proposal:?} {session:?}");
-        let effects = |effect: Effect| matched.iter().any(|number| rules.rules()[*number].effect == effect);
+        let effects = |effect: Effect| {
+            matched
+                .iter()
+                .any(|number| rules.rules()[*number].effect == effect)
+        };
         let ours = effects(Effect::Run) && !effects(Effect::Hold) && !effects(Effect::Deny);
         if failed.is_empty() && proposal.targets.len() <= 1 {
             assert_eq!(ours, allowed);
