@@ -108,11 +108,17 @@ impl Breaker {
 }
 
 fn flapping(proposal: &Proposal, history: &History) -> Option<Trip> {
+    let places = Surface::ALL
+        .into_iter()
+        .filter(|surface| same_place(*surface, proposal.surface));
+    let places: Vec<Surface> = places.collect();
     let again = proposal.drives.iter().find(|driven| {
-        history.undone.iter().any(|undone| {
-            same_place(undone.surface, proposal.surface)
-                && undone.target == driven.target
-                && undone.state == driven.state
+        places.iter().any(|surface| {
+            history.undone.contains(&Undone {
+                surface: *surface,
+                target: driven.target.clone(),
+                state: driven.state,
+            })
         })
     })?;
     Some(Trip::Flapping {
@@ -125,14 +131,21 @@ fn flapping(proposal: &Proposal, history: &History) -> Option<Trip> {
 /// a wider target, a force flag that the denied one had not, another way (a different kind of action) to the same.
 #[must_use]
 pub(crate) fn stronger(proposal: &Proposal, history: &History) -> Option<Trip> {
-    history.denied.iter().rev().find_map(|denied| {
-        let how = how_stronger(&Attempt::from(proposal), denied)?;
+    if history.denied.is_empty() {
+        return None;
+    }
+    let now = Attempt::from(proposal);
+    history.denied.iter().rev().take(MOST_DENIED).find_map(|denied| {
+        let how = how_stronger(&now, denied)?;
         Some(Trip::Stronger {
             denied: denied.text.clone(),
             how,
         })
     })
 }
+
+/// So many of the latest denials are compared with. A session is halted long before it has that many.
+const MOST_DENIED: usize = 100;
 
 fn how_stronger(now: &Attempt, denied: &Attempt) -> Option<Vec<String>> {
     let overlaps = now

@@ -41,4 +41,4 @@ pub use risk::score;
 pub use rules::{Annotations, DEFAULT_POLICY, Effect, Evaluation, MAX_TARGETS, Rule, Rules, SCHEMA};
 pub use session::{Environment, Session};
 pub use source::{Place, Problem, Problems};
-pub use whitelist::{Grant, Granting, Reach, Whitelist};
+pub use whitelist::{Grant, GrantError, Granting, Reach, Whitelist};

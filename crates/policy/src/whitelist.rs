@@ -1,5 +1,9 @@
 //! Rules learned from approvals: what a person let go once, and wants to let go again. Never wider than what was shown.
 
+mod form;
+
+pub use form::GrantError;
+
 use crate::{Blast, Environment, Proposal, Session, Spend, Who};
 use rescind_model::{Coverage, Digest, Operation, Reversibility, SessionId, Surface, Timestamp};
 use std::collections::BTreeSet;

@@ -155,3 +155,26 @@ fn one_person_does_not_answer_for_two_nor_one_group_for_another() {
     assert!(!grant(Reach::Exact).by("ann", "reviewer").answers(&two));
     assert!(grant(Reach::Exact).by("bob", "reviewer").answers(&two));
 }
+
+#[test]
+fn a_rule_survives_being_written_down_and_a_damaged_one_is_no_rule() {
+    let mut shown = shown();
+    for (reach, coverage, spend) in [
+        (Reach::Exact, Coverage::Captured, Spend::Unknown),
+        (
+            Reach::Targets,
+            Coverage::NotCaptured("why".to_owned()),
+            Spend::None,
+        ),
+        (Reach::Targets, shown.coverage.clone(), shown.blast.spend.clone()),
+    ] {
+        (shown.coverage, shown.blast.spend) = (coverage, spend);
+        let own = Grant::learned("g", &shown, &session(), reach, Timestamp(100)).by("ann", "reviewer");
+        for grant in [own.clone(), own.for_agent()] {
+            let text = grant.to_json().unwrap();
+            assert_eq!(Grant::from_json(&text).unwrap(), grant);
+            assert!(Grant::from_json(&text.replace("\"agent\"", "\"agant\"")).is_err());
+            assert!(Grant::from_json(&text[..text.len() - 1]).is_err());
+        }
+    }
+}
