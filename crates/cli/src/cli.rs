@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::commands::{
-    completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, tour, undo,
-    verify, why,
+    completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show, status,
+    tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -46,6 +46,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Export, prove, check and mirror the ledger
     Ledger(ledger::LedgerArgs),
+    /// Check, test and show what actions are judged by
+    Policy(policy::PolicyArgs),
     /// Give up old sessions, or enforce the cap on disk space
     Prune(prune::PruneArgs),
     /// End a running session's whole tree now

@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod log;
 pub mod man;
 pub mod plan;
+pub mod policy;
 pub mod prune;
 pub mod run;
 pub mod sessions;

@@ -78,6 +78,8 @@ codes! {
     UndoNotRecorded "undo-not-recorded" "undo" Incomplete;
     VerificationFailed "verification-failed" "verification" NotVerified;
     ProofInvalid "proof-invalid" "verification" NotVerified;
+    PolicyInvalid "policy-invalid" "policy" Failed;
+    PolicyTestFailed "policy-test-failed" "policy" Failed;
     MirrorFailed "mirror-failed" "store" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;

@@ -43,8 +43,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        completions, diff, errors, kill, ledger, log, man, plan, prune, run, sessions, show, status, tour,
-        undo, verify, why,
+        completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show, status,
+        tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -60,6 +60,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Undo(args) => undo::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
+        Command::Policy(args) => policy::run(&context, args),
         Command::Prune(args) => prune::run(&context, args),
         Command::Kill(args) => kill::run(&context, args),
         Command::Completions(args) => completions::run(args),

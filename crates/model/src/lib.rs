@@ -6,6 +6,8 @@
 mod digest;
 mod effect;
 mod ids;
+mod risk;
+mod scope;
 mod state;
 mod three_way;
 mod time;
@@ -14,6 +16,8 @@ mod words;
 pub use digest::{Digest, DigestError};
 pub use effect::{Effect, EffectId, Outcome, ResourceId, Seq};
 pub use ids::{ActionId, IdError, SessionId};
+pub use risk::{RiskFactor, RiskScore};
+pub use scope::{Operation, Pattern, Scope, ScopeError, Scopes};
 pub use state::{Content, Fields, Locator, ObjectId, Stamp, State, Value};
 pub use three_way::{FieldConflict, FieldMerge, Hunk, Merged, PartConflict, three_way};
 pub use time::{Timestamp, TimestampError};

@@ -1,6 +1,6 @@
 //! The field's words: reversibility, coverage, verdict, risk, approval, durability.
 
-use crate::Timestamp;
+use crate::{RiskScore, Timestamp};
 use std::fmt;
 
 /// A kind of thing agents touch.
@@ -8,6 +8,16 @@ use std::fmt;
 pub enum Surface {
     /// Files and processes of the local machine.
     Files,
+    /// Commands, judged by their words.
+    Shell,
+    /// PostgreSQL databases.
+    Postgres,
+    /// Kubernetes clusters.
+    Kubernetes,
+    /// HTTP APIs.
+    Http,
+    /// MCP tools.
+    Mcp,
     /// The in-memory surface of records, used to prove the contracts.
     Memory,
 }
@@ -58,13 +68,45 @@ pub enum Verdict {
     Deny(Vec<String>),
 }
 
+impl Verdict {
+    /// `allow`, `hold` or `deny`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Hold(_) => "hold",
+            Self::Deny(_) => "deny",
+        }
+    }
+
+    /// The stricter of both; where both hold or both deny, with the reasons of both. A later verdict never loosens.
+    #[must_use]
+    pub fn tightened(self, later: Self) -> Self {
+        let join = |mut reasons: Vec<String>, more: Vec<String>| {
+            for reason in more {
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
+            }
+            reasons
+        };
+        match (self, later) {
+            (Self::Deny(one), Self::Deny(two)) => Self::Deny(join(one, two)),
+            (deny @ Self::Deny(_), _) | (_, deny @ Self::Deny(_)) => deny,
+            (Self::Hold(one), Self::Hold(two)) => Self::Hold(join(one, two)),
+            (hold @ Self::Hold(_), _) | (_, hold @ Self::Hold(_)) => hold,
+            (Self::Allow, Self::Allow) => Self::Allow,
+        }
+    }
+}
+
 /// A risk score, 0 to 100, or that none was computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Risk {
     /// This build does not judge yet: the record carries the default.
     NotJudged,
     /// A score with the factors that made it.
-    Scored(u8, Vec<String>),
+    Scored(RiskScore),
 }
 
 /// Who approved an action, if anybody had to.
@@ -88,11 +130,27 @@ pub enum Level {
 }
 
 impl Surface {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Files,
+        Self::Shell,
+        Self::Postgres,
+        Self::Kubernetes,
+        Self::Http,
+        Self::Mcp,
+        Self::Memory,
+    ];
+
     /// The surface's name in records.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
+            Self::Shell => "shell",
+            Self::Postgres => "postgres",
+            Self::Kubernetes => "kubernetes",
+            Self::Http => "http",
+            Self::Mcp => "mcp",
             Self::Memory => "memory",
         }
     }
