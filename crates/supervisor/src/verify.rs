@@ -4,11 +4,12 @@
 
 use crate::entry::{Entry, EntryKind};
 use crate::home::Home;
-use rescind_ledger::{Against, Ledger};
+use rescind_ledger::{Against, Cursor, Ledger};
 use rescind_model::{Digest, SessionId};
 use rescind_vault::{Expect, Mark, Vault};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::ErrorKind;
 
 /// What a verification of the whole store found.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +69,14 @@ impl Report {
         self.ledger.is_sound() && self.faults.is_empty()
     }
 
+    /// Add what was found in one session.
+    fn take(&mut self, own: Self) {
+        self.erased += own.erased;
+        self.bodies += own.bodies;
+        self.faults.extend(own.faults);
+        self.notes.extend(own.notes);
+    }
+
     fn fault(&mut self, session: Option<&SessionId>, entry: Option<u64>, what: impl Into<String>) {
         let session = session.cloned();
         self.faults.push(Fault {
@@ -83,6 +92,7 @@ impl Report {
 /// What the ledger says of one session.
 #[derive(Default)]
 struct Claims {
+    entries: u64,
     started: bool,
     ended: bool,
     erased: bool,
@@ -111,15 +121,43 @@ pub fn verify(home: &Home, since: Option<&str>) -> Report {
         }
     };
     let listed = vault.sessions();
-    let claims = claims(home, &mut report);
-    for (session, claims) in &claims {
+    let opened = Ledger::open(&home.ledger(), &rescind_ledger::Options::default());
+    let mut cursor = match opened.and_then(|ledger| ledger.cursor(0)) {
+        Ok(cursor) => Some(cursor),
+        Err(error) => {
+            let what = format!("the entries can't be held against the vault: {error}");
+            report.fault(None, None, what);
+            None
+        }
+    };
+    let mut known = BTreeMap::new();
+    follow(&mut cursor, &mut known, &mut report);
+    let sessions: Vec<SessionId> = known.keys().cloned().collect();
+    for session in &sessions {
+        let mut own = checked(&vault, session, &known);
+        if !own.faults.is_empty() {
+            // It may have been erased or pruned while it was looked at: that is announced before it is done.
+            let before = known.get(session).map(|claims| claims.entries);
+            follow(&mut cursor, &mut known, &mut report);
+            if known.get(session).map(|claims| claims.entries) != before {
+                own = checked(&vault, session, &known);
+            }
+        }
         report.sessions += 1;
-        check(&vault, session, claims, &mut report);
+        report.take(own);
     }
     match listed {
         Ok(held) => {
-            for session in held.iter().filter(|session| !claims.contains_key(*session)) {
-                unclaimed(&vault, session, &mut report);
+            for session in &held {
+                if known.contains_key(session) {
+                    continue;
+                }
+                let records = records_of(&vault, session);
+                // One that has more than its first record is in the ledger by now, if ever.
+                follow(&mut cursor, &mut known, &mut report);
+                if !known.contains_key(session) {
+                    unclaimed(session, records, &mut report);
+                }
             }
         }
         Err(error) => report.fault(None, None, format!("the vault can't be read: {error}")),
@@ -127,28 +165,25 @@ pub fn verify(home: &Home, since: Option<&str>) -> Report {
     report
 }
 
-/// What the ledger says, by session. What can't be read is a fault.
-fn claims(home: &Home, report: &mut Report) -> BTreeMap<SessionId, Claims> {
-    let mut claims: BTreeMap<SessionId, Claims> = BTreeMap::new();
-    let opened = Ledger::open(&home.ledger(), &rescind_ledger::Options::default());
-    let cursor = opened.and_then(|ledger| ledger.cursor(0));
-    let cursor = match cursor {
-        Ok(cursor) => cursor,
-        Err(error) => {
-            report.fault(
-                None,
-                None,
-                format!("the entries can't be held against the vault: {error}"),
-            );
-            return claims;
-        }
-    };
-    for entry in cursor {
+/// What a session is like, held against its claims.
+fn checked(vault: &Vault, session: &SessionId, known: &BTreeMap<SessionId, Claims>) -> Report {
+    let mut own = Report::default();
+    if let Some(claims) = known.get(session) {
+        check(vault, session, claims, &mut own);
+    }
+    own
+}
+
+/// Take in what the ledger says, by session, from where the cursor stands. What can't be read is a fault.
+fn follow(cursor: &mut Option<Cursor>, claims: &mut BTreeMap<SessionId, Claims>, report: &mut Report) {
+    let Some(entries) = cursor else { return };
+    for entry in entries {
         let (index, bytes) = match entry {
             Ok(entry) => entry,
             Err(error) => {
                 report.fault(None, None, format!("the entries end early: {error}"));
-                break;
+                *cursor = None;
+                return;
             }
         };
         let parsed = serde_json::from_slice::<Entry>(&bytes).map_err(|error| error.to_string());
@@ -168,11 +203,11 @@ fn claims(home: &Home, report: &mut Report) -> BTreeMap<SessionId, Claims> {
             ),
         }
     }
-    claims
 }
 
 impl Claims {
     fn take(&mut self, index: u64, entry: &Entry, report: &mut Report) {
+        self.entries += 1;
         match entry.kind {
             EntryKind::SessionStarted => self.started = true,
             EntryKind::SessionEnded | EntryKind::SessionRecovered => self.ended = true,
@@ -261,9 +296,21 @@ fn each_frame(vault: &Vault, session: &SessionId, mut see: impl FnMut(&[u8])) ->
     Ok(count)
 }
 
+/// How many records a session has that the ledger does not know. One that is only being made has none.
+fn records_of(vault: &Vault, session: &SessionId) -> Result<u64, String> {
+    let journal = vault
+        .open_session(session)
+        .and_then(|reader| reader.frames(0).map(drop));
+    match journal {
+        Err(rescind_vault::Error::NoSession { .. }) => Ok(0),
+        Err(rescind_vault::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(0),
+        _ => each_frame(vault, session, |_| {}),
+    }
+}
+
 /// A session that the ledger does not know: one that never began, unless it has more than its first record.
-fn unclaimed(vault: &Vault, session: &SessionId, report: &mut Report) {
-    match each_frame(vault, session, |_| {}) {
+fn unclaimed(session: &SessionId, records: Result<u64, String>, report: &mut Report) {
+    match records {
         Ok(frames) if frames <= 1 => report.notes.push(Fault {
             session: Some(session.clone()),
             file: None,

@@ -508,3 +508,46 @@ fn on_a_full_disk_no_session_begins_by_halves_and_a_recovery_begins_with_the_res
         []
     );
 }
+
+#[test]
+fn on_a_full_disk_every_outcome_that_is_owed_fits_and_no_intent_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(tmpfs) = Tmpfs::mount(dir.path().join("small"), "4m") else {
+        eprintln!("not run: mounting a tmpfs needs privileges");
+        return;
+    };
+    let options = Options {
+        pack_bytes: 1 << 20,
+        reserve_bytes: 0,
+    };
+    let vault = Vault::open(&tmpfs.0.join("vault"), options).unwrap();
+    let writer = vault.create_session(&id(1)).unwrap();
+    let owed = 1000 * 640;
+    writer.set_owed(owed);
+    writer.append(b"what was announced").unwrap();
+    fs::write(tmpfs.0.join("filler"), vec![1; 8 << 20]).unwrap_err();
+    // The last step of room may hold some more.
+    while writer.append(&[3; 2000]).is_ok() {}
+    for number in 0..1000_u32 {
+        let outcome = number.to_le_bytes().repeat(150);
+        writer.append_outcome(&outcome).unwrap();
+    }
+    assert!(
+        writer
+            .append(b"what is about to happen")
+            .unwrap_err()
+            .is_disk_full()
+    );
+    let journal = tmpfs
+        .0
+        .join("vault/sessions")
+        .join(id(1).as_str())
+        .join("journal");
+    let length = fs::metadata(&journal).unwrap().len();
+    writer.give_back().unwrap();
+    assert_eq!(fs::metadata(&journal).unwrap().len(), length);
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(&journal).unwrap());
+    assert!(blocks * 512 < length + 8192, "{blocks} blocks for {length} bytes");
+    let marks = writer.marks();
+    assert_eq!(vault.verify_session(&id(1), &marks, OPEN).unwrap().faults, []);
+}

@@ -12,6 +12,7 @@ use crate::note::Verifier;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// What was signed, to be held against the entries.
 pub(super) struct Signed {
@@ -106,9 +107,16 @@ fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether a file was written in the last seconds.
+fn is_new(data: &std::fs::Metadata) -> bool {
+    let age = data.modified().ok().and_then(|time| time.elapsed().ok());
+    age.is_none_or(|age| age < Duration::from_secs(10))
+}
+
 /// Names that should not be there, or whose company is missing.
 fn look_at_names(dir: &Path, names: &[String], logs: &[u32], report: &mut Report) {
     const KNOWN: [&str; 3] = [key::KEY, key::PUBLIC, mirror::LIST_NAME];
+    let found = |name: &String| std::fs::symlink_metadata(dir.join(name)).ok();
     for name in names {
         let kinds = ["log", "lock", "checkpoint", "frontier"];
         let kind = kinds
@@ -124,11 +132,13 @@ fn look_at_names(dir: &Path, names: &[String], logs: &[u32], report: &mut Report
                         format!("the segment it belongs to, log.{epoch:06}, is missing"),
                     );
                 }
-                let length = std::fs::symlink_metadata(dir.join(name)).map_or(0, |data| data.len());
+                let length = found(name).map_or(0, |data| data.len());
                 if kind == "lock" && length > 0 {
                     report.note(name, Some(0), None, "a lock holds bytes; they mean nothing");
                 }
             }
+            // One that is about to be given its name is not worth a word.
+            None if is_temporary(name) && found(name).is_none_or(|data| is_new(&data)) => {}
             None if is_temporary(name) => {
                 report.note(
                     name,
