@@ -37,9 +37,9 @@ pub(crate) fn analyse(policy: &Value) -> Analysis {
     analysis.scope(policy);
     analysis.scope_is_demanded = analysis.exact;
     let mut certain = true;
-    for condition in array(&policy["conditions"]) {
-        let body = &condition["body"];
-        if condition["kind"] == "when" {
+    for condition in array(at(policy, "conditions")) {
+        let body = at(condition, "body");
+        if at(condition, "kind") == "when" {
             analysis.conjunction(body, &mut certain);
         } else {
             analysis.exact = false;
@@ -52,30 +52,30 @@ pub(crate) fn analyse(policy: &Value) -> Analysis {
 
 impl Analysis {
     fn scope(&mut self, policy: &Value) {
-        let principal = &policy["principal"];
-        match (operator(principal), entity(&principal["entity"])) {
+        let principal = at(policy, "principal");
+        match (operator(principal), entity(at(principal, "entity"))) {
             ("All", _) => {}
             ("==", Some(("Agent", id))) => self.demands.add(Dimension::Agent, one(id)),
             ("in", Some(("Team", id))) => self.demands.add(Dimension::Team, one(id)),
             _ => self.exact = false,
         }
-        let resource = &policy["resource"];
-        match (operator(resource), entity(&resource["entity"])) {
+        let resource = at(policy, "resource");
+        match (operator(resource), entity(at(resource, "entity"))) {
             ("All", _) => {}
             ("==", Some(("Domain", id))) => self.demands.add(Dimension::Domain, one(id)),
             ("in", Some(("Domain", id))) => self.demands.add(Dimension::DomainWithin, one(id)),
             _ => self.exact = false,
         }
-        self.action(&policy["action"]);
+        self.action(at(policy, "action"));
     }
 
     fn action(&mut self, action: &Value) {
         if operator(action) == "All" {
             return;
         }
-        let single = std::slice::from_ref(&action["entity"]);
-        let entities = if action["entity"].is_null() {
-            array(&action["entities"])
+        let single = std::slice::from_ref(at(action, "entity"));
+        let entities = if at(action, "entity").is_null() {
+            array(at(action, "entities"))
         } else {
             single
         };
@@ -150,13 +150,13 @@ fn choice(term: &Value) -> Option<(Dimension, BTreeSet<String>)> {
             Some(fact) => (fact, right),
             None => (fact(right)?, left),
         };
-        return Some((fact, one(constant["Value"].as_str()?)));
+        return Some((fact, one(at(constant, "Value").as_str()?)));
     }
     if let Some((left, right)) = pair(term, "contains") {
-        let constants = left["Set"]
+        let constants = at(left, "Set")
             .as_array()?
             .iter()
-            .map(|value| value["Value"].as_str());
+            .map(|value| at(value, "Value").as_str());
         let constants: Option<Vec<&str>> = constants.collect();
         return Some((fact(right)?, constants?.into_iter().map(str::to_owned).collect()));
     }
@@ -169,8 +169,10 @@ fn choice(term: &Value) -> Option<(Dimension, BTreeSet<String>)> {
 /// The same policy for every scope: what is evaluated of a policy whose scope is among its demands.
 pub(crate) fn without_scope(policy: &Value) -> Value {
     let mut policy = policy.clone();
-    for part in ["principal", "action", "resource"] {
-        policy[part] = serde_json::json!({"op": "All"});
+    if let Some(parts) = policy.as_object_mut() {
+        for part in ["principal", "action", "resource"] {
+            parts.insert(part.to_owned(), serde_json::json!({"op": "All"}));
+        }
     }
     policy
 }
@@ -187,7 +189,7 @@ fn cannot_fail(term: &Value) -> bool {
         SAFE.contains(&name.as_str())
             && match (name.as_str(), value) {
                 ("Var" | "Value", _) => true,
-                ("." | "has", access) => certain_entity(&access["left"]),
+                ("." | "has", access) => certain_entity(at(access, "left")),
                 (_, Value::Array(values)) => values.iter().all(cannot_fail),
                 (_, Value::Object(parts)) => {
                     let operands = parts
@@ -205,17 +207,17 @@ fn cannot_fail(term: &Value) -> bool {
 fn certain_entity(term: &Value) -> bool {
     let deeper = term
         .get(".")
-        .is_some_and(|access| certain_entity(&access["left"]));
+        .is_some_and(|access| certain_entity(at(access, "left")));
     deeper || term.get("Var").is_some()
 }
 
 fn fact(term: &Value) -> Option<Dimension> {
-    Dimension::of_attribute(context_attribute(&term["."])?)
+    Dimension::of_attribute(context_attribute(at(term, "."))?)
 }
 
 fn context_attribute(access: &Value) -> Option<&str> {
-    let own = access["left"]["Var"] == "context";
-    access["attr"].as_str().filter(|_| own)
+    let own = at(at(access, "left"), "Var") == "context";
+    at(access, "attr").as_str().filter(|_| own)
 }
 
 fn pair<'v>(term: &'v Value, operator: &str) -> Option<(&'v Value, &'v Value)> {
@@ -224,12 +226,17 @@ fn pair<'v>(term: &'v Value, operator: &str) -> Option<(&'v Value, &'v Value)> {
 }
 
 fn operator(scope: &Value) -> &str {
-    scope["op"].as_str().unwrap_or_default()
+    at(scope, "op").as_str().unwrap_or_default()
 }
 
 fn entity(value: &Value) -> Option<(&str, &str)> {
     let value = value.get("__entity").unwrap_or(value);
     Some((value.get("type")?.as_str()?, value.get("id")?.as_str()?))
+}
+
+/// A field of an object; null where there is none.
+fn at<'v>(value: &'v Value, name: &str) -> &'v Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 fn array(value: &Value) -> &[Value] {

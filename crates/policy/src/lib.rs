@@ -31,8 +31,8 @@ pub use cases::{Case, CaseError, CaseFailure, DEFAULT_CASES, Expected, cases};
 pub use freeze::{Freeze, Freezes, Span, Zones};
 pub use judge::{Input, Judge, Judgement, Match, Reason, Says, Stage, Who};
 pub use limits::{
-    Applied, Ask, Bounds, BoundsError, Bucket, Counter, Counters, Exceeded, Granted, Limit, Limits, Measure,
-    Per, Quantity, Reservation, Reserved, Slot, Spent, release, settle,
+    Applied, Ask, Bounds, BoundsError, Bucket, Counter, Counters, Exceeded, Granted, Hit, Limit, Limits,
+    Measure, Per, Quantity, Reservation, Reserved, Slot, Spent, release, settle,
 };
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use proposal::{Blast, Driven, Proposal, Spend};

@@ -115,21 +115,8 @@ pub struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Exceeded {
     /// It would be more than the cap.
-    #[error("limit `{limit}` of {bucket}: {used} used, {asked} asked, {cap} allowed{}", within(*window))]
-    Cap {
-        /// The limit.
-        limit: String,
-        /// Whose.
-        bucket: Bucket,
-        /// Settled and reserved.
-        used: Quantity,
-        /// Asked for.
-        asked: Quantity,
-        /// The most.
-        cap: Quantity,
-        /// In this time.
-        window: Option<Duration>,
-    },
+    #[error("{0}")]
+    Cap(Box<Hit>),
     /// Money is limited, and it can't be told how much this would be.
     #[error("limit `{limit}` is on money, and nobody can say how much this spends")]
     Unknown {
@@ -146,6 +133,23 @@ pub enum Exceeded {
     },
 }
 
+/// A cap that would be exceeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The limit.
+    pub limit: String,
+    /// Whose.
+    pub bucket: Bucket,
+    /// Settled and reserved.
+    pub used: Quantity,
+    /// Asked for.
+    pub asked: Quantity,
+    /// The most.
+    pub cap: Quantity,
+    /// In this time; `None` is from the beginning.
+    pub window: Option<Duration>,
+}
+
 fn within(window: Option<Duration>) -> String {
     window.map_or(String::new(), |window| format!(" in {} s", window.as_secs()))
 }
@@ -155,7 +159,8 @@ impl Exceeded {
     #[must_use]
     pub fn limit(&self) -> Option<&str> {
         match self {
-            Self::Cap { limit, .. } | Self::Unknown { limit } => Some(limit),
+            Self::Cap(hit) => Some(&hit.limit),
+            Self::Unknown { limit } => Some(limit),
             Self::Currency { .. } => None,
         }
     }
@@ -268,14 +273,14 @@ impl Limits {
             let counter = counter.cloned().unwrap_or_default();
             let used = counter.used(limit.window, now, limit.measure);
             if !used.fits(asked, limit.cap) {
-                return Err(Exceeded::Cap {
+                return Err(hit(Hit {
                     limit: limit.id.clone(),
                     bucket,
                     used,
                     asked,
                     cap: limit.cap,
                     window: limit.window,
-                });
+                }));
             }
             granted.changed.set(bucket.clone(), counter.reserved(asked));
             granted.reservation.parts.push(Reserved {
@@ -323,15 +328,19 @@ impl Limit {
         if used.fits(Quantity::Count(1), self.cap) {
             return Ok(());
         }
-        Err(Exceeded::Cap {
+        Err(hit(Hit {
             limit: self.id.clone(),
             bucket,
             used,
             asked: Quantity::Count(1),
             cap: self.cap,
             window: None,
-        })
+        }))
     }
+}
+
+fn hit(hit: Hit) -> Exceeded {
+    Exceeded::Cap(Box::new(hit))
 }
 
 /// An action ended: what it reserved is given back, and what it really used counts.
@@ -359,6 +368,24 @@ pub fn release(counters: &Counters, reservation: &Reservation) -> Applied {
         );
     }
     Applied { changed }
+}
+
+impl fmt::Display for Hit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            limit,
+            bucket,
+            used,
+            asked,
+            cap,
+            window,
+        } = self;
+        write!(
+            f,
+            "limit `{limit}` of {bucket}: {used} used, {asked} asked, {cap} allowed{}",
+            within(*window)
+        )
+    }
 }
 
 impl fmt::Display for Per {
