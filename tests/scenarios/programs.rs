@@ -49,6 +49,14 @@ fn sed_in_place_is_undone() {
 }
 
 #[test]
+fn a_log_that_two_programs_write_by_turns_is_undone() {
+    // What the first one writes after the second has ended is still the session's, not somebody else's.
+    let change = "exec 3>>log; sh -c 'exec 4>>log; echo a >&4; sleep 0.1; echo c >&4; mkdir x' & \
+        sleep 0.05; sh -c 'echo b >>log'; wait; echo d >&3";
+    undone("a shared log", "echo start >log", change);
+}
+
+#[test]
 fn sqlite_in_wal_mode_is_undone() {
     let prepare = "sqlite3 app.db 'pragma journal_mode=wal; create table t(a, b); insert into t \
         select value, hex(randomblob(100)) from generate_series(1, 2000);' >/dev/null";

@@ -30,12 +30,7 @@ impl Context {
     /// # Errors
     /// It can't be used.
     pub fn store(&self) -> Done<Store> {
-        let store = Store::open(self.home()?).map_err(|error| {
-            if is_filtered() && denied(&error) {
-                return inside().means("its programs can't reach what is recorded, and nothing was changed");
-            }
-            Failure::from(error)
-        })?;
+        let store = self.open()?;
         if inside_by_environment() {
             return Ok(store);
         }
@@ -60,19 +55,33 @@ impl Context {
     /// # Errors
     /// As [`Context::store`], and where this process is part of a supervised tree.
     pub fn store_outside(&self) -> Done<Store> {
-        let refused = || {
-            Failure::new(
-                Code::InsideSupervisedTree,
-                "this process belongs to a supervised session",
-            )
-            .help("give the command from a shell that was not started under `rescind run`")
-        };
+        self.outside(Self::store)
+    }
+
+    /// The same without the books, for a kill: it waits for nothing.
+    ///
+    /// # Errors
+    /// As [`Context::store_outside`].
+    pub fn store_at_once(&self) -> Done<Store> {
+        self.outside(Self::open)
+    }
+
+    fn open(&self) -> Done<Store> {
+        Store::open(self.home()?).map_err(|error| {
+            if is_filtered() && denied(&error) {
+                return inside().means("its programs can't reach what is recorded, and nothing was changed");
+            }
+            Failure::from(error)
+        })
+    }
+
+    fn outside(&self, open: impl FnOnce(&Self) -> Done<Store>) -> Done<Store> {
         if inside_by_environment() {
-            return Err(refused());
+            return Err(inside());
         }
-        let store = self.store()?;
+        let store = open(self)?;
         if inside_by_descent(&store)? {
-            Err(refused())
+            Err(inside())
         } else {
             Ok(store)
         }

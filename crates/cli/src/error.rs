@@ -84,6 +84,12 @@ codes! {
 }
 
 impl Failure {
+    /// Whether it is this one.
+    #[must_use]
+    pub fn is(&self, code: Code) -> bool {
+        self.code == code
+    }
+
     /// A failure with the usual consequence: nothing was changed.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {

@@ -94,17 +94,20 @@ impl Ledger {
         let signer = key::load_or_make(&disk)?;
         let log = Log::open(disk, options.patience)?;
         let scribe = Scribe::open(&log, signer.verifier())?;
-        let tail = Tail::open(&log, scribe.frontier().position)?;
+        let mut tail = Tail::open(&log, scribe.frontier().position)?;
         let checkpoint = scribe::current(&log, signer.verifier())?;
         if checkpoint.is_none() {
             // Later it is never made anew: that it is gone must stay visible.
             mirror::make_list(&log.disk, &signer)?;
         }
-        if let Some((_, checkpoint)) = checkpoint
-            && checkpoint.size > tail.position().index
-        {
+        let covered = checkpoint.map_or(0, |(_, checkpoint)| checkpoint.size);
+        if covered > tail.position().index {
+            // Others append and sign while we open: what a checkpoint covers was there before it.
+            tail.refresh(&log)?;
+        }
+        if covered > tail.position().index {
             let place = tail.position();
-            let what = format!("it ends where its checkpoint covers {} entries", checkpoint.size);
+            let what = format!("it ends where its checkpoint covers {covered} entries");
             return Err(Error::damaged(
                 &log.path(place.epoch),
                 place.offset,

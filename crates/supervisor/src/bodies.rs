@@ -18,6 +18,7 @@ use std::rc::Rc;
 pub struct StoredBodies<'s> {
     store: &'s Store,
     log: Option<&'s SessionLog>,
+    dispensable: bool,
     readers: RefCell<HashMap<SessionId, Rc<SessionReader>>>,
 }
 
@@ -42,8 +43,17 @@ impl<'s> StoredBodies<'s> {
         Self {
             store,
             log,
+            dispensable: false,
             readers: RefCell::default(),
         }
+    }
+
+    /// What is kept serves only to take back an undo that met nobody else's work: it is the first to go where room is
+    /// short.
+    #[must_use]
+    pub fn dispensable(mut self, dispensable: bool) -> Self {
+        self.dispensable = dispensable;
+        self
     }
 
     fn find(&self, kept: &Locator) -> io::Result<(Rc<SessionReader>, Locator)> {
@@ -109,7 +119,7 @@ impl Bodies for StoredBodies<'_> {
 
     fn keep(&self, bytes: &[u8]) -> io::Result<Content> {
         let log = self.log()?;
-        let (digest, locator) = log.put(bytes, false)?;
+        let (digest, locator) = log.put(bytes, self.dispensable)?;
         let kept = Some(qualified(log.id(), &locator));
         Ok(Content {
             length: bytes.len() as u64,
@@ -121,7 +131,7 @@ impl Bodies for StoredBodies<'_> {
 
     fn keep_file(&self, file: &File) -> io::Result<Content> {
         let log = self.log()?;
-        let blob = log.put_file(file, file.metadata()?.len(), false)?;
+        let blob = log.put_file(file, file.metadata()?.len(), self.dispensable)?;
         let kept = Some(qualified(log.id(), &blob.locator));
         Ok(Content {
             length: blob.length,
@@ -139,7 +149,7 @@ impl Bodies for StoredBodies<'_> {
             return Ok(None);
         }
         Ok(log
-            .pin(folder, name.as_bytes(), false)?
+            .pin(folder, name.as_bytes(), self.dispensable)?
             .map(|locator| qualified(log.id(), &locator)))
     }
 

@@ -1,8 +1,7 @@
 //! Finishing the books: closing the sessions whose supervisor died before it could.
 
-use crate::entry::{Entry, EntryKind};
-use crate::journal::{ExitForm, Record, SessionEnded, SessionKind, SessionOpened};
-use crate::{Life, SessionView, Store, StoreError, SystemRecord, clock};
+use crate::journal::{ExitForm, SessionEnded, SessionKind, SessionOpened};
+use crate::{SessionView, Store, StoreError, SystemRecord, clock};
 use rescind_model::{Level, SessionId};
 use std::collections::BTreeSet;
 
@@ -30,7 +29,11 @@ pub fn finish_books(store: &Store) -> Result<Books, StoreError> {
         }
     }
     if !books.recovered.is_empty() {
-        store.ledger().checkpoint()?;
+        match store.ledger().checkpoint() {
+            // They are recorded; whoever finds room next signs them.
+            Err(error) if error.is_disk_full() => {}
+            signed => drop(signed?),
+        }
     }
     Ok(books)
 }
@@ -40,30 +43,7 @@ pub fn finish_books(store: &Store) -> Result<Books, StoreError> {
 /// # Errors
 /// The ledger can't be read.
 pub fn unended(store: &Store) -> Result<BTreeSet<SessionId>, StoreError> {
-    let mut open = BTreeSet::new();
-    for entry in store.ledger().cursor(0)? {
-        let (_, bytes) = entry?;
-        // Most entries are of actions and need not be parsed.
-        if bytes.starts_with(br#"{"v":1,"kind":"action."#) || bytes.starts_with(br#"{"v":1,"kind":"undo."#) {
-            continue;
-        }
-        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else {
-            continue;
-        };
-        let Ok(id) = entry.session.parse::<SessionId>() else {
-            continue;
-        };
-        match entry.kind {
-            EntryKind::SessionStarted => {
-                open.insert(id);
-            }
-            EntryKind::SessionEnded | EntryKind::SessionRecovered | EntryKind::VaultErased => {
-                open.remove(&id);
-            }
-            _ => {}
-        }
-    }
-    Ok(open)
+    store.index(|index| index.unended().cloned().collect())
 }
 
 /// How a session began, without reading the rest of its journal.
@@ -71,21 +51,7 @@ pub fn unended(store: &Store) -> Result<BTreeSet<SessionId>, StoreError> {
 /// # Errors
 /// It is not there, was erased, or its journal does not begin with it.
 pub fn opened(store: &Store, id: &SessionId) -> Result<SessionOpened, StoreError> {
-    let fail = |why: String| StoreError::Journal {
-        session: id.to_string(),
-        why,
-    };
-    let first = store
-        .reader(id)?
-        .frames(0)?
-        .next()
-        .ok_or_else(|| fail("it is empty".to_owned()))?;
-    let (_, bytes) = first?;
-    match serde_json::from_slice::<Record>(&bytes) {
-        Ok(Record::Session(opened)) => Ok(opened),
-        Ok(_) => Err(fail("it does not begin with the session".to_owned())),
-        Err(error) => Err(fail(error.to_string())),
-    }
+    store.opened(id)
 }
 
 /// Close one session if it is to be closed; whether it was.
@@ -105,14 +71,12 @@ fn finish(store: &Store, id: &SessionId) -> Result<bool, StoreError> {
         None if view.opened.kind == SessionKind::Undo && !closed => return Ok(false),
         None => recovered(&view),
     };
-    let log = match store.resume(id, Level::Process) {
+    let Some(log) = store.try_resume(id, Level::Process)? else {
         // Another command is at it.
-        Err(StoreError::Vault(rescind_vault::Error::Busy { .. })) => return Ok(false),
-        log => log?,
+        return Ok(false);
     };
-    // Whoever had it before us may have closed it while we waited for it.
-    let again = SessionView::load(store, id)?;
-    if again.life() == Life::Ended && view.ended.is_none() {
+    // Whoever had it before us, its own supervisor or another command, may have closed it since we looked.
+    if !unended(store)?.contains(id) {
         return Ok(false);
     }
     log.recovering();

@@ -54,6 +54,15 @@ impl Home {
         self.root.join("vault")
     }
 
+    /// The journal of a session (docs/formats/vault.md).
+    #[must_use]
+    pub fn journal(&self, session: &rescind_model::SessionId) -> PathBuf {
+        self.vault()
+            .join("sessions")
+            .join(session.as_str())
+            .join("journal")
+    }
+
     /// The user's own redaction rules, if there are any.
     #[must_use]
     pub fn rules(&self) -> PathBuf {

@@ -6,6 +6,7 @@ mod clock;
 mod driver;
 pub mod entry;
 mod home;
+mod index;
 pub mod journal;
 mod log;
 mod permit;

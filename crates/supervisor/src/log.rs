@@ -9,9 +9,11 @@ use rescind_model::{Digest, Level, Locator, SessionId};
 use rescind_vault::{FileBlob, Keeping, SessionWriter, Urgency};
 use rustix::fs::{AtFlags, linkat, statat};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, PoisonError};
 
 /// The log of one session. Shared between threads.
 pub struct SessionLog {
@@ -19,6 +21,34 @@ pub struct SessionLog {
     writer: SessionWriter,
     ledger: Ledger,
     level: Level,
+    owed: Mutex<Owed>,
+}
+
+/// What was announced and has no outcome on record yet: room is kept for it.
+#[derive(Default)]
+struct Owed {
+    effects: HashSet<u64>,
+    nodes: HashSet<u64>,
+}
+
+/// How many bytes the outcome of an effect takes, and the end of a node, but for rare ones.
+const EFFECT_BYTES: u64 = 640;
+const NODE_BYTES: u64 = 4 << 10;
+
+impl Owed {
+    fn see(&mut self, record: &Record) {
+        match record {
+            Record::Before(before) => drop(self.effects.insert(before.s)),
+            Record::After(after) => drop(self.effects.remove(&after.s)),
+            Record::Node(node) => drop(self.nodes.insert(node.n)),
+            Record::NodeEnd(ended) => drop(self.nodes.remove(&ended.n)),
+            _ => {}
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        EFFECT_BYTES * self.effects.len() as u64 + NODE_BYTES * self.nodes.len() as u64
+    }
 }
 
 impl std::fmt::Debug for SessionLog {
@@ -46,6 +76,7 @@ impl SessionLog {
             writer,
             ledger,
             level,
+            owed: Mutex::default(),
         }
     }
 
@@ -55,35 +86,67 @@ impl SessionLog {
         &self.id
     }
 
-    /// Whether a full disk may be met with the reserve from now on: for what has happened already.
-    pub fn urgent(&self, urgent: bool) {
-        self.writer.set_urgency(if urgent {
-            Urgency::Recovery
-        } else {
-            Urgency::Normal
-        });
-    }
-
     /// Whether a full disk may be met with the reserve: for recovery.
     pub fn recovering(&self) {
         self.writer.set_urgency(Urgency::Recovery);
     }
 
-    /// Write records into the journal, as one frame.
+    /// Write records into the journal, as one frame. Where the disk is full, what has happened already is written all the
+    /// same, from the room that is kept for it.
     ///
     /// # Errors
-    /// They can't be written; none of them is there then.
+    /// They can't be written: what was to happen is not on record and must not happen.
     pub fn write(&self, records: &[Record]) -> io::Result<()> {
-        let bytes = match records {
-            [] => return Ok(()),
-            [one] => serde_json::to_vec(one)?,
-            more => serde_json::to_vec(more)?,
+        let intents = records.iter().any(|record| !has_happened(record));
+        let result = match (frame(records)?, intents) {
+            (None, _) => return Ok(()),
+            (Some(bytes), false) => self.writer.append_outcome(&bytes),
+            (Some(bytes), true) => {
+                // Room for the outcome must be there with the intent.
+                self.owe(records);
+                self.writer.append(&bytes)
+            }
         };
-        self.writer.append(&bytes).map_err(other)?;
+        let result = result.map(drop).map_err(other);
+        if result.is_err() && intents {
+            self.disown(records);
+            let happened: Vec<Record> = records
+                .iter()
+                .filter(|record| has_happened(record))
+                .cloned()
+                .collect();
+            if let Some(bytes) = frame(&happened)? {
+                self.writer.append_outcome(&bytes).map_err(other)?;
+                self.owe(&happened);
+            }
+        } else {
+            self.owe(records);
+        }
+        result?;
         if self.level == Level::Power {
             self.writer.sync().map_err(other)?;
         }
         Ok(())
+    }
+
+    /// Take note of what is announced and of what has come.
+    fn owe(&self, records: &[Record]) {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().for_each(|record| owed.see(record));
+        self.writer.set_owed(owed.bytes());
+    }
+
+    /// Take back what was announced and could not be recorded.
+    fn disown(&self, records: &[Record]) {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in records {
+            match record {
+                Record::Before(before) => drop(owed.effects.remove(&before.s)),
+                Record::Node(node) => drop(owed.nodes.remove(&node.n)),
+                _ => {}
+            }
+        }
+        self.writer.set_owed(owed.bytes());
     }
 
     /// The intent of a node: its body in the journal, then its entry in the ledger. When this has returned, it may run.
@@ -137,6 +200,7 @@ impl SessionLog {
             EntryKind::SessionEnded
         };
         self.enter(kind, &ended.time, None, &Record::SessionEnd(ended.clone()), true)?;
+        self.writer.give_back().map_err(other)?;
         self.writer.sync().map_err(other)
     }
 
@@ -149,18 +213,17 @@ impl SessionLog {
         marked: bool,
     ) -> io::Result<()> {
         let body = serde_json::to_vec(record)?;
-        self.writer
-            .append(&body)
-            .or_else(|error| {
-                if !marked {
-                    return Err(error);
-                }
-                self.urgent(true);
-                let appended = self.writer.append(&body);
-                self.urgent(false);
-                appended
-            })
-            .map_err(other)?;
+        let records = std::slice::from_ref(record);
+        if has_happened(record) {
+            self.writer.append_outcome(&body).map_err(other)?;
+            self.owe(records);
+        } else {
+            self.owe(records);
+            self.writer
+                .append(&body)
+                .inspect_err(|_| self.disown(records))
+                .map_err(other)?;
+        }
         if self.level == Level::Power {
             self.writer.sync().map_err(other)?;
         }
@@ -236,6 +299,23 @@ impl SessionLog {
     pub fn sync(&self) -> io::Result<()> {
         self.writer.sync().map_err(other)
     }
+}
+
+/// Whether a record tells of what has happened, and not of what is about to.
+fn has_happened(record: &Record) -> bool {
+    !matches!(
+        record,
+        Record::Session(_) | Record::Node(_) | Record::Before(_) | Record::Escape { .. }
+    )
+}
+
+/// Records as one frame of the journal; `None` for none.
+fn frame(records: &[Record]) -> io::Result<Option<Vec<u8>>> {
+    Ok(match records {
+        [] => None,
+        [one] => Some(serde_json::to_vec(one)?),
+        more => Some(serde_json::to_vec(more)?),
+    })
 }
 
 /// The recorder of an undo: every record is in the journal before the step it is for, and the ends are in the ledger.

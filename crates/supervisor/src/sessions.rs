@@ -1,10 +1,8 @@
 //! All sessions of the store, and which one is meant.
 
-use crate::entry::{Entry, EntryKind};
 use crate::journal::{ExitForm, SessionKind};
 use crate::{SessionView, Store, StoreError, clock};
 use rescind_model::{Effect, Fields, SessionId, State};
-use std::collections::BTreeMap;
 
 /// Whether a session goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,36 +46,7 @@ impl Store {
     /// # Errors
     /// The ledger can't be read.
     pub fn sessions(&self) -> Result<Vec<SessionId>, StoreError> {
-        let mut known = BTreeMap::new();
-        for entry in self.entries()? {
-            if entry.kind == EntryKind::SessionStarted
-                && let Ok(id) = entry.session.parse::<SessionId>()
-            {
-                known.insert(id, ());
-            }
-        }
-        Ok(known.into_keys().collect())
-    }
-
-    /// All entries of the ledger that are ours to read, in order.
-    ///
-    /// # Errors
-    /// The ledger can't be read.
-    pub fn entries(&self) -> Result<Vec<Entry>, StoreError> {
-        let length = self.ledger().len()?;
-        let mut entries = Vec::new();
-        let mut at = 0;
-        while at < length {
-            let end = length.min(at + 4_096);
-            let bytes = self.ledger().read(at..end)?;
-            entries.extend(
-                bytes
-                    .iter()
-                    .filter_map(|bytes| serde_json::from_slice(bytes).ok()),
-            );
-            at = end;
-        }
-        Ok(entries)
+        self.index(|index| index.started().cloned().collect())
     }
 
     /// What a list says of a session.

@@ -1,15 +1,17 @@
 //! The one store that runs, commands and readers share: home, ledger, vault, redaction rules.
 
+use crate::clock;
 use crate::entry::{Entry, EntryKind, MarkForm};
 use crate::home::Home;
+use crate::index::Index;
+use crate::journal::{Record, SessionKind, SessionOpened};
 use crate::log::SessionLog;
-use crate::{clock, journal::SessionOpened};
 use rescind_ledger::Ledger;
 use rescind_model::{Level, SessionId};
 use rescind_redact::Rules;
 use rescind_vault::{SessionReader, Vault};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,7 @@ pub struct Store {
     ledger: Ledger,
     vault: Vault,
     rules: Arc<Rules>,
+    index: Arc<Mutex<Index>>,
 }
 
 impl Store {
@@ -103,6 +106,7 @@ impl Store {
             ledger,
             vault,
             rules: Arc::new(rules),
+            index: Arc::default(),
         })
     }
 
@@ -140,7 +144,10 @@ impl Store {
         opened: SessionOpened,
         level: Level,
     ) -> Result<SessionLog, StoreError> {
-        let writer = self.vault.create_session(id)?;
+        let writer = match opened.kind {
+            SessionKind::Run => self.vault.create_session(id),
+            SessionKind::Undo => self.vault.create_recovery_session(id),
+        }?;
         let log = SessionLog::new(id.clone(), writer, self.ledger.clone(), level);
         log.opened(&opened).map_err(|source| StoreError::Home {
             path: "the journal".to_owned(),
@@ -158,6 +165,41 @@ impl Store {
         Ok(SessionLog::new(id.clone(), writer, self.ledger.clone(), level))
     }
 
+    /// The same, if nobody else writes it at this moment: for a reader, who waits for no one. `None`: somebody does.
+    ///
+    /// # Errors
+    /// As [`Store::resume`].
+    pub fn try_resume(&self, id: &SessionId, level: Level) -> Result<Option<SessionLog>, StoreError> {
+        let writer = match self.vault.try_resume_session(id) {
+            Err(rescind_vault::Error::Busy { .. }) => return Ok(None),
+            writer => writer?,
+        };
+        Ok(Some(SessionLog::new(
+            id.clone(),
+            writer,
+            self.ledger.clone(),
+            level,
+        )))
+    }
+
+    /// What the ledger says of the sessions, up to now. One command reads each entry once.
+    pub(crate) fn index<T>(&self, ask: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.follow(&self.ledger)?;
+        Ok(ask(&index))
+    }
+
+    /// How a session began; read once.
+    pub(crate) fn opened(&self, id: &SessionId) -> Result<SessionOpened, StoreError> {
+        let known = || self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = known().opening(id) {
+            return Ok(opened.clone());
+        }
+        let opened = first_record(self, id)?;
+        known().remember(id, opened.clone());
+        Ok(opened)
+    }
+
     /// Read a session.
     ///
     /// # Errors
@@ -166,7 +208,7 @@ impl Store {
         Ok(self.vault.open_session(id)?)
     }
 
-    /// Put an entry without a session's journal behind it into the ledger.
+    /// Put an entry without a session's journal behind it into the ledger, also on a full disk: what it announces makes room.
     ///
     /// # Errors
     /// It can't be written.
@@ -185,7 +227,22 @@ impl Store {
             session: session.to_string(),
             why: error.to_string(),
         })?;
-        self.ledger.append(&bytes, Level::Process)?;
+        self.ledger.append_from_reserve(&bytes, Level::Process)?;
         Ok(())
+    }
+}
+
+/// What a session's journal begins with.
+fn first_record(store: &Store, id: &SessionId) -> Result<SessionOpened, StoreError> {
+    let fail = |why: String| StoreError::Journal {
+        session: id.to_string(),
+        why,
+    };
+    let first = store.reader(id)?.frames(0)?.next();
+    let (_, bytes) = first.ok_or_else(|| fail("it is empty".to_owned()))??;
+    match serde_json::from_slice::<Record>(&bytes) {
+        Ok(Record::Session(opened)) => Ok(opened),
+        Ok(_) => Err(fail("it does not begin with the session".to_owned())),
+        Err(error) => Err(fail(error.to_string())),
     }
 }

@@ -19,8 +19,8 @@ pub use listener::{Answer, Listener, Notification};
 pub use memory::{read_memory, read_string, read_strings};
 pub use process::{
     ExitStatus, Fork, adopt_orphans, become_untraceable, die_with_parent, end_by_signal, exit_now,
-    exit_status, forbid_new_privileges, fork, has_filter, install_filter, kill_process, listener_is_taken,
-    pidfd_get, pidfd_open, pidfd_signal, reap, same_open_file, set_name, zombie_status,
+    exit_status, forbid_new_privileges, fork, has_attributes, has_filter, install_filter, kill_process,
+    listener_is_taken, pidfd_get, pidfd_open, pidfd_signal, reap, same_open_file, set_name, zombie_status,
 };
 pub use signals::{SignalFd, ignore_signals};
 pub use support::{Lack, probe};

@@ -103,6 +103,22 @@ impl Listener {
         })
     }
 
+    /// Whether no process is left under the filter: nothing more will ever be received.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let mut fds = [rustix::event::PollFd::new(
+            &self.fd,
+            rustix::event::PollFlags::empty(),
+        )];
+        let now = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let polled = rustix::event::poll(&mut fds, Some(&now));
+        let [fd] = &fds;
+        polled.is_ok() && fd.revents().contains(rustix::event::PollFlags::HUP)
+    }
+
     /// Answer a waiting call.
     ///
     /// # Errors

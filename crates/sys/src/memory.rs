@@ -62,20 +62,20 @@ pub fn read_string(pid: i32, address: u64, limit: usize) -> io::Result<Vec<u8>> 
 }
 
 /// Read a NULL-terminated vector of string pointers, as argv and envp are: at most `count` strings and `limit` bytes
-/// in all. Pages that hold several strings are read once.
+/// in all. The pages they lie in are read in one go.
 ///
 /// # Errors
 /// As [`read_memory`].
 pub fn read_strings(pid: i32, address: u64, count: usize, limit: usize) -> io::Result<Vec<Vec<u8>>> {
-    let mut strings = Vec::new();
+    let pointers = read_pointers(pid, address, count)?;
+    let pages = Pages::read(pid, &pointers);
+    let mut strings = Vec::with_capacity(pointers.len());
     let mut total = 0;
-    let mut pages = Pages {
-        pid,
-        start: 0,
-        bytes: Vec::new(),
-    };
-    for pointer in read_pointers(pid, address, count)? {
-        let text = pages.string(pointer)?;
+    for pointer in pointers {
+        let text = match pages.string(pointer) {
+            Some(text) => text,
+            None => read_string(pid, pointer, LONGEST_STRING)?,
+        };
         total += text.len();
         strings.push(text);
         if total > limit {
@@ -113,39 +113,56 @@ fn read_pointers(pid: i32, address: u64, count: usize) -> io::Result<Vec<u64>> {
     Ok(pointers)
 }
 
-/// A window of the process's memory that is read again only when a string lies outside it.
+/// Copies of pages of the process's memory, by their numbers in order.
 struct Pages {
-    pid: i32,
-    start: u64,
+    numbers: Vec<u64>,
     bytes: Vec<u8>,
 }
 
 impl Pages {
-    fn string(&mut self, pointer: u64) -> io::Result<Vec<u8>> {
-        if let Some(text) = self.within(pointer) {
-            return Ok(text);
-        }
-        let window = (PAGE - pointer % PAGE) as usize + 4096;
-        self.bytes.resize(window, 0);
-        self.start = pointer;
-        let read = match read_memory(self.pid, pointer, &mut self.bytes) {
-            Ok(read) => read,
-            Err(error) => {
-                self.bytes.clear();
-                return Err(error);
-            }
+    /// At most so many are read ahead (a call takes up to `IOV_MAX`, 1,024); strings elsewhere are read one by one.
+    const MOST: usize = 256;
+
+    /// The pages in which these strings begin, up to the first that can't be read.
+    fn read(pid: i32, pointers: &[u64]) -> Self {
+        let mut numbers: Vec<u64> = pointers.iter().map(|pointer| pointer / PAGE).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.truncate(Self::MOST);
+        let mut bytes = vec![0_u8; numbers.len() * PAGE as usize];
+        let local = libc::iovec {
+            iov_base: bytes.as_mut_ptr().cast(),
+            iov_len: bytes.len(),
         };
-        self.bytes.truncate(read);
-        match self.within(pointer) {
-            Some(text) => Ok(text),
-            None => read_string(self.pid, pointer, LONGEST_STRING),
-        }
+        let remote: Vec<libc::iovec> = numbers
+            .iter()
+            .map(|number| libc::iovec {
+                iov_base: (number * PAGE) as *mut libc::c_void,
+                iov_len: PAGE as usize,
+            })
+            .collect();
+        let count = remote.len() as libc::c_ulong;
+        // SAFETY: the local vector describes `bytes`; the remote ones are only used in the other process.
+        let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, remote.as_ptr(), count, 0) };
+        bytes.truncate(usize::try_from(read).unwrap_or(0));
+        numbers.truncate(bytes.len() / PAGE as usize);
+        Self { numbers, bytes }
     }
 
-    fn within(&self, pointer: u64) -> Option<Vec<u8>> {
-        let offset = usize::try_from(pointer.checked_sub(self.start)?).ok()?;
-        let rest = self.bytes.get(offset..)?;
-        let end = rest.iter().position(|byte| *byte == 0)?;
-        rest.get(..end).map(<[u8]>::to_vec)
+    /// The string there, if all of it is in the copies.
+    fn string(&self, pointer: u64) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        let mut number = pointer / PAGE;
+        let mut offset = (pointer % PAGE) as usize;
+        loop {
+            let at = self.numbers.binary_search(&number).ok()? * PAGE as usize;
+            let rest = self.bytes.get(at + offset..at + PAGE as usize)?;
+            if let Some(end) = rest.iter().position(|byte| *byte == 0) {
+                text.extend_from_slice(rest.get(..end)?);
+                return Some(text);
+            }
+            text.extend_from_slice(rest);
+            (number, offset) = (number + 1, 0);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Filter;
 use crate::listener::owned;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -141,6 +142,26 @@ pub fn pidfd_get(pidfd: BorrowedFd<'_>, target: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: plain numbers and an open descriptor.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), target, 0) };
     owned(RawFd::try_from(fd).unwrap_or(-1))
+}
+
+/// Whether an entry has extended attributes, without following it (listxattrat(2), since Linux 6.13). `None` where that
+/// can't be asked in this way.
+#[must_use]
+pub fn has_attributes(folder: BorrowedFd<'_>, name: &CStr) -> Option<bool> {
+    const LISTXATTRAT: libc::c_long = 465;
+    let nothing: *mut u8 = std::ptr::null_mut();
+    // SAFETY: `name` is NUL-terminated and outlives the call; a size of 0 means that no buffer is written.
+    let result = unsafe {
+        libc::syscall(
+            LISTXATTRAT,
+            folder.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+            nothing,
+            0_usize,
+        )
+    };
+    (result >= 0).then_some(result > 0)
 }
 
 /// Send a signal through a pidfd: never to a process that reused the number.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::key::SessionKey;
 use crate::locator::{Keeping, parse_pack_name};
 use crate::vault::{Inner, Vault};
-use crate::writer::{JOURNAL, lock};
+use crate::writer::{JOURNAL, PATIENCE, lock};
 use rescind_model::SessionId;
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ impl Vault {
         }
         let dir = inner.sessions.find(session.as_str())?;
         if let Some(dir) = &dir {
-            lock(dir, session)?;
+            lock(dir, session, PATIENCE)?;
         }
         let before = inner.usage_of(session)?;
         SessionKey::destroy(&inner.keys, session)?;
@@ -72,7 +72,7 @@ impl Inner {
                 session: session.clone(),
             });
         };
-        lock(&dir, session)?;
+        lock(&dir, session, PATIENCE)?;
         let before = self.usage_of(session)?;
         let recreatable =
             |name: &str| parse_pack_name(name).is_some_and(|(keeping, _)| keeping == Keeping::Recreatable);

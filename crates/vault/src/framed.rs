@@ -7,7 +7,8 @@ use crate::key::SessionKey;
 use crate::mark::Mark;
 use crate::walk::{Walk, What, read_some};
 use rescind_model::Digest;
-use rustix::fs::OFlags;
+use rustix::fs::{FallocateFlags, OFlags};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io;
@@ -15,6 +16,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Room behind the end is made in steps of so many bytes.
+const ROOM_STEP: u64 = 128 << 10;
 /// The longest void frame that is made at once.
 const MAX_VOID: u64 = MAX_PLAIN as u64;
 
@@ -32,6 +35,8 @@ pub(crate) struct Framed {
     torn: bool,
     dirty: bool,
     buffer: Vec<u8>,
+    /// Up to where the file system has given the file its blocks, as far as was asked; all of it where it can't be asked.
+    room: u64,
 }
 
 impl Framed {
@@ -48,6 +53,7 @@ impl Framed {
             torn: false,
             dirty: true,
             buffer: Vec::new(),
+            room: 0,
         };
         if framed.length()? < FILE_HEADER.len() as u64 {
             framed
@@ -81,6 +87,53 @@ impl Framed {
         self.digest = hash_prefix(&self.file, end).map_err(fail)?;
         self.end = end;
         Ok(())
+    }
+
+    /// Append one frame as [`Framed::append`] does, if `keep` bytes of room stay behind it that nobody else can take.
+    pub fn append_keeping(&mut self, parts: &[&[u8]], keep: u64) -> Result<u64> {
+        let size: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        self.make_room(self.end.saturating_add(size + MIN_FRAME).saturating_add(keep))?;
+        self.append(parts)
+    }
+
+    /// Have the file system give the file its blocks up to `until`, without making it longer. Where it can't do that,
+    /// there is no room kept, and a full disk is met when it comes.
+    fn make_room(&mut self, until: u64) -> Result<()> {
+        if until <= self.room {
+            return Ok(());
+        }
+        let from = self.room.max(self.end);
+        let more = until.checked_next_multiple_of(ROOM_STEP).unwrap_or(until);
+        let ask = |until: u64| {
+            let length = until.saturating_sub(from).max(1);
+            rustix::io::retry_on_intr(|| {
+                rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, from, length)
+            })
+        };
+        let (mut asked, mut made) = (more, ask(more));
+        if matches!(made, Err(Errno::NOSPC | Errno::DQUOT)) {
+            (asked, made) = (until, ask(until));
+        }
+        match made {
+            Ok(()) => self.room = asked,
+            Err(Errno::NOSPC | Errno::DQUOT) => {
+                return Err(self.fail("make room in", io::ErrorKind::StorageFull.into()));
+            }
+            Err(_) => self.room = u64::MAX,
+        }
+        Ok(())
+    }
+
+    /// Give back the room behind the end.
+    pub fn give_back(&mut self) -> Result<()> {
+        if self.room == u64::MAX || self.room == 0 {
+            return Ok(());
+        }
+        self.room = 0;
+        let length = self.length()?;
+        self.file
+            .set_len(length)
+            .map_err(|error| self.fail("give back the room of", error))
     }
 
     /// Append one frame with this plaintext, given in parts, by one write. Returns its offset.

@@ -38,7 +38,7 @@ pub struct PinStat {
 pub(crate) struct PinRoot {
     pub number: u32,
     pub device: u64,
-    dir: Dir,
+    pub dir: Dir,
 }
 
 impl PinSlot {

@@ -64,6 +64,8 @@ pub enum PruneWhy {
     Old,
     /// The vault takes more room than the policy says.
     OverCap,
+    /// The disk is nearly full.
+    DiskFull,
 }
 
 /// What became of a step.

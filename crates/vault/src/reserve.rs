@@ -1,7 +1,8 @@
 //! The reserve: room that is kept free, so that kill and undo can be recorded on a full disk.
 
+use crate::dir::Dir;
 use crate::error::{Error, Result};
-use crate::vault::{Inner, Vault};
+use crate::vault::{Inner, Options, Vault};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 use std::os::unix::fs::FileExt as _;
@@ -9,6 +10,8 @@ use std::os::unix::fs::FileExt as _;
 const RESERVE: &str = "reserve";
 /// The reserve is made only where so many times its size is free.
 const MARGIN: u64 = 4;
+/// The reserve is at most this part of the file system.
+const PART: u64 = 16;
 
 impl Vault {
     /// Give the reserve's room back to the file system. It is fine if there is none.
@@ -17,6 +20,36 @@ impl Vault {
     /// If the system refuses.
     pub fn release_reserve(&self) -> Result<()> {
         self.inner.release_reserve()
+    }
+
+    /// Give the reserve's room back if no more than it is left: before a recovery, which needs some room for more than
+    /// what it writes here.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn make_way(&self) -> Result<()> {
+        for root in self.inner.all_roots()?.there {
+            let room = Room::of(&root.dir)?;
+            if room.free < room.reserve(&self.inner.options) {
+                release(&root.dir)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file system on which the vault keeps anything, its pins among it, is so full that there would be no room
+    /// for a reserve.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn is_short_of_room(&self) -> Result<bool> {
+        for root in self.inner.all_roots()?.there {
+            let room = Room::of(&root.dir)?;
+            if room.free < room.reserve(&self.inner.options).saturating_mul(MARGIN) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Make the reserve if it is not there and there is room for four of it. Says whether it is there.
@@ -28,48 +61,76 @@ impl Vault {
     }
 }
 
+/// The size of a file system, and what is free of it, in bytes.
+struct Room {
+    all: u64,
+    free: u64,
+}
+
+impl Room {
+    fn of(dir: &Dir) -> Result<Self> {
+        let space = rustix::fs::fstatvfs(dir.fd())
+            .map_err(|error| Error::io("look at the file system of", dir.path(), error))?;
+        Ok(Self {
+            all: space.f_blocks.saturating_mul(space.f_frsize),
+            free: space.f_bavail.saturating_mul(space.f_frsize),
+        })
+    }
+
+    /// How large a reserve there would be.
+    fn reserve(&self, options: &Options) -> u64 {
+        options.reserve_bytes.min(self.all / PART)
+    }
+}
+
 impl Inner {
     pub fn release_reserve(&self) -> Result<()> {
-        let Some(file) = self.dir.try_file(RESERVE, OFlags::WRONLY)? else {
-            return Ok(());
-        };
-        let path = || self.dir.path().join(RESERVE);
-        // Emptied, not removed: who has it open does not keep the room.
-        file.set_len(0)
-            .map_err(|error| Error::io("release", path(), error))
+        release(&self.dir)
     }
 
     fn make_reserve(&self) -> Result<bool> {
-        let size = self.options.reserve_bytes;
-        if size == 0 {
-            return Ok(false);
+        make(&self.dir, &self.options)
+    }
+}
+
+fn release(dir: &Dir) -> Result<()> {
+    let Some(file) = dir.try_file(RESERVE, OFlags::WRONLY)? else {
+        return Ok(());
+    };
+    // Emptied, not removed: who has it open does not keep the room.
+    file.set_len(0)
+        .map_err(|error| Error::io("release", dir.path().join(RESERVE), error))
+}
+
+/// Make the reserve in this directory if there is room; says whether it is there.
+pub(crate) fn make(dir: &Dir, options: &Options) -> Result<bool> {
+    let room = Room::of(dir)?;
+    let size = room.reserve(options);
+    if size == 0 {
+        return Ok(false);
+    }
+    let path = || dir.path().join(RESERVE);
+    let length = dir
+        .stat(RESERVE)?
+        .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+    if length >= size {
+        return Ok(true);
+    }
+    if room.free < size.saturating_mul(MARGIN) {
+        return Ok(false);
+    }
+    let file = dir.file_with(RESERVE, OFlags::RDWR | OFlags::CREATE)?;
+    let made = match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&file, size),
+        result => result.map_err(std::io::Error::from),
+    };
+    match made.map_err(|error| Error::io("make", path(), error)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_disk_full() => {
+            release(dir)?;
+            Ok(false)
         }
-        let path = || self.dir.path().join(RESERVE);
-        let length = self
-            .dir
-            .stat(RESERVE)?
-            .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
-        if length >= size {
-            return Ok(true);
-        }
-        let space = rustix::fs::fstatvfs(self.dir.fd())
-            .map_err(|error| Error::io("look at the file system of", self.dir.path(), error))?;
-        if space.f_bavail.saturating_mul(space.f_frsize) < size.saturating_mul(MARGIN) {
-            return Ok(false);
-        }
-        let file = self.dir.file_with(RESERVE, OFlags::RDWR | OFlags::CREATE)?;
-        let made = match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&file, size),
-            result => result.map_err(std::io::Error::from),
-        };
-        match made.map_err(|error| Error::io("make", path(), error)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_disk_full() => {
-                self.release_reserve()?;
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
+        Err(error) => Err(error),
     }
 }
 

@@ -6,12 +6,13 @@ use crate::key::SessionKey;
 use crate::locator::Keeping;
 use crate::pin::PinRoot;
 use crate::reader::SessionReader;
-use crate::writer::{JOURNAL, SessionWriter, Urgency};
+use crate::writer::{JOURNAL, PATIENCE, SessionWriter, Urgency};
 use rescind_model::SessionId;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// How a vault is to be used. None of it changes the format.
 #[derive(Debug, Clone)]
@@ -94,7 +95,7 @@ impl Vault {
             });
         }
         let key = SessionKey::create(&self.inner.keys, session)?;
-        SessionWriter::open(&self.inner, session, key).inspect_err(|_| self.inner.abandon(session))
+        SessionWriter::open(&self.inner, session, key, PATIENCE).inspect_err(|_| self.inner.abandon(session))
     }
 
     /// Begin a session that must be recorded though the disk is full, an undo's: with the reserve if need be, and with
@@ -121,7 +122,16 @@ impl Vault {
     /// [`Error::NoSession`], [`Error::Erased`], or [`Error::Busy`] if somebody else writes it.
     pub fn resume_session(&self, session: &SessionId) -> Result<SessionWriter> {
         let key = self.key(session)?;
-        SessionWriter::open(&self.inner, session, key)
+        SessionWriter::open(&self.inner, session, key, PATIENCE)
+    }
+
+    /// The same, without waiting for whoever writes it.
+    ///
+    /// # Errors
+    /// As [`Vault::resume_session`].
+    pub fn try_resume_session(&self, session: &SessionId) -> Result<SessionWriter> {
+        let key = self.key(session)?;
+        SessionWriter::open(&self.inner, session, key, Duration::ZERO)
     }
 
     /// Read a session; somebody may be writing it.
@@ -146,12 +156,15 @@ impl Vault {
     }
 
     /// Let pins be made below `path`, for the files of its file system. The directory is made if it is not there; it
-    /// must be the caller's and writable by nobody else. Returns its device, `st_dev`.
+    /// must be the caller's and writable by nobody else. A reserve is made in it, if there is room. Returns its device,
+    /// `st_dev`.
     ///
     /// # Errors
     /// [`Error::BadPinRoot`], or what the system refused.
     pub fn add_pin_root(&self, path: &Path) -> Result<u64> {
         let root = PinRoot::register(&self.inner.roots, path)?;
+        // The undo of a session that fills that file system needs some room there.
+        crate::reserve::make(&root.dir, &self.inner.options)?;
         let device = root.device;
         let mut roots = self
             .inner

@@ -15,7 +15,7 @@ use rustix::fs::{FileType, FlockOperation};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,10 @@ pub(crate) const JOURNAL: &str = "journal";
 /// The most bytes that one [`SessionWriter::append`] takes.
 pub const MAX_APPEND: usize = MAX_PLAIN;
 /// How long to wait for another writer of the session to end.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The room that every journal keeps for what must still be written on a full disk: the ends of sessions and of actions.
+const ROOM: u64 = 64 << 10;
 
 /// What a full disk means for this writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub struct SessionWriter {
     new_names: AtomicBool,
     flush_failed: AtomicBool,
     urgent: AtomicBool,
+    owed: AtomicU64,
 }
 
 impl std::fmt::Debug for SessionWriter {
@@ -72,10 +76,15 @@ struct PinDir {
 }
 
 impl SessionWriter {
-    pub(crate) fn open(vault: &Arc<Inner>, session: &SessionId, key: SessionKey) -> Result<Self> {
+    pub(crate) fn open(
+        vault: &Arc<Inner>,
+        session: &SessionId,
+        key: SessionKey,
+        patience: Duration,
+    ) -> Result<Self> {
         let (dir, _) = vault.sessions.make(session.as_str())?;
         let (dir, key) = (Arc::new(dir), Arc::new(key));
-        lock(&dir, session)?;
+        lock(&dir, session, patience)?;
         let journal = Framed::open(&dir, JOURNAL, &key, MAX_FRAME)?;
         let packs = |keeping| Packs::open(&dir, &key, keeping, vault.options.pack_bytes);
         Ok(Self {
@@ -89,6 +98,7 @@ impl SessionWriter {
             new_names: AtomicBool::new(true),
             flush_failed: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
+            owed: AtomicU64::new(0),
         })
     }
 
@@ -103,12 +113,57 @@ impl SessionWriter {
         self.urgent.store(urgency == Urgency::Recovery, Ordering::Relaxed);
     }
 
+    /// Say how many bytes of outcomes are still to come for what was announced: so much room is kept for
+    /// [`SessionWriter::append_outcome`].
+    pub fn set_owed(&self, bytes: u64) {
+        self.owed.store(bytes, Ordering::Relaxed);
+    }
+
     /// Append to the journal, with one write. Returns the byte offset of the frame in the journal.
     ///
     /// # Errors
-    /// [`Error::DiskFull`], [`Error::TooLarge`] over [`MAX_APPEND`] bytes. The journal then has nothing of it.
+    /// [`Error::DiskFull`], also where only the room is left that is kept for outcomes; [`Error::TooLarge`] over
+    /// [`MAX_APPEND`] bytes. The journal then has nothing of it.
     pub fn append(&self, plaintext: &[u8]) -> Result<u64> {
-        self.urgently(|| held(&self.journal).append(&[plaintext]))
+        if self.urgent.load(Ordering::Relaxed) {
+            return self.append_outcome(plaintext);
+        }
+        held(&self.journal).append_keeping(&[plaintext], self.kept_room())
+    }
+
+    /// Append what has happened already and must be on record: from the room that was kept for it where the disk is full,
+    /// then from the reserve.
+    ///
+    /// # Errors
+    /// As [`SessionWriter::append`].
+    pub fn append_outcome(&self, plaintext: &[u8]) -> Result<u64> {
+        let keep = self.kept_room();
+        let append = || {
+            let mut journal = held(&self.journal);
+            match journal.append_keeping(&[plaintext], keep) {
+                Err(error) if error.is_disk_full() => journal.append(&[plaintext]),
+                result => result,
+            }
+        };
+        match append() {
+            Err(error) if error.is_disk_full() => {
+                self.vault.release_reserve()?;
+                append()
+            }
+            result => result,
+        }
+    }
+
+    fn kept_room(&self) -> u64 {
+        ROOM.saturating_add(self.owed.load(Ordering::Relaxed))
+    }
+
+    /// Nothing more is to come: the journal's room goes back to the file system.
+    ///
+    /// # Errors
+    /// If it refuses; the room is then given back when the session is erased.
+    pub fn give_back(&self) -> Result<()> {
+        held(&self.journal).give_back()
     }
 
     /// What is in the journal and the packs now, for a ledger entry to commit to. What was appended or put before the
@@ -280,13 +335,14 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lock a session for writing or erasing. The lock goes with the descriptor, so with the death of its holder.
-pub(crate) fn lock(dir: &Dir, session: &SessionId) -> Result<()> {
+/// Lock a session for writing or erasing, waiting at most `patience`. The lock goes with the descriptor, so with the death
+/// of its holder.
+pub(crate) fn lock(dir: &Dir, session: &SessionId, patience: Duration) -> Result<()> {
     let started = Instant::now();
     loop {
         match rustix::fs::flock(dir.fd(), FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => break,
-            Err(Errno::WOULDBLOCK) if started.elapsed() < PATIENCE => {
+            Err(Errno::WOULDBLOCK) if started.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(Errno::WOULDBLOCK) => {

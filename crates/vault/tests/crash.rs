@@ -476,7 +476,8 @@ fn on_a_full_disk_recovery_still_writes_from_the_reserve() {
     assert!(vault.make_reserve().unwrap());
     assert_eq!(
         fs::metadata(tmpfs.0.join("vault/reserve")).unwrap().len(),
-        256 << 10
+        128 << 10,
+        "at most a sixteenth of the file system"
     );
 }
 

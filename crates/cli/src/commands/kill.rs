@@ -23,7 +23,7 @@ pub struct KillArgs {
 /// # Errors
 /// No such session is running, or something of it can't be ended.
 pub fn run(context: &Context, args: &KillArgs) -> Done {
-    let store = context.store_outside()?;
+    let store = context.store_at_once()?;
     let id = match &args.session {
         Some(asked) => context::session(&store, Some(asked))?,
         None => running(&store)?,

@@ -6,11 +6,12 @@ use crate::exit::Exit;
 use crate::out::{Out, ask, can_ask, red, say};
 use crate::text::{bytes, clean, count, parse_duration};
 use clap::Args;
-use rescind_model::Timestamp;
+use rescind_model::{SessionId, Timestamp};
 use rescind_supervisor::entry::EntryKind;
-use rescind_supervisor::{Store, now};
-use rescind_vault::{Cap, Policy, PruneStep, PruneWhat, PruneWhy, Pruned};
+use rescind_supervisor::{Store, now, opened};
+use rescind_vault::{Cap, Policy, PruneStep, PruneWhat, PruneWhy, Pruned, Usage};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Arguments of `rescind prune`.
 #[derive(Debug, Clone, Args)]
@@ -45,13 +46,12 @@ pub fn run(context: &Context, args: &PruneArgs) -> Done {
             .saturating_mul(1_000_000_000);
         Timestamp(now().0.saturating_sub(span))
     });
-    let open = rescind_supervisor::unended(&store)?;
     let policy = Policy {
         older_than,
         cap: Cap::Percent(args.cap),
-        open,
+        open: in_use(&store)?,
     };
-    let plan = store.vault().prune_plan(&policy)?;
+    let plan = planned(&store, &policy)?;
     if args.dry_run || !args.yes || plan.is_empty() {
         show(context, &plan)?;
     }
@@ -89,13 +89,12 @@ pub fn run(context: &Context, args: &PruneArgs) -> Done {
 /// # Errors
 /// The store can't be read or written.
 pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
-    let open = rescind_supervisor::unended(store)?;
     let policy = Policy {
         older_than: None,
         cap: Cap::default(),
-        open,
+        open: in_use(store)?,
     };
-    let plan = store.vault().prune_plan(&policy)?;
+    let plan = planned(store, &policy)?;
     if plan.is_empty() {
         return Ok(None);
     }
@@ -109,6 +108,54 @@ pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
         "the vault was over its cap: {} given back, {} can't be undone any more",
         bytes(freed),
         count(whole, "session", "sessions")
+    )))
+}
+
+/// Sessions that nothing is taken from: those that have not ended, and what an undo that has not ended takes back.
+fn in_use(store: &Store) -> Done<BTreeSet<SessionId>> {
+    let mut open = rescind_supervisor::unended(store)?;
+    let undone: Vec<SessionId> = open
+        .iter()
+        .filter_map(|id| opened(store, id).ok()?.undoes?.parse().ok())
+        .collect();
+    open.extend(undone);
+    Ok(open)
+}
+
+/// What the policy gives up, but nothing of a session that began while it was worked out, or is about to.
+fn planned(store: &Store, policy: &Policy) -> Done<Vec<PruneStep>> {
+    let mut plan = store.vault().prune_plan(policy)?;
+    let open = in_use(store)?;
+    let known: BTreeSet<SessionId> = store.sessions()?.into_iter().collect();
+    plan.retain(|step| known.contains(&step.session) && !open.contains(&step.session));
+    Ok(plan)
+}
+
+/// Where a disk is nearly full: give up what an undo that met nobody else's work keeps of the states it took away, such as
+/// the files that filled the disk. What was given up, in a line.
+///
+/// # Errors
+/// The store can't be read or written.
+pub fn give_back(store: &Store, undo: &SessionId) -> Done<Option<String>> {
+    if !store.vault().is_short_of_room()? {
+        return Ok(None);
+    }
+    let usage = store.vault().usage()?;
+    let held = usage.iter().find(|usage| usage.session == *undo);
+    let Some(bytes_held) = held.map(Usage::recreatable).filter(|bytes| *bytes > 0) else {
+        return Ok(None);
+    };
+    let step = PruneStep {
+        session: undo.clone(),
+        what: PruneWhat::Recreatable,
+        why: PruneWhy::DiskFull,
+        bytes: bytes_held,
+    };
+    let pruned = carry_out(store, &[step])?;
+    let freed: u64 = pruned.iter().filter_map(|own| own.freed.as_ref().ok()).sum();
+    Ok(Some(format!(
+        "the disk is nearly full: {} given back, so that undo {undo} can't be undone itself",
+        bytes(freed)
     )))
 }
 
@@ -126,7 +173,11 @@ fn carry_out(store: &Store, plan: &[PruneStep]) -> Done<Vec<Pruned>> {
             format!("{what}, {} bytes: {}", step.bytes, why(step.why)),
         )?;
     }
-    store.ledger().checkpoint()?;
+    match store.ledger().checkpoint() {
+        // What follows makes the room for the next one.
+        Err(error) if error.is_disk_full() => {}
+        signed => drop(signed?),
+    }
     Ok(store.vault().prune(plan))
 }
 
@@ -134,6 +185,7 @@ fn why(why: PruneWhy) -> &'static str {
     match why {
         PruneWhy::Old => "older than asked",
         PruneWhy::OverCap => "the vault is over its cap",
+        PruneWhy::DiskFull => "the disk is nearly full",
     }
 }
 

@@ -111,6 +111,7 @@ pub fn run(args: &RunArgs) -> i32 {
         argv: args.command.clone(),
         without_signal_scope: args.without.iter().any(|name| name == "landlock-scope"),
         environment: vec![(SESSION_VARIABLE.into(), id.to_string().into())],
+        journal: home.journal(&id),
     };
     match gateway::launch(&launch) {
         Ok(Err(status)) => end_like(status),
@@ -191,7 +192,11 @@ fn supervise_in_store(
         }
     })?;
     drop(syncing);
-    background.stop()?;
+    match background.stop() {
+        // What is recorded is recorded; it is signed by whoever finds room next.
+        Err(error) if error.is_disk_full() => {}
+        stopped => drop(stopped?),
+    }
     if let Ok(Some(said)) = super::prune::enforce_cap(&store) {
         eprintln!("rescind: {said}");
     }

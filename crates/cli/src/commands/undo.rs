@@ -72,6 +72,11 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
         print_receipt(&mut out, &undo, &receipt)?;
     }
     out.end()?;
+    // Its log is closed with it.
+    drop(prepared);
+    if let Some(said) = super::prune::give_back(&store, &undo)? {
+        say(format!("rescind: {said}"));
+    }
     Ok(if receipt.proved() {
         Exit::Ok
     } else {
@@ -128,8 +133,12 @@ fn stopped<'s>(
             return Ok(None);
         }
     }
-    stop(store, &id, false)?;
-    say(format!("rescind: session {id} was stopped"));
+    match stop(store, &id, false) {
+        Ok(()) => say(format!("rescind: session {id} was stopped")),
+        // It ended by itself meanwhile.
+        Err(failure) if failure.is(Code::NotRunning) => {}
+        Err(failure) => return Err(failure),
+    }
     let scope = ScopeArgs {
         session: Some(id.to_string()),
         ..args.scope.clone()

@@ -9,8 +9,8 @@ use rescind_model::{Level, SessionId};
 use rescind_recovery::{ApplyError, Plan};
 use rescind_supervisor::journal::{ExitForm, SessionEnded, SessionKind, SessionOpened};
 use rescind_supervisor::{
-    Opening, Receipt, Remark, SessionLog, StoredBodies, SystemError, SystemSession, now, process_mark, salt,
-    session_id,
+    Opening, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession, now,
+    process_mark, salt, session_id,
 };
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use std::sync::Arc;
 /// # Errors
 /// It could not be recorded and stopped: given again, the command goes on.
 pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)> {
+    prepared.store.vault().make_way().map_err(StoreError::from)?;
     let (id, log, position) = match &prepared.resume {
         Some((id, position)) => (id.clone(), prepared.store.resume(id, Level::Process)?, *position),
         None => {
@@ -49,7 +50,11 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)>
         )
     };
     log.close(&ended(&receipt)).map_err(not_closed)?;
-    background.stop()?;
+    match background.stop() {
+        // What is recorded is recorded; it is signed by whoever finds room next.
+        Err(error) if error.is_disk_full() => {}
+        stopped => drop(stopped?),
+    }
     Ok((id, receipt))
 }
 
@@ -59,7 +64,8 @@ fn in_session(
     log: &Arc<SessionLog>,
     opening: Opening,
 ) -> Result<Receipt, ApplyError> {
-    let bodies = StoredBodies::new(prepared.store, Some(log));
+    let met_others = !plan.conflicts.is_empty() || !plan.lost.is_empty() || !plan.held.is_empty();
+    let bodies = StoredBodies::new(prepared.store, Some(log)).dispensable(!met_others);
     let recorder: &SessionLog = log;
     let mut session = SystemSession::open(log.id().clone(), recorder, opening)?;
     let mut line = Line::new();

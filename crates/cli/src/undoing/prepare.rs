@@ -2,6 +2,7 @@
 
 use super::notes::{self, JournalNotes};
 use super::scope::{Decide, ScopeArgs, Scoped};
+use super::stop::wait_for_books;
 use super::{later, objects};
 use crate::cli::{Cli, Command};
 use crate::context;
@@ -42,6 +43,7 @@ impl<'s> Prepared<'s> {
     /// The session, or what is asked of it, is not found or can't be read.
     pub fn new(store: &'s Store, args: &ScopeArgs, go_on: bool) -> Done<Self> {
         let session = meant(store, args)?;
+        wait_for_books(store, &session)?;
         let history = History::load(store, &session)?;
         let mut args = args.clone();
         let mut earlier = history.earlier(&session);

@@ -8,7 +8,7 @@ use rescind_files::FilesDriver;
 use rescind_model::{Effect, Level, Outcome, ResourceId, SessionId, State};
 use rescind_recovery::MERGE_LIMIT;
 use rescind_supervisor::journal::{AfterForm, Record, SessionKind, StateForm};
-use rescind_supervisor::{Driver as _, SessionView, Store, StoreError, StoredBodies, lives};
+use rescind_supervisor::{Driver as _, SessionLog, SessionView, Store, StoreError, StoredBodies, lives};
 use rescind_sys::{pidfd_open, pidfd_signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
@@ -20,7 +20,8 @@ const SIGQUIT: i32 = 3;
 const SIGKILL: i32 = 9;
 /// How long a supervisor may take to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long after the last record of a session a call that was let through may still have taken effect.
+/// How long after the last record of a session a call that was let through may still have taken effect, should the
+/// guardian have been killed, too.
 const IN_FLIGHT: Duration = Duration::from_millis(250);
 /// How long the guardian may take to end the tree.
 const TREE: Duration = Duration::from_secs(5);
@@ -50,7 +51,11 @@ pub fn stop(store: &Store, id: &SessionId, now: bool) -> Done<()> {
             .means("they may still write to files that are open; no new call of theirs is let through")
             .help("end them with `kill -9`, then give the command again"));
     }
-    settle(store, &SessionView::load(store, id)?, None)?;
+    match store.resume(id, Level::Process) {
+        // Another command is at its books.
+        Err(StoreError::Vault(rescind_vault::Error::Busy { .. })) => {}
+        log => settle(store, &log?, None)?,
+    }
     rescind_supervisor::finish_books(store)?;
     Ok(())
 }
@@ -68,29 +73,46 @@ pub fn settle_dead(store: &Store) -> Done<()> {
         if begun.kind != SessionKind::Run || lives(&begun.supervisor) || !wait_for_tree(&id).is_empty() {
             continue;
         }
-        let journal = store
-            .home()
-            .vault()
-            .join("sessions")
-            .join(id.as_str())
-            .join("journal");
-        let written = std::fs::metadata(journal).and_then(|found| found.modified()).ok();
+        // The guardian sets its time once the tree has ended.
+        let written = std::fs::metadata(store.home().journal(&id))
+            .and_then(|found| found.modified())
+            .ok();
         let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let (Some(written), Ok(view)) = (written, SessionView::load(store, &id)) else {
+        let (Some(written), Ok(Some(log))) = (written, store.try_resume(&id, Level::Process)) else {
             continue;
         };
         let until = i64::try_from((written + IN_FLIGHT).as_nanos()).unwrap_or(i64::MAX);
         // Where it fails the effects stay in doubt, and an undo asks.
-        let _in_doubt = settle(store, &view, Some(until));
+        let _in_doubt = settle(store, &log, Some(until));
     }
     Ok(())
+}
+
+/// Wait, not for long, for another command that is at the books of this session, so that what is read of it is whole.
+///
+/// # Errors
+/// The ledger can't be read.
+pub fn wait_for_books(store: &Store, id: &SessionId) -> Done<()> {
+    let begun = Instant::now();
+    loop {
+        let dead = rescind_supervisor::unended(store)?.contains(id)
+            && rescind_supervisor::opened(store, id)
+                .is_ok_and(|begun| begun.kind == SessionKind::Run && !lives(&begun.supervisor));
+        if !dead || begun.elapsed() > GRACE {
+            return Ok(());
+        }
+        settle_dead(store)?;
+        rescind_supervisor::finish_books(store)?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Record what a session left where its end came before it could. Its tree has ended: what is there now is what it left,
 /// if nobody wrote since. Right after the end nobody has; later only a file that was last changed before `until` (in ns
 /// since the epoch), while the session still lived, is taken for its.
-fn settle(store: &Store, view: &SessionView, until: Option<i64>) -> Done<()> {
-    let id = &view.id;
+fn settle(store: &Store, log: &SessionLog, until: Option<i64>) -> Done<()> {
+    // Read while nobody else can write it: another command may have settled it just now.
+    let view = &SessionView::load(store, log.id())?;
     let mut last: BTreeMap<&ResourceId, &Effect> = BTreeMap::new();
     for effect in &view.effects {
         last.insert(&effect.resource, effect);
@@ -102,14 +124,9 @@ fn settle(store: &Store, view: &SessionView, until: Option<i64>) -> Done<()> {
     if view.ended.is_some() || open.is_empty() {
         return Ok(());
     }
-    let log = match store.resume(id, Level::Process) {
-        // The supervisor, or another command, is still at its books.
-        Err(StoreError::Vault(rescind_vault::Error::Busy { .. })) => return Ok(()),
-        log => log?,
-    };
     log.recovering();
     let driver = FilesDriver::new([objects::table(view)], [], Box::new(JournalNotes::default()));
-    let bodies = StoredBodies::new(store, Some(&log));
+    let bodies = StoredBodies::new(store, Some(log));
     // Folders that the session removed are known as such by what it did.
     let _known = driver.canonical(view.effects.clone());
     for effect in open {

@@ -142,12 +142,35 @@ pub fn bytes_from_text(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{StateForm, bytes_from_text, text_from_bytes};
+    use crate::journal::{BeforeForm, OutcomeForm};
     use rescind_model::{Content, Digest, Fields, Locator, ObjectId, Stamp, State, Value};
 
     #[test]
     fn any_bytes_survive_as_text() {
         let every: Vec<u8> = (0..=255).chain([b'%', b'2', b'5', 0xc3, 0xa4]).collect();
         assert_eq!(bytes_from_text(&text_from_bytes(&every)), every);
+    }
+
+    #[test]
+    fn an_announced_absence_is_told_from_nothing_announced() {
+        let form = |announced: Option<State>| BeforeForm {
+            s: 1,
+            n: 2,
+            f: "files".into(),
+            k: "k".into(),
+            p: "/p".into(),
+            b: StateForm::from(&State::Absent),
+            i: announced.as_ref().map(StateForm::from),
+            w: OutcomeForm::Intended,
+        };
+        for before in [form(None), form(Some(State::Absent))] {
+            let text = serde_json::to_string(&before).unwrap();
+            assert_eq!(
+                serde_json::from_str::<BeforeForm>(&text).unwrap(),
+                before,
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -248,6 +248,11 @@ pub enum OutcomeForm {
     NotCaptured,
 }
 
+/// A state that is there is one, also where it says `null`: that something will be absent.
+fn announced<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<StateForm>, D::Error> {
+    serde::Deserialize::deserialize(input).map(Some)
+}
+
 /// A resource about to be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BeforeForm {
@@ -265,7 +270,11 @@ pub struct BeforeForm {
     /// Its state before.
     pub b: StateForm,
     /// The state intended, where it is known beforehand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "announced"
+    )]
     pub i: Option<StateForm>,
     /// What is known.
     #[serde(default, skip_serializing_if = "is_intended")]

@@ -5,11 +5,20 @@ use super::escape;
 use super::look;
 use super::policy::Policy;
 use super::resolve::{Place, Viewer, of_descriptor, read_path, resolve};
-use super::touch::{How, Refusal};
+use super::touch::{CellKey, How, Refusal};
 use super::tree::Node;
 use super::{Gateway, Uncaptured};
 use rescind_sys::{Answer, Listener, Notification};
 use rustix::io::Errno;
+use std::os::fd::AsFd as _;
+
+/// A name under which a node was about to make a file.
+#[derive(Debug)]
+pub(super) struct Made {
+    node: Node,
+    key: CellKey,
+    place: Place,
+}
 
 type Done = Result<Answer, Refusal>;
 
@@ -213,14 +222,18 @@ impl Gateway {
         }
         let exclusive = has(libc::O_CREAT) && has(libc::O_EXCL);
         let follow = !exclusive && !has(libc::O_NOFOLLOW);
-        let place = self.place(listener, call, viewer, path, follow)?;
+        let mut place = self.place(listener, call, viewer, path, follow)?;
         let found = place.look()?;
         if !found.exists {
             if !has(libc::O_CREAT) {
                 return GO_ON;
             }
-            return self.touch_known(node, &place, How::Make);
+            place.found = Some(found);
+            let key = self.touch(node, &place, How::Make)?;
+            self.made = key.map(|key| Made { node, key, place });
+            return GO_ON;
         }
+        place.found = Some(found.clone());
         if exclusive || place.name == b"." {
             return GO_ON;
         }
@@ -257,10 +270,10 @@ impl Gateway {
             // Two names of one file: rename does nothing.
             return GO_ON;
         }
-        self.touch(node, &from, How::Move)?;
+        self.touch(node, &from, if exchange { How::Swap } else { How::Move })?;
         let how = match (target.exists, exchange) {
-            (true, true) => How::Move,
-            (true, false) => How::Remove,
+            (true, true) => How::Swap,
+            (true, false) => How::Replace,
             (false, _) => How::Make,
         };
         self.touch(node, &to, how)?;
@@ -285,9 +298,12 @@ impl Gateway {
         let place = match target {
             Target::Path { path, follow } => self.place(listener, call, viewer, path, follow)?,
             Target::Descriptor(number) => {
-                let inode = look::behind(viewer.thread, number)?;
-                if !flags && mode.is_none_or(|_| !inode.is_folder()) && self.is_touched_by(node, &inode) {
-                    return GO_ON;
+                let inode = self.behind(viewer, number)?;
+                if !flags && mode.is_none_or(|_| !inode.is_folder()) {
+                    self.recognise(node, &inode);
+                    if self.is_touched_by(node, &inode) {
+                        return GO_ON;
+                    }
                 }
                 of_descriptor(viewer, number)?
             }
@@ -303,6 +319,33 @@ impl Gateway {
             self.flagged.insert((found.dev, found.ino));
         }
         self.touch_known(node, &place, How::Attributes)
+    }
+
+    /// What a descriptor of the caller is open on.
+    fn behind(&self, viewer: Viewer, number: i32) -> Result<look::Look, Errno> {
+        let pidfd = self
+            .tree
+            .get(viewer.process)
+            .and_then(|entry| entry.pidfd.as_ref());
+        if viewer.thread == viewer.process
+            && let Some(pidfd) = pidfd
+            && let Ok(open) = rescind_sys::pidfd_get(pidfd.as_fd(), number)
+        {
+            return look::folder(open.as_fd());
+        }
+        look::behind(viewer.thread, number)
+    }
+
+    /// A descriptor's file may be the one that the node was about to make a moment ago.
+    fn recognise(&mut self, node: Node, inode: &look::Look) {
+        let Some(made) = self.made.take_if(|made| made.node == node) else {
+            return;
+        };
+        let found = look::at(made.place.directory.as_fd(), &made.place.name);
+        if found.is_ok_and(|found| (found.dev, found.ino, found.btime) == (inode.dev, inode.ino, inode.btime))
+        {
+            self.remember(node, inode, &made.key);
+        }
     }
 
     fn peer(&mut self, viewer: Viewer, address: u64, length: u64) -> Result<escape::Peer, Refusal> {

@@ -43,7 +43,7 @@ impl Gateway {
         let Ok(place) = of_open(open) else { return };
         let name = String::from_utf8_lossy(&self.display_of(&place)).into_owned();
         match self.touch(node, &place, How::Write) {
-            Ok(()) | Err(Refusal::Harmless) => {}
+            Ok(_) | Err(Refusal::Harmless) => {}
             Err(Refusal::NotCaptured(why) | Refusal::NotRecorded(why)) => self.miss(node, name, why),
             Err(Refusal::Protected) => self.miss(node, name, "it is rescind's own".to_owned()),
         }

@@ -29,6 +29,9 @@ pub struct Launch {
     pub without_signal_scope: bool,
     /// Variables set for the agent.
     pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// The session's journal: its time says when the tree ended, where the supervisor died before it could. What was
+    /// changed until then was changed while the session lived.
+    pub journal: std::path::PathBuf,
 }
 
 /// What the guardian and the front tell and are told, as five bytes: a letter and a number.
@@ -256,15 +259,38 @@ fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signal
         let _timeout = poll(&mut fds, Some(&second));
         let word = fds.first().is_some_and(|fd| !fd.revents().is_empty());
         signals.pending();
-        if word && !matches!(Message::receive(supervisor), Ok(Some(Message::Started(_)))) {
-            // Told to, or the supervisor is gone: in both cases everything below ends now.
-            end_tree();
+        let message = if word {
+            Message::receive(supervisor)
+        } else {
+            Ok(Some(Message::Continued))
+        };
+        match message {
+            Ok(Some(Message::Started(_) | Message::Continued)) => {}
+            Ok(Some(_)) => end_tree(),
+            Ok(None) | Err(_) => {
+                end_tree();
+                mark_the_end(&launch.journal);
+            }
         }
         if tell_of_children(supervisor, agent) {
             let _told = Message::Empty.send(supervisor);
             return;
         }
     }
+}
+
+/// Nobody else is left to say when the tree ended; this needs no room on the disk.
+fn mark_the_end(journal: &std::path::Path) {
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let _doubt_stays_then =
+        rustix::fs::utimensat(rustix::fs::CWD, journal, &times, rustix::fs::AtFlags::empty());
 }
 
 /// Tell the supervisor what became of the agent; true when no child is left.

@@ -75,7 +75,7 @@ pub fn behind(thread: i32, number: i32) -> Result<Look, Errno> {
     stat(rustix::fs::CWD, path.as_bytes(), AtFlags::empty())
 }
 
-/// Look at the folder itself.
+/// Look at what is behind a descriptor of ours: mostly a folder.
 ///
 /// # Errors
 /// What the kernel says.

@@ -21,6 +21,7 @@ mod touch;
 mod tree;
 mod views;
 mod walk;
+mod workers;
 
 pub use launch::{Launch, Seat, launch};
 pub use policy::{Policy, Uncaptured};
@@ -88,6 +89,8 @@ pub(crate) struct Gateway {
     refusals: BTreeMap<(String, String), u64>,
     /// The path that the call at hand names, for messages.
     last_name: Option<String>,
+    /// The file that was about to be made last: calls on its descriptor follow.
+    made: Option<handle::Made>,
     /// The folder that was opened last, while several cells of it are read; forgotten before the next call.
     last_folder: Option<(rescind_model::ObjectId, std::os::fd::OwnedFd)>,
     /// The cells that folders are in their own folders, as long as none was moved.
@@ -118,27 +121,12 @@ impl Gateway {
         }
     }
 
-    /// Bring what was put into the frame to the kernel.
+    /// Bring what was put into the frame to the kernel. On a full disk what has happened already is on record all the same.
     fn flush(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
         let result = self.log.write(&self.buffer);
-        self.buffer.clear();
-        result
-    }
-
-    /// The same for what has happened already and must be on record: on a full disk the reserve is used.
-    fn flush_outcome(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let result = self.log.write(&self.buffer).or_else(|_| {
-            self.log.urgent(true);
-            let result = self.log.write(&self.buffer);
-            self.log.urgent(false);
-            result
-        });
         self.buffer.clear();
         result
     }

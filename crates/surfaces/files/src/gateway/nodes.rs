@@ -36,6 +36,8 @@ pub struct NodeInfo {
     pub cwd: String,
     /// When it last changed something (the agent's own writes).
     pub last: Option<Instant>,
+    /// Its environment, raw.
+    pub environment: Arc<Vec<Vec<u8>>>,
 }
 
 /// The arguments of an exec.
@@ -70,13 +72,11 @@ impl Gateway {
         if let Some(pidfd) = &pidfd {
             self.watch.process(process, pidfd.as_fd());
         }
-        let environment = Arc::new(Vec::new());
         let entry = Process {
             node,
             foreign: is_foreign(process),
             pending: None,
             pidfd,
-            environment,
         };
         self.tree.insert(process, entry);
     }
@@ -141,6 +141,13 @@ impl Gateway {
             .collect();
         let exe = String::from_utf8_lossy(&path).into_owned();
         let role = self.role(before, viewer.process, &argv, &exe);
+        let above = self.nodes.get(&before).map(|info| Arc::clone(&info.environment));
+        let above = above.unwrap_or_default();
+        let environment = if *above == envp {
+            Arc::clone(&above)
+        } else {
+            Arc::new(envp)
+        };
         let cwd = std::fs::read_link(format!("/proc/{}/cwd", call.thread)).unwrap_or_default();
         let record = NodeStarted {
             n,
@@ -152,7 +159,7 @@ impl Gateway {
             exe: self.rules.redact(&exe).text.into_owned(),
             argv: self.rules.redact_argv(&argv),
             cwd: cwd.to_string_lossy().into_owned(),
-            env: self.environment(viewer.process, &envp),
+            env: self.environment(&above, &environment),
             reasoning: None,
         };
         if self.flush().is_err() || self.log.start(&record).is_err() {
@@ -172,6 +179,7 @@ impl Gateway {
             argv: record.argv,
             exe: record.exe,
             cwd: record.cwd,
+            environment,
             ..NodeInfo::default()
         };
         self.nodes.insert(n, info);
@@ -179,7 +187,6 @@ impl Gateway {
         self.tree.move_to(viewer.process, n);
         if let Some(entry) = self.tree.get_mut(viewer.process) {
             entry.pending = Some(Pending { before, stack });
-            entry.environment = Arc::new(envp);
         }
         if self.options.record_output && matches!(role, Role::Action | Role::Agent | Role::Launcher) {
             self.watch.begin(listener, call, n, viewer.process);
@@ -232,18 +239,13 @@ impl Gateway {
         }
     }
 
-    /// The environment as a difference from what the process had, redacted.
-    fn environment(&self, process: i32, envp: &[Vec<u8>]) -> EnvironmentForm {
-        let before = self
-            .tree
-            .get(process)
-            .map(|entry| Arc::clone(&entry.environment))
-            .unwrap_or_default();
-        if *before == envp {
+    /// The environment as a difference from that of the node above, redacted.
+    fn environment(&self, before: &Arc<Vec<Vec<u8>>>, now: &Arc<Vec<Vec<u8>>>) -> EnvironmentForm {
+        if Arc::ptr_eq(before, now) {
             return EnvironmentForm::default();
         }
         let old: BTreeMap<&[u8], &[u8]> = before.iter().map(|pair| split(pair)).collect();
-        let new: BTreeMap<&[u8], &[u8]> = envp.iter().map(|pair| split(pair)).collect();
+        let new: BTreeMap<&[u8], &[u8]> = now.iter().map(|pair| split(pair)).collect();
         let mut form = EnvironmentForm::default();
         for (name, value) in &new {
             if old.get(name) != Some(value) {
@@ -276,7 +278,7 @@ impl Gateway {
         }
         if self.tree.alive(node) == 1 {
             let exit = info.exit.unwrap_or(ExitForm::Unknown);
-            if is_main && self.watch.drain(node).is_some() {
+            if is_main && self.watch.drain(node).is_some_and(|drain| !drain.is_done()) {
                 return None;
             }
             self.finish(node, exit);
@@ -316,7 +318,12 @@ impl Gateway {
         for key in &info.cells {
             let own = self.cells.get(key).is_some_and(|cell| cell.node == node);
             // A cell that can't be recorded stays in doubt: the undo reads its state.
-            if own && self.close(key, None).is_err() {
+            let recorded = if own {
+                self.close(key, None)
+            } else {
+                self.let_go(key, Some(node))
+            };
+            if recorded.is_err() {
                 break;
             }
         }
@@ -333,7 +340,7 @@ impl Gateway {
             effects,
             missing: info.missing.into_iter().collect(),
         };
-        let _in_doubt_if_it_fails = self.flush_outcome().and_then(|()| self.log.end(&record));
+        let _in_doubt_if_it_fails = self.flush().and_then(|()| self.log.end(&record));
     }
 
     /// Whose effect a touch by this node is: the agent's own writes come in stretches, each an action of its own.

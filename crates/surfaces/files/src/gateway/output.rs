@@ -6,6 +6,7 @@
 //! until what it wrote has been passed on, so that its reader finds all of it there right after `wait`.
 
 use super::tree::Node;
+use super::workers::Workers;
 use rescind_redact::{Rules, Stream};
 use rescind_supervisor::SessionLog;
 use rescind_supervisor::journal::OutputForm;
@@ -16,6 +17,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub struct Outputs {
     epoll: Arc<OwnedFd>,
     rules: Arc<Rules>,
+    workers: Workers,
     running: HashMap<Node, Recording>,
 }
 
@@ -70,11 +73,12 @@ impl std::fmt::Debug for State {
 }
 
 impl Outputs {
-    /// Watch by this epoll instance; recordings are redacted by these rules.
-    pub fn new(epoll: Arc<OwnedFd>, rules: Arc<Rules>) -> Self {
+    /// Watch by this epoll instance; recordings are redacted by these rules, and passed on by these threads.
+    pub fn new(epoll: Arc<OwnedFd>, rules: Arc<Rules>, workers: Workers) -> Self {
         Self {
             epoll,
             rules,
+            workers,
             running: HashMap::new(),
         }
     }
@@ -95,6 +99,13 @@ impl Outputs {
         {
             return;
         }
+        let numbers: Vec<i32> = [1, 2]
+            .into_iter()
+            .filter(|number| is_recordable(process, *number))
+            .collect();
+        if numbers.is_empty() {
+            return;
+        }
         let Ok(pidfd) = rescind_sys::pidfd_open(process) else {
             return;
         };
@@ -103,12 +114,12 @@ impl Outputs {
             state.stream = Some(Stream::new(&self.rules));
         }
         let mut made = false;
-        let both = same_open_file((process, 1), (process, 2));
-        for number in [1, 2] {
+        let both = numbers.len() == 2 && same_open_file((process, 1), (process, 2));
+        for number in numbers {
             if number == 2 && both {
                 continue;
             }
-            let Some(original) = recordable(process, pidfd.as_fd(), number) else {
+            let Ok(original) = pidfd_get(pidfd.as_fd(), number) else {
                 continue;
             };
             let Ok((read, write)) = pipe_with(PipeFlags::CLOEXEC) else {
@@ -121,7 +132,7 @@ impl Outputs {
                 continue;
             }
             drop(write);
-            made |= pump(&shared, read, original);
+            made |= pump(&self.workers, &shared, read, original);
         }
         if made {
             self.running.insert(node, Recording { process, shared });
@@ -204,16 +215,18 @@ pub struct Drain {
 }
 
 impl Drain {
+    /// Whether there is nothing to wait for.
+    pub fn is_done(&self) -> bool {
+        let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_drained()
+    }
+
     /// Wait until the pipes are empty and nothing is on its way, at most half a second.
     pub fn wait(&self) {
         let end = Instant::now() + DRAIN;
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         while Instant::now() < end {
-            let empty = state
-                .pipes
-                .iter()
-                .all(|pipe| rustix::io::ioctl_fionread(pipe.as_ref()).is_ok_and(|left| left == 0));
-            if state.pumps == 0 || (empty && state.busy == 0) {
+            if state.is_drained() {
                 return;
             }
             let wait = self.shared.changed.wait_timeout(state, Duration::from_millis(1));
@@ -223,6 +236,12 @@ impl Drain {
 }
 
 impl State {
+    fn is_drained(&self) -> bool {
+        let empty =
+            |pipe: &Arc<OwnedFd>| rustix::io::ioctl_fionread(pipe.as_ref()).is_ok_and(|left| left == 0);
+        self.pumps == 0 || (self.pipes.iter().all(empty) && self.busy == 0)
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         let Some(stream) = &mut self.stream else { return };
@@ -244,27 +263,23 @@ impl State {
     }
 }
 
-/// The caller's descriptor, if it is a pipe or a socket.
-fn recordable(process: i32, pidfd: BorrowedFd<'_>, number: i32) -> Option<OwnedFd> {
-    let link = std::fs::read_link(format!("/proc/{process}/fd/{number}")).ok()?;
-    let text = link.to_str()?;
-    if !(text.starts_with("pipe:") || text.starts_with("socket:")) {
-        return None;
-    }
-    pidfd_get(pidfd, number).ok()
+/// Whether the process's descriptor is a pipe or a socket.
+fn is_recordable(process: i32, number: i32) -> bool {
+    let Ok(link) = std::fs::read_link(format!("/proc/{process}/fd/{number}")) else {
+        return false;
+    };
+    let link = link.as_os_str().as_bytes();
+    link.starts_with(b"pipe:") || link.starts_with(b"socket:")
 }
 
-fn pump(shared: &Arc<Shared>, from: OwnedFd, to: OwnedFd) -> bool {
+fn pump(workers: &Workers, shared: &Arc<Shared>, from: OwnedFd, to: OwnedFd) -> bool {
     let from = Arc::new(from);
     if let Ok(mut state) = shared.state.lock() {
         state.pumps += 1;
         state.pipes.push(Arc::clone(&from));
     }
     let shared = Arc::clone(shared);
-    std::thread::Builder::new()
-        .name("output".to_owned())
-        .spawn(move || run_pump(&shared, from, to))
-        .is_ok()
+    workers.run(move || run_pump(&shared, from, to)).is_ok()
 }
 
 fn run_pump(shared: &Shared, from: Arc<OwnedFd>, to: OwnedFd) {

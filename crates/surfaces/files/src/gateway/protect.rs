@@ -64,7 +64,9 @@ impl Protection {
     pub fn check(&self, found: &Look, how: How) -> Result<(), Refusal> {
         let inode = (found.dev, found.ino);
         let own = found.exists && self.own_inodes.contains(&inode);
-        let above = matches!(how, How::Move | How::Remove) && found.exists && self.above.contains(&inode);
+        let above = matches!(how, How::Move | How::Swap | How::Remove | How::Replace)
+            && found.exists
+            && self.above.contains(&inode);
         if own || above {
             Err(Refusal::Protected)
         } else {

@@ -6,6 +6,7 @@ use super::output::Outputs;
 use super::policy::Policy;
 use super::protect::Protection;
 use super::tree::Tree;
+use super::workers::Workers;
 use super::{Gateway, Options};
 use crate::ObjectTable;
 use rescind_redact::Rules;
@@ -86,6 +87,7 @@ pub fn run(
         seat.guardian_process,
         seat.front_process,
     ];
+    let workers = Workers::default();
     let gateway = Gateway {
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
@@ -108,6 +110,7 @@ pub fn run(
         escapes: BTreeMap::new(),
         said: std::collections::BTreeSet::new(),
         last_name: None,
+        made: None,
         closed: false,
         linked: std::collections::HashSet::new(),
         flagged: std::collections::HashSet::new(),
@@ -116,7 +119,7 @@ pub fn run(
         removed: std::collections::HashSet::new(),
         walked: false,
         last_folder: None,
-        watch: Outputs::new(Arc::clone(&epoll), Arc::clone(&rules)),
+        watch: Outputs::new(Arc::clone(&epoll), Arc::clone(&rules), workers.clone()),
         log,
         rules,
     };
@@ -132,7 +135,7 @@ pub fn run(
         let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
         std::thread::Builder::new()
             .name("answers".to_owned())
-            .spawn(move || answer(&gateway, &listener))
+            .spawn(move || answer(&gateway, &listener, &workers))
     };
     answering.map_err(fail)?;
     rustix::io::write(&seat.agent, b"g").map_err(|error| fail(error.into()))?;
@@ -150,12 +153,17 @@ pub fn run(
 }
 
 /// Answer trapped calls, one at a time, until the filter has no process left.
-fn answer(gateway: &Shared, listener: &Arc<Listener>) {
+fn answer(gateway: &Shared, listener: &Arc<Listener>, workers: &Workers) {
     loop {
         let call = match listener.receive() {
             Ok(call) => call,
-            // The caller was killed before we could look: nothing was run.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // The caller was killed before we could look, and nothing was run; or nobody is left.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if listener.is_over() {
+                    return;
+                }
+                continue;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
@@ -163,24 +171,22 @@ fn answer(gateway: &Shared, listener: &Arc<Listener>) {
         if let Some(answer) = answer {
             let _the_caller_is_gone_then = listener.answer(call.id, answer);
         } else {
-            answer_exit_later(gateway, listener, call);
+            answer_exit_later(gateway, listener, workers, call);
         }
     }
 }
 
 /// An exit waits for its output without holding anybody else up.
-fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, call: Notification) {
+fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Workers, call: Notification) {
     let (gateway, listener_too) = (Arc::clone(gateway), Arc::clone(listener));
-    let waiting = std::thread::Builder::new()
-        .name("exit".to_owned())
-        .spawn(move || {
-            let drain = lock(&gateway).drain_of(call.thread);
-            if let Some(drain) = drain {
-                drain.wait();
-            }
-            lock(&gateway).finish_drained(call.thread);
-            let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
-        });
+    let waiting = workers.run(move || {
+        let drain = lock(&gateway).drain_of(call.thread);
+        if let Some(drain) = drain {
+            drain.wait();
+        }
+        lock(&gateway).finish_drained(call.thread);
+        let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
+    });
     if waiting.is_err() {
         let _the_caller_is_gone_then = listener.answer(call.id, Answer::Continue);
     }
@@ -438,7 +444,7 @@ impl Gateway {
                 break;
             }
         }
-        let _in_doubt_if_it_fails = self.flush_outcome();
+        let _in_doubt_if_it_fails = self.flush();
     }
 
     /// How the agent's process ended, which its reaper alone knows for sure.

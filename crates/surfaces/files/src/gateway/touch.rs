@@ -21,14 +21,29 @@ use std::time::{Duration, Instant};
 pub enum How {
     /// Its content is written in place.
     Write,
-    /// The name goes, or is taken over by something else: the object may be lost.
+    /// The name goes: the object may be lost.
     Remove,
+    /// The name is taken over by something else: the object may be lost.
+    Replace,
     /// The name goes elsewhere, with the object.
     Move,
+    /// The object goes elsewhere, and another comes in its place.
+    Swap,
     /// Only attributes change.
     Attributes,
     /// A name that is not there yet is made.
     Make,
+}
+
+impl How {
+    fn may_lose(self) -> bool {
+        matches!(self, Self::Remove | Self::Replace)
+    }
+
+    /// What will be there if the call is made, where that is known.
+    fn announces(self) -> Option<State> {
+        matches!(self, Self::Remove | Self::Move).then_some(State::Absent)
+    }
 }
 
 /// A cell: the folder's object and the name in it.
@@ -55,6 +70,11 @@ pub struct Touched {
     pub passing: bool,
     /// Whether nothing but attributes was touched.
     pub untouched: bool,
+    /// Nodes that touched it before and may not be done yet: a call that was let go on can be made later than those of
+    /// the node that came after.
+    pub others: Vec<Node>,
+    /// Whether the node's calls on it were over when its effect ended.
+    pub over: bool,
 }
 
 /// What was saved of a file's content.
@@ -101,31 +121,35 @@ const MERGED_SIZE: u64 = 1 << 20;
 const PACKED_SIZE: u64 = 32 << 10;
 
 impl Gateway {
-    /// Capture what is at a place before `node` touches it.
+    /// Capture what is at a place before `node` touches it. Returns its cell, where it is an entry of a folder.
     ///
     /// # Errors
     /// [`Refusal`]: nothing was recorded then.
-    pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<(), Refusal> {
+    pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<Option<CellKey>, Refusal> {
         let folder = self.folder(place)?;
         if self.protection.folder_is_own(folder) {
             return Err(Refusal::Protected);
         }
         if place.name == b"." {
-            return self.touch_folder(node, place, folder, false);
+            self.touch_folder(node, place, folder, false)?;
+            return Ok(None);
         }
         let found = place.look()?;
         self.protection.check(&found, how)?;
-        if matches!(how, How::Move) && found.is_file() {
+        if matches!(how, How::Move | How::Swap) && found.is_file() {
             // What arrives under its new name is not new: it must be saved there before it is lost.
             self.carried.insert((found.dev, found.ino));
         }
-        if how == How::Move && found.is_folder() {
+        if matches!(how, How::Move | How::Swap) && found.is_folder() {
             // Whatever was known of its place is not known any more.
             self.entries.clear();
         }
         match (how, &found) {
             (How::Make, Look { exists: true, .. }) => return Err(Refusal::Harmless),
-            (How::Remove | How::Move | How::Attributes, Look { exists: false, .. }) => {
+            (
+                How::Remove | How::Replace | How::Move | How::Swap | How::Attributes,
+                Look { exists: false, .. },
+            ) => {
                 return Err(Refusal::Harmless);
             }
             _ => {}
@@ -133,7 +157,7 @@ impl Gateway {
         if how != How::Attributes && how != How::Write || !found.exists {
             self.touch_folder(node, place, folder, true)?;
         }
-        self.touch_cell(node, place, folder, found, how)
+        self.touch_cell(node, place, folder, found, how).map(Some)
     }
 
     /// Capture a folder's own attributes, its time of change among them, once for each node: they belong to the entry
@@ -180,9 +204,9 @@ impl Gateway {
         folder: ObjectId,
         found: Look,
         how: How,
-    ) -> Result<(), Refusal> {
+    ) -> Result<CellKey, Refusal> {
         let key = (folder, place.name.clone());
-        if how == How::Remove && found.is_folder() {
+        if how.may_lose() && found.is_folder() {
             let object = self.object(&found, &key)?;
             self.removed.insert(object);
         }
@@ -190,7 +214,7 @@ impl Gateway {
         if let Some(cell) = self.cells.get_mut(&key) {
             cell.passing = false;
         }
-        Ok(())
+        Ok(key)
     }
 
     fn continue_or_begin(
@@ -201,7 +225,8 @@ impl Gateway {
         found: &Look,
         how: How,
     ) -> Result<(), Refusal> {
-        let needs_content = matches!(how, How::Write | How::Remove) && found.has_content();
+        let needs_content = (how == How::Write || how.may_lose()) && found.has_content();
+        self.claim(&key, place, found)?;
         if let Some(cell) = self.cells.get_mut(&key).filter(|cell| !cell.closed) {
             let carried = needs_content && self.carried.contains(&(found.dev, found.ino));
             let saved = cell.kept || !needs_content;
@@ -228,7 +253,7 @@ impl Gateway {
     }
 
     /// Remember by which inode a cell of a node goes, for calls on descriptors.
-    fn remember(&mut self, node: Node, found: &Look, key: &CellKey) {
+    pub fn remember(&mut self, node: Node, found: &Look, key: &CellKey) {
         if found.is_file() {
             self.inodes
                 .insert((found.dev, found.ino, found.btime), (node, key.clone()));
@@ -269,7 +294,7 @@ impl Gateway {
             k: self.key_text(&key),
             p: text_from_bytes(&path),
             b: StateForm::from(&state),
-            i: None,
+            i: how.announces().as_ref().map(StateForm::from),
             w: OutcomeForm::Intended,
         });
         self.write(record)?;
@@ -283,12 +308,17 @@ impl Gateway {
             closed: false,
             passing: false,
             untouched: how == How::Attributes,
+            others: self.others_at(&key, node),
+            over: false,
         };
         self.cells.insert(key.clone(), cell);
         self.remember(node, found, &key);
         self.nodes.entry(node).or_default().cells.push(key.clone());
-        self.unsettled.push(key);
-        self.flush()?;
+        self.unsettled.push(key.clone());
+        self.flush().inspect_err(|_| {
+            // It is not on record, so the next touch captures it anew.
+            self.cells.remove(&key);
+        })?;
         Ok(())
     }
 
@@ -296,7 +326,8 @@ impl Gateway {
     /// bytes stay, but they are known again by their digest whatever happens to its times, and can be brought back
     /// should somebody else remove the file where it went.
     fn is_small_and_stays(&self, key: &CellKey, found: &Look, how: How) -> bool {
-        let stays = matches!(how, How::Move | How::Attributes) && found.is_file() && found.size > 0;
+        let stays =
+            matches!(how, How::Move | How::Swap | How::Attributes) && found.is_file() && found.size > 0;
         stays && found.size <= PACKED_SIZE && !self.cells.contains_key(key)
     }
 
@@ -306,7 +337,7 @@ impl Gateway {
             return Ok(Kept::default());
         }
         let recreatable = look::is_recreatable(&self.display_of(place));
-        let pinnable = how == How::Remove && (found.links > 1 || found.size > PACKED_SIZE);
+        let pinnable = how.may_lose() && (found.links > 1 || found.size > PACKED_SIZE);
         if pinnable && let Some(pin) = self.log.pin(place.directory.as_fd(), &place.name, recreatable)? {
             return Ok(Kept {
                 locator: Some(pin),
@@ -343,15 +374,104 @@ impl Gateway {
             }
             (None, None) => self.read_now(key, merges),
         };
-        if let Some(state) = state {
+        if let Some(state) = &state {
             self.write(Record::After(AfterForm {
                 s: seq,
-                a: StateForm::from(&state),
+                a: StateForm::from(state),
                 c: untouched,
             }))?;
         }
+        let Some(cell) = self.cells.get_mut(key) else {
+            return Ok(());
+        };
+        cell.closed = true;
+        cell.over = cell.settled.is_some();
+        if cell.others.is_empty() {
+            cell.settled = None;
+        } else {
+            cell.settled = state;
+            self.unsettled.push(key.clone());
+        }
+        Ok(())
+    }
+
+    /// Who besides `node` may still be changing a cell whose effect is taken over by it.
+    fn others_at(&self, key: &CellKey, node: Node) -> Vec<Node> {
+        let Some(cell) = self.cells.get(key) else {
+            return Vec::new();
+        };
+        let mut others = cell.others.clone();
+        if cell.closed && !cell.over {
+            others.push(cell.node);
+        }
+        others.retain(|other| *other != node && self.nodes.contains_key(other));
+        others.dedup();
+        others
+    }
+
+    /// What was changed at a cell since its last effect ended, by a node that was there before and was not done, is that
+    /// node's effect.
+    fn claim(&mut self, key: &CellKey, place: &Place, found: &Look) -> Result<(), Refusal> {
+        let Some(cell) = self.cells.get(key).filter(|cell| cell.closed) else {
+            return Ok(());
+        };
+        let (Some(left), Some(node)) = (&cell.settled, cell.others.last().copied()) else {
+            return Ok(());
+        };
+        if found.is(left) {
+            return Ok(());
+        }
+        let (left, untouched) = (left.clone(), cell.untouched);
+        let kept = self.keep_after(place, found, cell.merges);
+        let state = self.state(found, place, key, kept.0, kept.1)?;
+        let path = self.display(key.0, &key.1);
+        self.seq += 1;
+        self.write(Record::Before(BeforeForm {
+            s: self.seq,
+            n: node,
+            f: "files".to_owned(),
+            k: self.key_text(key),
+            p: text_from_bytes(&path),
+            b: StateForm::from(&left),
+            i: None,
+            w: OutcomeForm::Intended,
+        }))?;
+        self.write(Record::After(AfterForm {
+            s: self.seq,
+            a: StateForm::from(&state),
+            c: untouched,
+        }))?;
         if let Some(cell) = self.cells.get_mut(key) {
-            cell.closed = true;
+            cell.settled = Some(state);
+        }
+        Ok(())
+    }
+
+    /// A node that touched a cell before others did is done with it.
+    pub fn let_go(&mut self, key: &CellKey, node: Option<Node>) -> Result<(), Refusal> {
+        let is_other = |other: &Node| node.is_none_or(|node| *other == node);
+        let Some(cell) = self.cells.get(key) else {
+            return Ok(());
+        };
+        if !cell.others.iter().any(is_other) {
+            return Ok(());
+        }
+        if cell.closed
+            && let Some(directory) = self.open_folder(key.0)
+        {
+            let place = Place {
+                directory,
+                name: key.1.clone(),
+                found: None,
+            };
+            let found = place.look()?;
+            self.claim(key, &place, &found)?;
+        }
+        if let Some(cell) = self.cells.get_mut(key) {
+            cell.others.retain(|other| !is_other(other));
+            if cell.others.is_empty() && cell.closed {
+                cell.settled = None;
+            }
         }
         Ok(())
     }
@@ -439,10 +559,15 @@ impl Gateway {
             let Some(cell) = self.cells.get(&key) else {
                 continue;
             };
-            if cell.closed || cell.settled.is_some() {
+            if cell.closed && cell.others.is_empty() || !cell.closed && cell.settled.is_some() {
                 continue;
             }
-            let (node, merges, at) = (cell.node, cell.merges, cell.at);
+            let (closed, merges, at) = (cell.closed, cell.merges, cell.at);
+            let node = if closed {
+                cell.others.last().copied().unwrap_or(cell.node)
+            } else {
+                cell.node
+            };
             let age = now.duration_since(at);
             let over = age > SETTLES_ANYHOW
                 || age > SETTLES_AFTER
@@ -466,6 +591,10 @@ impl Gateway {
             };
             if is_held {
                 later.push(key);
+                continue;
+            }
+            if closed {
+                let _in_doubt_if_it_fails = self.let_go(&key, None);
                 continue;
             }
             let state = self.read_now(&key, merges);

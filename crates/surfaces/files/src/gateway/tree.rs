@@ -25,8 +25,6 @@ pub struct Process {
     pub pending: Option<Pending>,
     /// For ending and signalling without races.
     pub pidfd: Option<OwnedFd>,
-    /// What its environment was at exec, raw.
-    pub environment: std::sync::Arc<Vec<Vec<u8>>>,
 }
 
 /// An exec on its way.
@@ -46,6 +44,8 @@ pub struct Tree {
     alive: HashMap<Node, usize>,
     /// Numbers whose parent named them before it ended.
     named: HashMap<i32, Node>,
+    /// The process that was asked for last, and its parent.
+    asked: Option<(i32, i32)>,
 }
 
 impl Tree {
@@ -59,7 +59,10 @@ impl Tree {
         {
             return *process;
         }
-        let process = status_number(thread, "Tgid:").unwrap_or(thread);
+        let Some((process, parent)) = lineage(thread) else {
+            return thread;
+        };
+        self.asked = Some((process, parent));
         if process != thread {
             self.threads.insert(thread, process);
         }
@@ -88,7 +91,10 @@ impl Tree {
         }
         let mut at = process;
         for _ in 0..64 {
-            at = status_number(at, "PPid:")?;
+            at = match self.asked.take() {
+                Some((asked, parent)) if asked == at => parent,
+                _ => lineage(at)?.1,
+            };
             if let Some(parent) = self.processes.get(&at) {
                 return Some(parent.node);
             }
@@ -210,15 +216,14 @@ pub fn proc_text(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A number from `/proc/N/status`.
-fn status_number(process: i32, label: &str) -> Option<i32> {
-    let status = proc_text(&format!("/proc/{process}/status"))?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(label))?
-        .trim()
-        .parse()
-        .ok()
+/// The process of a thread, and that process's parent.
+fn lineage(thread: i32) -> Option<(i32, i32)> {
+    let status = proc_text(&format!("/proc/{thread}/status"))?;
+    let number = |label: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(label))?;
+        line.trim().parse().ok()
+    };
+    Some((number("Tgid:")?, number("PPid:")?))
 }
 
 /// Where the process's stack starts: another place after every exec.
