@@ -133,7 +133,8 @@ fn settle(store: &Store, log: &SessionLog, until: Option<i64>) -> Done<()> {
         let Ok(now) = driver.read(&effect.resource, &effect.name, Some(&effect.before)) else {
             continue;
         };
-        let in_time = |until: i64| changed_at(&now).is_some_and(|changed| changed <= until);
+        let changed = driver.changed_at(&effect.resource);
+        let in_time = |until: i64| changed.is_some_and(|changed| changed <= until);
         if !until.is_none_or(in_time) {
             continue;
         }
@@ -151,12 +152,6 @@ fn settle(store: &Store, log: &SessionLog, until: Option<i64>) -> Done<()> {
         })])?;
     }
     Ok(())
-}
-
-/// When a file was last changed, by the stamp of its body: the last of the numbers in it.
-fn changed_at(state: &State) -> Option<i64> {
-    let stamp = state.fields()?.content("content")?.stamp.as_ref()?;
-    stamp.0.rsplit(':').next()?.parse().ok()
 }
 
 /// Whether a body is one that is kept for merging.

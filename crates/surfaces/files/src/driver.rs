@@ -115,6 +115,17 @@ impl FilesDriver {
         self.lock().learn(note);
     }
 
+    /// When what is in a cell was last changed in whatever way; where nothing is, its folder. Nanoseconds since the Unix
+    /// epoch; `None` where neither can be looked at.
+    #[must_use]
+    pub fn changed_at(&self, resource: &ResourceId) -> Option<i64> {
+        let cell = Cell::parse(resource)?;
+        let folder = self.lock().find(&cell).ok()??;
+        let look = read::look(folder.fd(), cell.name()).ok()?;
+        let look = look.or_else(|| read::look_at(folder.fd()).ok());
+        look.map(|look| look.ctime)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Undoing> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
