@@ -66,6 +66,8 @@ pub(crate) struct Undoing {
     inside: Vec<Numbered>,
     /// Cells in which the effects have objects.
     seen_at: HashMap<Numbered, Vec<Cell>>,
+    /// Where things were set aside.
+    set_aside: Vec<Cell>,
     resumed: bool,
     euid: u32,
     egid: u32,
@@ -90,6 +92,7 @@ impl FilesDriver {
             opened: HashSet::new(),
             inside: Vec::new(),
             seen_at: HashMap::new(),
+            set_aside: Vec::new(),
             resumed: false,
             euid: rustix::process::geteuid().as_raw(),
             egid: rustix::process::getegid().as_raw(),
