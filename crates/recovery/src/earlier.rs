@@ -218,9 +218,23 @@ impl Reading {
     }
 
     /// Nothing had to be changed: that its effects are taken back holds from now on all the same, until this is itself
-    /// taken back. An effect without a change stands for it.
+    /// taken back. Where another step of this undo has changed it in passing, it was that; else an effect without a change
+    /// stands for it.
     fn already(&mut self, action: &ActionId, open: Open) {
         self.dropped.extend(open.effects);
+        let in_passing = self.earlier.undone.iter_mut().enumerate().rfind(|(at, undone)| {
+            let own =
+                undone.effect.action.session == action.session && undone.effect.resource == open.resource;
+            own && !self.dropped.contains(at)
+        });
+        if let Some((_, undone)) = in_passing
+            && undone.took.is_empty()
+            && undone.effect.outcome == Outcome::Observed
+        {
+            undone.took = open.took;
+            undone.whole = open.whole;
+            return;
+        }
         let effect = Effect {
             action: action.clone(),
             seq: Seq(0),

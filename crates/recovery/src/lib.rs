@@ -15,6 +15,7 @@ mod canonical;
 mod drafts;
 mod earlier;
 mod gather;
+mod held;
 mod net;
 mod pattern;
 mod plan;

@@ -2,6 +2,7 @@
 
 use crate::drafts::Drafting;
 use crate::gather::{Own, by_resource, canonical, later};
+use crate::held;
 use crate::net::net;
 use crate::walk::{Place, Walked, changed};
 use crate::{
@@ -196,7 +197,14 @@ impl Planner<'_> {
             bodies: self.bodies,
         };
         match place.walk(&lane.segments, &now, self.request.on_conflict) {
-            Ok(walked) => self.walked(last, lane, &found, &now, walked),
+            Ok(walked) => {
+                // As they were recorded: the canonical form tells less of what is the same. A body may be known by another
+                // name of its file.
+                let undone = self.request.earlier.undone.iter().map(|undone| &undone.effect);
+                let known = self.request.split.effects.iter().chain(undone);
+                let target = held::named(walked.target, known, self.bodies);
+                self.walked(last, lane, &found, &now, Walked { target, ..walked });
+            }
             Err(error) => self.lost(last, LostWhy::Unreachable(error.to_string())),
         }
     }

@@ -12,11 +12,7 @@ use rescind_supervisor::{Driver as _, SessionLog, SessionView, Store, StoreError
 use rescind_sys::{pidfd_open, pidfd_signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// What a supervisor takes as a word from us to end its tree: what terminals and `kill` send goes to the agent.
@@ -137,7 +133,8 @@ fn settle(store: &Store, log: &SessionLog, until: Option<i64>) -> Done<()> {
         let Ok(now) = driver.read(&effect.resource, &effect.name, Some(&effect.before)) else {
             continue;
         };
-        let in_time = |until: i64| changed_at(effect, &now).is_some_and(|changed| changed <= until);
+        let changed = driver.changed_at(&effect.resource);
+        let in_time = |until: i64| changed.is_some_and(|changed| changed <= until);
         if !until.is_none_or(in_time) {
             continue;
         }
@@ -155,22 +152,6 @@ fn settle(store: &Store, log: &SessionLog, until: Option<i64>) -> Done<()> {
         })])?;
     }
     Ok(())
-}
-
-/// When a file was last changed, by the stamp of its body: the last of the numbers in it. What is not there was last changed,
-/// at the latest, when its folder was.
-fn changed_at(effect: &Effect, state: &State) -> Option<i64> {
-    let Some(fields) = state.fields() else {
-        let path = bytes_from_text(&effect.name);
-        let folder = Path::new(OsStr::from_bytes(&path)).parent()?;
-        let found = folder.symlink_metadata().ok().filter(std::fs::Metadata::is_dir)?;
-        return found
-            .ctime()
-            .checked_mul(1_000_000_000)?
-            .checked_add(found.ctime_nsec());
-    };
-    let stamp = fields.content("content")?.stamp.as_ref()?;
-    stamp.0.rsplit(':').next()?.parse().ok()
 }
 
 /// Whether a body is one that is kept for merging.

@@ -66,6 +66,8 @@ pub(crate) struct Undoing {
     inside: Vec<Numbered>,
     /// Cells in which the effects have objects.
     seen_at: HashMap<Numbered, Vec<Cell>>,
+    /// Where things were set aside.
+    set_aside: Vec<Cell>,
     resumed: bool,
     euid: u32,
     egid: u32,
@@ -90,6 +92,7 @@ impl FilesDriver {
             opened: HashSet::new(),
             inside: Vec::new(),
             seen_at: HashMap::new(),
+            set_aside: Vec::new(),
             resumed: false,
             euid: rustix::process::geteuid().as_raw(),
             egid: rustix::process::getegid().as_raw(),
@@ -113,6 +116,17 @@ impl FilesDriver {
     /// Take in what was noted elsewhere: an object seen by a session that is still running.
     pub fn learn(&self, note: &Note) {
         self.lock().learn(note);
+    }
+
+    /// When what is in a cell was last changed in whatever way; where nothing is, its folder. Nanoseconds since the Unix
+    /// epoch; `None` where neither can be looked at.
+    #[must_use]
+    pub fn changed_at(&self, resource: &ResourceId) -> Option<i64> {
+        let cell = Cell::parse(resource)?;
+        let folder = self.lock().find(&cell).ok()??;
+        let look = read::look(folder.fd(), cell.name()).ok()?;
+        let look = look.or_else(|| read::look_at(folder.fd()).ok());
+        look.map(|look| look.ctime)
     }
 
     fn lock(&self) -> MutexGuard<'_, Undoing> {

@@ -54,7 +54,7 @@ impl Undoing {
         let aside = self.set_aside(job, look, found)?;
         match place(self, job) {
             Err(stop) => {
-                self.put_back(cell, &aside, found)?;
+                self.put_back(cell, &aside, look, found)?;
                 Err(stop)
             }
             placed => placed,
@@ -71,8 +71,10 @@ impl Undoing {
             object: None,
             found: job.step.expected.clone(),
         })?;
+        self.set_aside
+            .push(Cell::new(&cell.session, cell.folder, aside.as_bytes()));
         let own = numbered(cell, found).map(|own| own.1);
-        self.note_at(cell, own, aside.as_bytes())?;
+        self.note_at(cell, own, look, aside.as_bytes())?;
         self.within(cell, |undoing, folder| {
             match rename(folder, cell.name(), &aside, RenameFlags::NOREPLACE) {
                 Err(Errno::NOENT) => return undoing.drifted(cell),
@@ -93,24 +95,35 @@ impl Undoing {
     }
 
     /// What should have the place could not be put there.
-    fn put_back(&mut self, cell: &Cell, aside: &OsStr, found: &State) -> Result<(), Stop> {
+    fn put_back(&mut self, cell: &Cell, aside: &OsStr, look: &Look, found: &State) -> Result<(), Stop> {
         let back = self.within(cell, |_, folder| {
             Ok(rename(folder, aside, cell.name(), RenameFlags::NOREPLACE))
         })?;
         match back {
-            Ok(()) => self.note_at(cell, numbered(cell, found).map(|own| own.1), &cell.name),
+            Ok(()) => self.note_at(cell, numbered(cell, found).map(|own| own.1), look, &cell.name),
             // Somebody has put something else there: it stays where it is, and the end of the undo tells.
             Err(_) => Ok(()),
         }
     }
 
-    /// Note that the object is about to be under this name in the cell's folder.
-    fn note_at(&mut self, cell: &Cell, object: Option<ObjectId>, name: &[u8]) -> Result<(), Stop> {
+    /// Note that the object, which is this inode, is about to be under this name in the cell's folder.
+    fn note_at(
+        &mut self,
+        cell: &Cell,
+        object: Option<ObjectId>,
+        look: &Look,
+        name: &[u8],
+    ) -> Result<(), Stop> {
         let place = Cell::new(&cell.session, cell.folder, name);
         let table = self.table(&cell.session)?;
         let record = object.and_then(|object| table.record(object));
         match (record, Self::path_in(table, &place)) {
-            (Some(record), Some(path)) => self.note_object(ObjectRecord { path, ..record }),
+            (Some(record), Some(path)) => self.note_object(ObjectRecord {
+                path,
+                identity: look.identity,
+                gone: false,
+                ..record
+            }),
             _ => Ok(()),
         }
     }
@@ -139,6 +152,22 @@ impl Undoing {
             }
             let done = self.dissolve_one(&path, &own);
             stopped = stopped.and(done);
+        }
+        for place in std::mem::take(&mut self.set_aside) {
+            let Some(folder) = self.find(&place)? else {
+                continue;
+            };
+            if read::look(folder.fd(), place.name())?.is_some() && stopped.is_ok() {
+                let place = self
+                    .table(&place.session)
+                    .ok()
+                    .and_then(|table| Self::path_in(table, &place));
+                let place = String::from_utf8_lossy(&place.unwrap_or_default()).into_owned();
+                let why = format!(
+                    "what was in the way could not be brought to its place; it was left as `{place}`"
+                );
+                stopped = Err(io::Error::other(why).into());
+            }
         }
         stopped
     }

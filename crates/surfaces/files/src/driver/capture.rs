@@ -17,7 +17,9 @@ const SMALL: u64 = 32 << 10;
 impl Undoing {
     /// The state with its body kept, if it has one. What the plan only moves elsewhere is not saved.
     pub(crate) fn capture(&mut self, cell: &Cell, now: &State, bodies: &dyn Bodies) -> Result<State, Stop> {
-        let Some(body) = state::content(now).filter(|body| body.kept.is_none() && body.length > 0) else {
+        // A pin may have gone back to its place since: then the file there is all there is of it.
+        let is_kept = |body: &Content| body.kept.as_ref().is_some_and(|kept| bodies.holds(kept));
+        let Some(body) = state::content(now).filter(|body| body.length > 0 && !is_kept(body)) else {
             return Ok(now.clone());
         };
         let own = numbered(cell, now);
