@@ -59,7 +59,7 @@ pub struct PatternError {
 }
 
 /// Patterns with alternatives are written out; more than this is a mistake.
-const MAX_ALTERNATIVES: usize = 64;
+const MAX_ALTERNATIVES: usize = 256;
 
 /// A pattern's words, split at blanks; quotes keep blanks together.
 fn split(text: &str) -> Option<Vec<String>> {
