@@ -120,10 +120,18 @@ impl Catalog {
 
     /// Which entry a program with these arguments is.
     #[must_use]
-    pub fn find(&self, program: &str, arguments: &[Field]) -> Option<Match<'_>> {
+    pub fn find(&self, program: &str, arguments: &[Field]) -> Option<Vec<Match<'_>>> {
         let index = *self.compiled.by_name.get(program)?;
         let tool = self.compiled.tools.get(index)?;
         let line = Line::read(tool, arguments);
+        let each = if tool.spec.slash_names { line.each() } else { Vec::new() };
+        if each.is_empty() {
+            return Some(self.find_line(index, tool, line).into_iter().collect());
+        }
+        Some(each.into_iter().filter_map(|line| self.find_line(index, tool, line)).collect())
+    }
+
+    fn find_line<'a>(&'a self, index: usize, tool: &'a Tool, line: Line) -> Option<Match<'a>> {
         let mut best: Option<(u32, &Arc<Entry>, Vec<Bindings>)> = None;
         let mut maybe: Option<&Arc<Entry>> = None;
         let mut others = 0;
@@ -153,10 +161,11 @@ impl Catalog {
             }
         }
         if let Some((_, entry, _)) = &best
-            && line.open
-            && entry.unless.iter().any(|flag| flag.starts_with('-'))
+            && (line.open && entry.unless.iter().any(|flag| flag.starts_with('-'))
+                || line.words.iter().any(|word| word.text.contains(HOLE))
+                    && entry.unless.iter().any(|text| !text.starts_with('-')))
         {
-            doubt.get_or_insert_with(|| "a word that is not known may be a flag which makes it something else".to_owned());
+            doubt.get_or_insert_with(|| "a word that is not known may make it something else".to_owned());
         }
         let best = best.map(|(_, entry, targets)| Best {
             entry: entry.clone(),
@@ -223,6 +232,14 @@ fn opaque(tool: &Tool, line: &Line) -> Option<String> {
 }
 
 impl Catalog {
+    /// Whether any flag can give a placeholder of an entry its value.
+    pub(crate) fn takes_any_flag(&self, entry: &Entry) -> bool {
+        self.compiled.tools.iter().zip(&self.compiled.patterns).any(|(tool, patterns)| {
+            let same = |number: usize| self.entries.get(number).is_some_and(|other| std::ptr::eq(other.as_ref(), entry));
+            tool.spec.value_flags && patterns.iter().any(|(_, number)| same(*number))
+        })
+    }
+
     /// All placeholders that can have a value in an entry's commands.
     pub(crate) fn placeholders(&self, entry: &Entry) -> Vec<String> {
         let mut names: Vec<String> = entry.captures.keys().cloned().collect();
@@ -232,6 +249,10 @@ impl Catalog {
                 if same {
                     names.extend(pattern.placeholders());
                     names.extend(tool.spec.captures.keys().cloned());
+                    let scoped = tool.spec.scopes.values().flatten();
+                    let declared = tool.spec.flags.iter().chain(scoped).filter(|flag| flag.ends_with('='));
+                    let spellings = declared.flat_map(|flag| flag.trim_end_matches('=').split('/'));
+                    names.extend(spellings.map(crate::pattern::placeholder));
                     let carried = tool.spec.carry.iter().map(|flag| crate::pattern::placeholder(flag));
                     names.extend(carried);
                 }

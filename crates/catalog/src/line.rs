@@ -2,10 +2,11 @@
 
 use crate::field::{Field, HOLE};
 use crate::tool::{FlagInfo, Tool};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 /// A command line behind its command word.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Line {
     /// The words that are neither flags nor their values, in the program's own spelling.
     pub words: Vec<Field>,
@@ -20,7 +21,7 @@ pub struct Line {
 }
 
 /// A flag.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Flag {
     /// Its one spelling.
     pub name: Arc<str>,
@@ -48,7 +49,7 @@ impl Line {
             scopes: Vec::new(),
             line,
         };
-        let mut rest = arguments.iter();
+        let mut rest = arguments.iter().peekable();
         while let Some(field) = rest.next() {
             if field.text == "--" {
                 reader.line.words.extend(rest.by_ref().cloned());
@@ -57,6 +58,22 @@ impl Line {
             reader.field(field, &mut rest);
         }
         reader.line
+    }
+
+    /// One line for each object that a line names, where each is something for itself: `delete deploy/web ns/prod`.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let object = |word: &Field| word.text.contains('/') || word.many;
+        let objects: Vec<&Field> = self.words.iter().skip(1).filter(|word| object(word)).collect();
+        if objects.len() < 2 {
+            return Vec::new();
+        }
+        let verbs: Vec<Field> = self.words.iter().filter(|word| !object(word)).cloned().collect();
+        let line = |object: &Field| Self {
+            words: verbs.iter().chain([object]).cloned().collect(),
+            ..self.clone()
+        };
+        objects.into_iter().map(line).collect()
     }
 
     /// The flag of that name, the last one where it is repeated.
@@ -79,7 +96,7 @@ impl Reader<'_> {
         self.tool.find(&scopes, spelling)
     }
 
-    fn field<'f>(&mut self, field: &Field, rest: &mut impl Iterator<Item = &'f Field>) {
+    fn field<'f>(&mut self, field: &Field, rest: &mut Peekable<impl Iterator<Item = &'f Field>>) {
         let text = field.text.as_str();
         if self.tool.spec.keywords
             && let Some((name, value)) = text.split_once('=')
@@ -128,7 +145,7 @@ impl Reader<'_> {
     }
 
     /// `--flag`, `--flag=value`, `--flag value`, and `-flag` where one dash is enough.
-    fn long<'f>(&mut self, field: &Field, rest: &mut impl Iterator<Item = &'f Field>) {
+    fn long<'f>(&mut self, field: &Field, rest: &mut Peekable<impl Iterator<Item = &'f Field>>) {
         let (spelling, inline) = match field.text.split_once('=') {
             Some((spelling, value)) => (spelling, Some(part_of(field, value))),
             None => (field.text.as_str(), None),
@@ -150,7 +167,19 @@ impl Reader<'_> {
             if inline.is_none() {
                 self.strange();
             }
-            self.push(Arc::from(spelling), inline);
+            let mut value = inline;
+            if self.tool.spec.value_flags && value.is_none() {
+                while let Some(next) = rest.next_if(|next| !next.text.starts_with('-')) {
+                    let so_far: Field = value.take().unwrap_or_default();
+                    let blank = if so_far.text.is_empty() { "" } else { " " };
+                    value = Some(Field {
+                        text: format!("{}{blank}{}", so_far.text, next.text),
+                        many: so_far.many || next.many,
+                        ..next.clone()
+                    });
+                }
+            }
+            self.push(Arc::from(spelling), value);
             return;
         };
         let value = match inline {
@@ -161,7 +190,7 @@ impl Reader<'_> {
     }
 
     /// `-f`, `-fvalue`, `-f value`, and several in one.
-    fn short<'f>(&mut self, field: &Field, rest: &mut impl Iterator<Item = &'f Field>) {
+    fn short<'f>(&mut self, field: &Field, rest: &mut Peekable<impl Iterator<Item = &'f Field>>) {
         if let Some(info) = self.find(&field.text).cloned() {
             let value = if info.value { rest.next().cloned() } else { None };
             self.push(info.name, value);

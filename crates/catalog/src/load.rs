@@ -53,7 +53,9 @@ pub struct File {
 /// # Errors
 /// It is not understood; nothing of it is taken then.
 pub fn read(origin: &str, text: &str) -> Result<File, LoadError> {
-    let value: Value = serde_saphyr::from_str(text).map_err(|error| LoadError::Yaml {
+    // YAML 1.2: `no` and `n` are words.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| LoadError::Yaml {
         origin: origin.to_owned(),
         why: error.to_string().lines().next().unwrap_or_default().to_owned(),
     })?;
@@ -207,7 +209,7 @@ pub(crate) fn compile(specs: Vec<ToolSpec>, entries: &[Entry]) -> Result<Compile
     compiled.patterns = compiled.tools.iter().map(|_| Vec::new()).collect();
     for (index, number, words) in all {
         let Some(tool) = compiled.tools.get(index) else { continue };
-        let pattern = Pattern::new(&words, tool).map_err(|error| (number, error))?;
+        let pattern = Pattern::new(&words, tool, entries.get(number).is_some_and(|entry| entry.overrides)).map_err(|error| (number, error))?;
         if let Some(list) = compiled.patterns.get_mut(index) {
             list.push((pattern, number));
         }

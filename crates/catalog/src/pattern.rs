@@ -20,6 +20,8 @@ pub struct Pattern {
     rest: Option<Option<String>>,
     flags: Vec<(Arc<str>, Option<Glob>)>,
     score: u32,
+    /// Of an entry that holds whatever else is said: a flag counts only where nothing takes it back.
+    strict: bool,
 }
 
 /// A word with wildcards.
@@ -152,7 +154,7 @@ impl Pattern {
     ///
     /// # Errors
     /// It is empty, or something follows `...`.
-    pub fn new(words: &[String], tool: &Tool) -> Result<Self, PatternError> {
+    pub fn new(words: &[String], tool: &Tool, strict: bool) -> Result<Self, PatternError> {
         let fail = |why| PatternError {
             pattern: words.join(" "),
             why,
@@ -177,6 +179,7 @@ impl Pattern {
             rest: None,
             flags: Vec::new(),
             score: 0,
+            strict,
         };
         let mut unnamed = 0;
         let named = arguments.iter().any(|word| word.contains("{name}"));
@@ -202,6 +205,10 @@ impl Pattern {
                 pattern.score += glob.score();
                 pattern.words.push(glob);
             }
+        }
+        // `mount` alone names more than `mount ...`.
+        if pattern.rest.is_none() {
+            pattern.score += 5;
         }
         Ok(pattern)
     }
@@ -302,7 +309,16 @@ impl Pattern {
                 }
                 return Fit::No;
             };
-            let Some(glob) = glob else { continue };
+            let Some(glob) = glob else {
+                let off = |flag: &crate::line::Flag| {
+                    let value = flag.value.as_ref().map(|value| value.text.as_str());
+                    value.is_some_and(|value| !matches!(value, "true" | "1" | "client" | "server" | "yes"))
+                };
+                if self.strict && line.flags.iter().any(|flag| flag.name == *name && off(flag)) {
+                    return Fit::No;
+                }
+                continue;
+            };
             let mut fits = None;
             let same = line.flags.iter().filter(|other| other.name == flag.name);
             for value in same.filter_map(|flag| flag.value.as_ref()) {
@@ -317,6 +333,9 @@ impl Pattern {
                     [] => None,
                 };
                 fits = fits.max(fit);
+                if self.strict && fit != Some(true) {
+                    return Fit::No;
+                }
             }
             match fits {
                 Some(true) => {}

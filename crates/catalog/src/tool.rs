@@ -30,6 +30,8 @@ pub struct ToolSpec {
     pub abbreviates: bool,
     /// `name=value` words are flags.
     pub keywords: bool,
+    /// A flag that is not declared takes the words that follow it as its value.
+    pub value_flags: bool,
     /// There are no flags: every word is one.
     pub raw: bool,
     /// Flags through which other code runs; with the values that are harmless.

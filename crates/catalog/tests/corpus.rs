@@ -56,7 +56,7 @@ fn whatever_is_unknown_is_not_made_better_by_what_stands_around_it() {
             continue;
         }
         let alone = catalog.judge_text(&command, &Context::default()).class;
-        for around in [format!("ls; ({command}\n)"), format!("if true; then {command}\n fi"), format!("{command}\n ls")] {
+        for around in [format!("ls; ( {command}\n)"), format!("if true; then {command}\n fi"), format!("{command}\n ls")] {
             let judged = catalog.judge_text(&around, &Context::default());
             assert!(judged.class >= alone, "`{around}` is {}: {}", judged.class, judged.reasons.join("; "));
         }

@@ -35,10 +35,31 @@ fn of(program: &str) -> Awk {
     if piped || runs.iter().any(|word| program.contains(word)) {
         return Awk::Runs("its program can run commands");
     }
-    if program.contains('>') && program.contains("print") {
+    if writes(program) {
         return Awk::Writes;
     }
     Awk::Reads
+}
+
+/// Whether `print` may go into a file. Outside of braces `>` compares; expressions and escapes are not followed.
+fn writes(program: &str) -> bool {
+    if !program.contains('>') || !program.contains("print") {
+        return false;
+    }
+    if program.contains(['/', '\\']) {
+        return true;
+    }
+    let (mut depth, mut quoted, mut inside) = (0usize, false, false);
+    for sign in program.chars() {
+        match sign {
+            '"' => quoted = !quoted,
+            '{' if !quoted => depth += 1,
+            '}' if !quoted => depth = depth.saturating_sub(1),
+            '>' if !quoted => inside |= depth > 0,
+            _ => {}
+        }
+    }
+    inside || quoted
 }
 
 #[cfg(test)]

@@ -144,7 +144,14 @@ impl Judge<'_> {
             self.plain(fields, Class::NoEffect, Effects::None, "it only says what it is");
             return;
         }
-        let judged = self.languages(&found, fields, input);
+        for found in &found {
+            self.one(fields, found, input);
+        }
+    }
+
+    /// A program with one object of those that its command names.
+    fn one(&mut self, fields: &[Field], found: &Match<'_>, input: &Input) {
+        let judged = self.languages(found, fields, input);
         let Some(best) = &found.best else {
             let why = match &found.maybe {
                 Some(entry) => format!("it depends on what is only known when it runs; it may be `{}`", entry.command_pattern),
@@ -154,7 +161,7 @@ impl Judge<'_> {
             self.doubt(&words(fields), doubt, &why);
             return;
         };
-        let part = self.part(fields, &found, best, judged);
+        let part = self.part(fields, found, best, judged);
         self.parts.push(part);
     }
 

@@ -46,7 +46,7 @@ impl Fields {
             }
             first = false;
             self.push(piece);
-            self.current.glob |= piece.contains(['*', '?', '[']);
+            self.current.glob |= is_pattern(piece);
             self.current.many |= piece.contains(HOLE);
         }
         if value.ends_with(blank) && !first {
@@ -96,7 +96,7 @@ impl Judge<'_> {
                         Some(rest) if index == 0 => self.tilde(rest, scope),
                         _ => text.clone(),
                     };
-                    fields.current.glob |= text.contains(['*', '?', '[']);
+                    fields.current.glob |= is_pattern(&text);
                     fields.push(&text);
                 }
                 Piece::Quoted(text) => {
@@ -216,8 +216,12 @@ impl Judge<'_> {
                 return Some(HOLE.to_string());
             };
             let index: usize = name.parse().ok()?;
-            let field = arguments.get(index.checked_sub(1)?)?;
-            return Some(if field.many { HOLE.to_string() } else { field.text.clone() });
+            let index = index.checked_sub(1)?;
+            if arguments.iter().take(index + 1).any(|field| field.many) {
+                return Some(HOLE.to_string());
+            }
+            let field = arguments.get(index)?;
+            return Some(field.text.clone());
         }
         match name {
             // Numbers, which are no flags.
@@ -226,6 +230,11 @@ impl Judge<'_> {
             name => scope.variable(name, self.context),
         }
     }
+}
+
+/// Whether file names may take a text's place.
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?']) || text.contains('[') && text.contains(']')
 }
 
 /// A sign of a word, or a piece that is none.

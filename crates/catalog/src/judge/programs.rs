@@ -149,11 +149,20 @@ impl Judge<'_> {
                 continue;
             }
             found = true;
-            let command: Vec<Field> = rest
-                .by_ref()
-                .take_while(|field| field.text != ";" && (fd || field.text != "+"))
+            let mut taken: Vec<&Field> = Vec::new();
+            let mut all_at_once = fd && field.text.ends_with(['X', 'h']);
+            for field in rest.by_ref() {
+                if field.text == ";" || (!fd && field.text == "+") {
+                    all_at_once |= field.text == "+";
+                    break;
+                }
+                taken.push(field);
+            }
+            let command: Vec<Field> = taken
+                .into_iter()
                 .map(|field| Field {
                     text: field.text.replace("{}", "\u{ffff}").replace("{/}", "\u{ffff}"),
+                    many: field.many || all_at_once && field.text == "{}",
                     ..field.clone()
                 })
                 .collect();
