@@ -85,7 +85,9 @@ impl Builder {
             let entry = self.entries.get(number);
             LoadError::Entry {
                 origin: entry.map(|entry| entry.origin.clone()).unwrap_or_default(),
-                entry: entry.map(|entry| entry.command_pattern.clone()).unwrap_or_default(),
+                entry: entry
+                    .map(|entry| entry.command_pattern.clone())
+                    .unwrap_or_default(),
                 why: error.to_string(),
             }
         })?;
@@ -124,11 +126,19 @@ impl Catalog {
         let index = *self.compiled.by_name.get(program)?;
         let tool = self.compiled.tools.get(index)?;
         let line = Line::read(tool, arguments);
-        let each = if tool.spec.slash_names { line.each() } else { Vec::new() };
+        let each = if tool.spec.slash_names {
+            line.each()
+        } else {
+            Vec::new()
+        };
         if each.is_empty() {
             return Some(self.find_line(index, tool, line).into_iter().collect());
         }
-        Some(each.into_iter().filter_map(|line| self.find_line(index, tool, line)).collect())
+        Some(
+            each.into_iter()
+                .filter_map(|line| self.find_line(index, tool, line))
+                .collect(),
+        )
     }
 
     fn find_line<'a>(&'a self, index: usize, tool: &'a Tool, line: Line) -> Option<Match<'a>> {
@@ -137,7 +147,9 @@ impl Catalog {
         let mut others = 0;
         let mut doubt = opaque(tool, &line);
         for (pattern, number) in self.compiled.patterns.get(index)? {
-            let Some(entry) = self.entries.get(*number) else { continue };
+            let Some(entry) = self.entries.get(*number) else {
+                continue;
+            };
             match pattern.fit(tool, &line) {
                 Fit::No => {}
                 Fit::Maybe => {
@@ -150,7 +162,8 @@ impl Catalog {
                         continue;
                     }
                     others += 1;
-                    let rank = |entry: &Entry, score: u32| (entry.overrides, score, entry.own, entry.reversibility);
+                    let rank =
+                        |entry: &Entry, score: u32| (entry.overrides, score, entry.own, entry.reversibility);
                     let better = best
                         .as_ref()
                         .is_none_or(|(score, known, _)| rank(entry, pattern.score()) > rank(known, *score));
@@ -186,12 +199,16 @@ impl Catalog {
 fn excluded(entry: &Entry, tool: &Tool, line: &Line) -> bool {
     entry.unless.iter().any(|unless| {
         if unless.starts_with('-') {
-            let (flag, value) = unless.split_once('=').map_or((unless.as_str(), None), |(f, v)| (f, Some(v)));
+            let (flag, value) = unless
+                .split_once('=')
+                .map_or((unless.as_str(), None), |(f, v)| (f, Some(v)));
             let spelling = match tool.spec.one_dash && !flag.starts_with("--") && flag.len() > 2 {
                 true => format!("-{flag}"),
                 false => flag.to_owned(),
             };
-            let canonical = tool.find(&[], &spelling).map_or_else(|| spelling.clone(), |info| info.name.to_string());
+            let canonical = tool
+                .find(&[], &spelling)
+                .map_or_else(|| spelling.clone(), |info| info.name.to_string());
             return line.flags.iter().any(|given| {
                 let same = *given.name == *canonical || *given.name == *spelling;
                 same && value.is_none_or(|pattern| {
@@ -219,9 +236,9 @@ fn opaque(tool: &Tool, line: &Line) -> Option<String> {
             let harmless = given.value.as_ref().is_some_and(|value| {
                 let exact = !value.text.contains(HOLE);
                 exact
-                    && fine
-                        .iter()
-                        .any(|pattern| Glob::new(pattern, String::new).fit(value, &mut Bindings::new()) == Some(true))
+                    && fine.iter().any(|pattern| {
+                        Glob::new(pattern, String::new).fit(value, &mut Bindings::new()) == Some(true)
+                    })
             });
             if !harmless {
                 return Some(format!("`{flag}` can run other code"));
@@ -234,10 +251,18 @@ fn opaque(tool: &Tool, line: &Line) -> Option<String> {
 impl Catalog {
     /// Whether any flag can give a placeholder of an entry its value.
     pub(crate) fn takes_any_flag(&self, entry: &Entry) -> bool {
-        self.compiled.tools.iter().zip(&self.compiled.patterns).any(|(tool, patterns)| {
-            let same = |number: usize| self.entries.get(number).is_some_and(|other| std::ptr::eq(other.as_ref(), entry));
-            tool.spec.value_flags && patterns.iter().any(|(_, number)| same(*number))
-        })
+        self.compiled
+            .tools
+            .iter()
+            .zip(&self.compiled.patterns)
+            .any(|(tool, patterns)| {
+                let same = |number: usize| {
+                    self.entries
+                        .get(number)
+                        .is_some_and(|other| std::ptr::eq(other.as_ref(), entry))
+                };
+                tool.spec.value_flags && patterns.iter().any(|(_, number)| same(*number))
+            })
     }
 
     /// All placeholders that can have a value in an entry's commands.
@@ -245,15 +270,27 @@ impl Catalog {
         let mut names: Vec<String> = entry.captures.keys().cloned().collect();
         for (tool, patterns) in self.compiled.tools.iter().zip(&self.compiled.patterns) {
             for (pattern, number) in patterns {
-                let same = self.entries.get(*number).is_some_and(|other| std::ptr::eq(other.as_ref(), entry));
+                let same = self
+                    .entries
+                    .get(*number)
+                    .is_some_and(|other| std::ptr::eq(other.as_ref(), entry));
                 if same {
                     names.extend(pattern.placeholders());
                     names.extend(tool.spec.captures.keys().cloned());
                     let scoped = tool.spec.scopes.values().flatten();
-                    let declared = tool.spec.flags.iter().chain(scoped).filter(|flag| flag.ends_with('='));
+                    let declared = tool
+                        .spec
+                        .flags
+                        .iter()
+                        .chain(scoped)
+                        .filter(|flag| flag.ends_with('='));
                     let spellings = declared.flat_map(|flag| flag.trim_end_matches('=').split('/'));
                     names.extend(spellings.map(crate::pattern::placeholder));
-                    let carried = tool.spec.carry.iter().map(|flag| crate::pattern::placeholder(flag));
+                    let carried = tool
+                        .spec
+                        .carry
+                        .iter()
+                        .map(|flag| crate::pattern::placeholder(flag));
                     names.extend(carried);
                 }
             }

@@ -70,7 +70,9 @@ fn is(part: &Part, entry: &Arc<Entry>) -> bool {
 /// The parts of an example. Entries of a pseudo-program are asked for themselves.
 fn parts_of(catalog: &Catalog, entry: &Entry, command: &str) -> Vec<Part> {
     let text = match command.strip_prefix("sql ") {
-        Some(sql) if entry.command_pattern.starts_with("sql ") => format!("psql -c {}", crate::template::quote(sql)),
+        Some(sql) if entry.command_pattern.starts_with("sql ") => {
+            format!("psql -c {}", crate::template::quote(sql))
+        }
         _ => command.to_owned(),
     };
     catalog.judge_text(&text, &Context::default()).parts
@@ -81,9 +83,17 @@ fn should_match(catalog: &Catalog, entry: &Arc<Entry>, example: &Example) -> Opt
     let Some(part) = parts.iter().find(|part| is(part, entry)) else {
         let found: Vec<String> = parts
             .iter()
-            .map(|part| part.entry.as_ref().map_or_else(|| part.why.clone(), |entry| entry.command_pattern.clone()))
+            .map(|part| {
+                part.entry
+                    .as_ref()
+                    .map_or_else(|| part.why.clone(), |entry| entry.command_pattern.clone())
+            })
             .collect();
-        return Some(format!("`{}` should be this entry, and is: {}", example.command, found.join("; ")));
+        return Some(format!(
+            "`{}` should be this entry, and is: {}",
+            example.command,
+            found.join("; ")
+        ));
     };
     if part.class > Class::Known(Reversibility::PartiallyReversible) && entry.reversibility < part.class {
         return Some(format!("`{}` is {}: {}", example.command, part.class, part.why));
@@ -91,18 +101,32 @@ fn should_match(catalog: &Catalog, entry: &Arc<Entry>, example: &Example) -> Opt
     let empty = HashMap::new();
     let bound: HashMap<&String, &String> = match part.recoveries.first() {
         Some(recovery) => recovery.bindings.iter().collect(),
-        None => part.targets.first().map_or(empty, |target| target.iter().collect()),
+        None => part
+            .targets
+            .first()
+            .map_or(empty, |target| target.iter().collect()),
     };
     for (name, value) in &example.binds {
         if bound.get(name) != Some(&value) {
             let found = bound.get(name).map_or("nothing", |value| value.as_str());
-            return Some(format!("`{}`: {{{name}}} should be `{value}` and is `{found}`", example.command));
+            return Some(format!(
+                "`{}`: {{{name}}} should be `{value}` and is `{found}`",
+                example.command
+            ));
         }
     }
     let wanted = example.compensation.as_ref()?;
-    let filled = part.recoveries.first().and_then(|recovery| recovery.compensation());
+    let filled = part
+        .recoveries
+        .first()
+        .and_then(|recovery| recovery.compensation());
     let found = filled.map(|filled| filled.text()).unwrap_or_default();
-    (found != *wanted).then(|| format!("`{}`: the compensation should be `{wanted}` and is `{found}`", example.command))
+    (found != *wanted).then(|| {
+        format!(
+            "`{}`: the compensation should be `{wanted}` and is `{found}`",
+            example.command
+        )
+    })
 }
 
 /// What is wrong, or could be better, about the entries.
@@ -163,7 +187,11 @@ fn unknown_placeholders(catalog: &Catalog, entry: &Entry) -> Vec<String> {
     let known = catalog.placeholders(entry);
     let texts = [&entry.compensating_action, &entry.pre_capture, &entry.verify];
     let mut unknown = Vec::new();
-    for template in texts.into_iter().flatten().filter_map(|text| Template::new(text).ok()) {
+    for template in texts
+        .into_iter()
+        .flatten()
+        .filter_map(|text| Template::new(text).ok())
+    {
         for name in template.placeholders() {
             let name = name.to_owned();
             if !known.contains(&name) && !unknown.contains(&name) {

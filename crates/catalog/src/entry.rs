@@ -231,7 +231,8 @@ fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error
     let Some(text) = Option::<String>::deserialize(from)? else {
         return Ok(None);
     };
-    let unreadable = || serde::de::Error::custom(format!("`{text}` is no time like `30s`, `5m`, `2h` or `1d`"));
+    let unreadable =
+        || serde::de::Error::custom(format!("`{text}` is no time like `30s`, `5m`, `2h` or `1d`"));
     read_span(&text).map(Some).ok_or_else(unreadable)
 }
 
@@ -317,7 +318,8 @@ struct CaptureFull {
 
 impl<'de> Deserialize<'de> for Capture {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let fail = || serde::de::Error::custom("a capture is a JSONPath, or from, path or regex, and default");
+        let fail =
+            || serde::de::Error::custom("a capture is a JSONPath, or from, path or regex, and default");
         let full = match CaptureForm::deserialize(from).map_err(|_| fail())? {
             CaptureForm::Path(path) => CaptureFull {
                 from: CaptureFrom::PreCapture,

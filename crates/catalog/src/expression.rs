@@ -121,8 +121,15 @@ impl Measure {
             text: text.to_owned(),
             why,
         };
-        let (sum, unit) = text.trim().rsplit_once(' ').ok_or_else(|| fail("it has no unit"))?;
-        if unit.is_empty() || !unit.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'/' || byte == b'_') {
+        let (sum, unit) = text
+            .trim()
+            .rsplit_once(' ')
+            .ok_or_else(|| fail("it has no unit"))?;
+        if unit.is_empty()
+            || !unit
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || byte == b'/' || byte == b'_')
+        {
             return Err(fail("its unit is no word"));
         }
         let sum = Reader::all(sum).map_err(fail)?;
@@ -212,7 +219,9 @@ impl Sum {
             }
             Self::Apply(sign, left, right) => {
                 match (left.amount(bound, targets)?, right.amount(bound, targets)?) {
-                    (Amount::Number(left), Amount::Number(right)) => Amount::Number(left.apply(*sign, right)?),
+                    (Amount::Number(left), Amount::Number(right)) => {
+                        Amount::Number(left.apply(*sign, right)?)
+                    }
                     _ => return None,
                 }
             }
@@ -237,14 +246,22 @@ impl<'a> Reader<'a> {
 
     fn sum(&mut self, signs: &[char]) -> Result<Sum, &'static str> {
         let outer = signs.contains(&'+');
-        let mut left = if outer { self.sum(&['*', '/'])? } else { self.value()? };
+        let mut left = if outer {
+            self.sum(&['*', '/'])?
+        } else {
+            self.value()?
+        };
         loop {
             self.rest = self.rest.trim_start();
             let Some(sign) = self.rest.chars().next().filter(|sign| signs.contains(sign)) else {
                 return Ok(left);
             };
             self.rest = self.rest.get(1..).unwrap_or_default();
-            let right = if outer { self.sum(&['*', '/'])? } else { self.value()? };
+            let right = if outer {
+                self.sum(&['*', '/'])?
+            } else {
+                self.value()?
+            };
             left = Sum::Apply(sign, Box::new(left), Box::new(right));
         }
     }
@@ -286,7 +303,9 @@ impl<'a> Reader<'a> {
             return Err("a value is missing");
         }
         if word.starts_with(|sign: char| sign.is_ascii_digit()) {
-            return Decimal::parse(word).map(Sum::Number).ok_or("a number is not a decimal");
+            return Decimal::parse(word)
+                .map(Sum::Number)
+                .ok_or("a number is not a decimal");
         }
         Ok(Sum::Text(word.to_owned()))
     }
@@ -298,17 +317,26 @@ mod tests {
     use crate::pattern::Bindings;
 
     fn bound(pairs: &[(&str, &str)]) -> Bindings {
-        pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect()
     }
 
     #[test]
     fn money_is_exact() {
         let measure = Measure::new("{count} * 0.1 + 0.2 * (1 + targets) USD/hour").unwrap();
         let amount = measure.amount(&bound(&[("count", "3")]), 2).unwrap();
-        assert_eq!((amount.to_string().as_str(), measure.unit.as_str()), ("0.9", "USD/hour"));
+        assert_eq!(
+            (amount.to_string().as_str(), measure.unit.as_str()),
+            ("0.9", "USD/hour")
+        );
         assert_eq!(measure.amount(&bound(&[]), 2), None);
         assert_eq!(measure.amount(&bound(&[("count", "many")]), 2), None);
-        assert_eq!(Decimal::parse("170141183460469231731").map(|number| number.to_string()), None);
+        assert_eq!(
+            Decimal::parse("170141183460469231731").map(|number| number.to_string()),
+            None
+        );
     }
 
     #[test]

@@ -36,7 +36,9 @@ impl Line {
         let mut line = Self {
             words: Vec::new(),
             flags: Vec::new(),
-            open: arguments.iter().any(|field| field.many || field.text.starts_with(HOLE)),
+            open: arguments
+                .iter()
+                .any(|field| field.many || field.text.starts_with(HOLE)),
             strange_after: None,
             ambiguous: None,
         };
@@ -103,7 +105,9 @@ impl Reader<'_> {
         {
             let value = part_of(field, value);
             self.push(Arc::from(name), Some(value));
-        } else if text.starts_with("--") || (text.len() > 2 && text.starts_with('-') && self.tool.spec.one_dash) {
+        } else if text.starts_with("--")
+            || (text.len() > 2 && text.starts_with('-') && self.tool.spec.one_dash)
+        {
             self.long(field, rest);
         } else if text.len() > 1 && text.starts_with('-') {
             self.short(field, rest);

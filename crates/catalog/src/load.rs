@@ -55,15 +55,18 @@ pub struct File {
 pub fn read(origin: &str, text: &str) -> Result<File, LoadError> {
     // YAML 1.2: `no` and `n` are words.
     let options = serde_saphyr::options! { strict_booleans: true };
-    let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| LoadError::Yaml {
-        origin: origin.to_owned(),
-        why: error.to_string().lines().next().unwrap_or_default().to_owned(),
-    })?;
+    let value: Value =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| LoadError::Yaml {
+            origin: origin.to_owned(),
+            why: error.to_string().lines().next().unwrap_or_default().to_owned(),
+        })?;
     let mut file = File::default();
     match value {
         Value::Null => {}
         Value::Array(list) => entries(origin, list, &mut file)?,
-        Value::Object(ref map) if map.contains_key("command_pattern") => entries(origin, vec![value], &mut file)?,
+        Value::Object(ref map) if map.contains_key("command_pattern") => {
+            entries(origin, vec![value], &mut file)?
+        }
         Value::Object(map) => {
             for (key, value) in map {
                 match (key.as_str(), value) {
@@ -78,7 +81,9 @@ pub fn read(origin: &str, text: &str) -> Result<File, LoadError> {
                     (other, _) => {
                         return Err(LoadError::Shape {
                             origin: origin.to_owned(),
-                            why: format!("`{other}` is none of tool, tools, entries and about, or not of its kind"),
+                            why: format!(
+                                "`{other}` is none of tool, tools, entries and about, or not of its kind"
+                            ),
                         });
                     }
                 }
@@ -152,7 +157,8 @@ fn check(entry: &Entry) -> Result<(), String> {
 fn check_capture(capture: &Capture) -> Result<(), String> {
     match &capture.find {
         Find::Path(path) => {
-            serde_json_path::JsonPath::parse(path).map_err(|error| format!("`{path}` is no JSONPath: {error}"))?;
+            serde_json_path::JsonPath::parse(path)
+                .map_err(|error| format!("`{path}` is no JSONPath: {error}"))?;
         }
         Find::Regex(regex) => {
             regex::Regex::new(regex).map_err(|_| format!("`{regex}` is no regular expression"))?;
@@ -208,8 +214,15 @@ pub(crate) fn compile(specs: Vec<ToolSpec>, entries: &[Entry]) -> Result<Compile
     }
     compiled.patterns = compiled.tools.iter().map(|_| Vec::new()).collect();
     for (index, number, words) in all {
-        let Some(tool) = compiled.tools.get(index) else { continue };
-        let pattern = Pattern::new(&words, tool, entries.get(number).is_some_and(|entry| entry.overrides)).map_err(|error| (number, error))?;
+        let Some(tool) = compiled.tools.get(index) else {
+            continue;
+        };
+        let pattern = Pattern::new(
+            &words,
+            tool,
+            entries.get(number).is_some_and(|entry| entry.overrides),
+        )
+        .map_err(|error| (number, error))?;
         if let Some(list) = compiled.patterns.get_mut(index) {
             list.push((pattern, number));
         }

@@ -133,7 +133,11 @@ pub fn teach(tool: &mut Tool, words: &[String]) {
         return;
     }
     let scope = scope(words);
-    for word in words.iter().skip(1).filter(|word| word.starts_with('-') && word.len() > 1) {
+    for word in words
+        .iter()
+        .skip(1)
+        .filter(|word| word.starts_with('-') && word.len() > 1)
+    {
         let (name, value) = match word.split_once('=') {
             Some((name, _)) => (name, true),
             None => (word.as_str(), false),
@@ -169,7 +173,11 @@ impl Pattern {
         let scopes: Vec<String> = scope
             .split(' ')
             .scan(String::new(), |so_far, word| {
-                *so_far = if so_far.is_empty() { word.to_owned() } else { format!("{so_far} {word}") };
+                *so_far = if so_far.is_empty() {
+                    word.to_owned()
+                } else {
+                    format!("{so_far} {word}")
+                };
                 Some(so_far.clone())
             })
             .collect();
@@ -242,10 +250,12 @@ impl Pattern {
     pub fn placeholders(&self) -> Vec<String> {
         let flags = self.flags.iter().filter_map(|(_, glob)| glob.as_ref());
         let globs = self.words.iter().chain(flags);
-        let names = globs.flat_map(|glob| &glob.pieces).filter_map(|piece| match piece {
-            GlobPiece::Any(name) => Some(name.clone()),
-            GlobPiece::Text(_) => None,
-        });
+        let names = globs
+            .flat_map(|glob| &glob.pieces)
+            .filter_map(|piece| match piece {
+                GlobPiece::Any(name) => Some(name.clone()),
+                GlobPiece::Text(_) => None,
+            });
         let flags = self.flags.iter().map(|(name, _)| placeholder(name));
         names.chain(flags).chain(self.rest.clone().flatten()).collect()
     }
@@ -264,7 +274,10 @@ impl Pattern {
                 }
                 return Fit::No;
             };
-            if line.strange_after.is_some_and(|strange| index >= strange && glob.score() >= 1000) {
+            if line
+                .strange_after
+                .is_some_and(|strange| index >= strange && glob.score() >= 1000)
+            {
                 certain = false;
             }
             match glob.fit(word, &mut bound) {
@@ -303,7 +316,12 @@ impl Pattern {
         }
         for (name, glob) in &self.flags {
             let Some(flag) = line.flag(name) else {
-                if line.open || line.ambiguous.as_deref().is_some_and(|short| name.starts_with(short)) {
+                if line.open
+                    || line
+                        .ambiguous
+                        .as_deref()
+                        .is_some_and(|short| name.starts_with(short))
+                {
                     certain = false;
                     continue;
                 }
@@ -469,7 +487,10 @@ impl Glob {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The first wildcard takes as little as it can, the last one all that is left.

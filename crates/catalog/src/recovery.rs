@@ -125,7 +125,9 @@ impl Recovery {
                 _ => Safe::NotYetKnown,
             },
             RollbackSafe::Condition(text) => {
-                let holds = Condition::new(text).ok().and_then(|condition| condition.holds(&self.bindings));
+                let holds = Condition::new(text)
+                    .ok()
+                    .and_then(|condition| condition.holds(&self.bindings));
                 match holds {
                     Some(true) => Safe::Yes,
                     Some(false) => Safe::No,
@@ -195,13 +197,23 @@ impl Place {
         place.programs.push(tool.spec.name.clone());
         place.programs.extend(tool.spec.aliases.iter().cloned());
         for declared in tool.spec.flags.iter().chain(&tool.spec.carry) {
-            let spellings: Vec<String> = declared.trim_end_matches('=').split('/').map(str::to_owned).collect();
-            let carried = spellings.iter().any(|spelling| tool.spec.carry.contains(spelling));
+            let spellings: Vec<String> = declared
+                .trim_end_matches('=')
+                .split('/')
+                .map(str::to_owned)
+                .collect();
+            let carried = spellings
+                .iter()
+                .any(|spelling| tool.spec.carry.contains(spelling));
             if !carried || place.optional.iter().any(|known| spellings.contains(known)) {
                 continue;
             }
             place.optional.extend(spellings.iter().cloned());
-            let Some(flag) = line.flags.iter().rfind(|flag| spellings.iter().any(|name| **name == *flag.name)) else {
+            let Some(flag) = line
+                .flags
+                .iter()
+                .rfind(|flag| spellings.iter().any(|name| **name == *flag.name))
+            else {
                 continue;
             };
             let words = match &flag.value {
@@ -216,7 +228,10 @@ impl Place {
 
     /// Put the flags that were given into a command of the same program that has none of its own.
     fn carry(&self, argv: &mut Vec<String>) {
-        if !argv.first().is_some_and(|program| self.programs.contains(program)) {
+        if !argv
+            .first()
+            .is_some_and(|program| self.programs.contains(program))
+        {
             return;
         }
         for (spellings, words) in self.given.iter().rev() {

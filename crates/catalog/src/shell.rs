@@ -10,8 +10,8 @@ mod word;
 
 pub use parse::{ParseError, Problem, parse};
 pub use tree::{
-    Assign, AssignValue, Command, Compound, Item, List, ParamOp, Piece, Pipeline, Redirect, RedirectKind, Simple,
-    Word,
+    Assign, AssignValue, Command, Compound, Item, List, ParamOp, Piece, Pipeline, Redirect, RedirectKind,
+    Simple, Word,
 };
 
 /// No text longer than this is read; it is unknown.

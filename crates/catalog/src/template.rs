@@ -89,7 +89,9 @@ impl Template {
                         .get(1..)
                         .and_then(|inside| inside.split_once('}'))
                         .map(|(name, _)| name)
-                        .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+                        .filter(|name| {
+                            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                        });
                     let word = word.get_or_insert_default();
                     if let Some(name) = name {
                         length = name.len() + 2;
@@ -144,7 +146,10 @@ impl Template {
                 }
             }
             if !missing.is_empty() {
-                let own_flag = text.split_once('=').map(|(flag, _)| flag).filter(|flag| flag.starts_with('-'));
+                let own_flag = text
+                    .split_once('=')
+                    .map(|(flag, _)| flag)
+                    .filter(|flag| flag.starts_with('-'));
                 if own_flag.is_some_and(&optional) {
                     continue;
                 }
@@ -180,7 +185,9 @@ pub fn fill_text(text: &str, bound: &Bindings) -> Option<String> {
     while let Some((before, behind)) = rest.split_once('{') {
         filled.push_str(before);
         match behind.split_once('}') {
-            Some((name, after)) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+            Some((name, after))
+                if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+            {
                 filled.push_str(bound.get(name)?);
                 rest = after;
             }
@@ -264,13 +271,19 @@ fn by_regex(regex: &str, output: &str) -> Result<String, CaptureError> {
 }
 
 fn by_path(path: &str, json: Option<&Value>) -> Result<String, CaptureError> {
-    let json = json.ok_or_else(|| CaptureError::NoJson { path: path.to_owned() })?;
-    let nothing = || CaptureError::Nothing { asked: path.to_owned() };
+    let json = json.ok_or_else(|| CaptureError::NoJson {
+        path: path.to_owned(),
+    })?;
+    let nothing = || CaptureError::Nothing {
+        asked: path.to_owned(),
+    };
     let compiled = serde_json_path::JsonPath::parse(path).map_err(|_| nothing())?;
     match compiled.query(json).first().ok_or_else(nothing)? {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(truth) => Ok(truth.to_string()),
-        _ => Err(CaptureError::NoValue { path: path.to_owned() }),
+        _ => Err(CaptureError::NoValue {
+            path: path.to_owned(),
+        }),
     }
 }

@@ -5,7 +5,10 @@ use rescind_model::{Class, Reversibility};
 use std::fmt::Write as _;
 
 const FILES: [(&str, &str); 3] = [
-    ("cloud_and_cluster.tsv", include_str!("corpus/cloud_and_cluster.tsv")),
+    (
+        "cloud_and_cluster.tsv",
+        include_str!("corpus/cloud_and_cluster.tsv"),
+    ),
     ("machine.tsv", include_str!("corpus/machine.tsv")),
     ("tricks.tsv", include_str!("corpus/tricks.tsv")),
 ];
@@ -14,7 +17,10 @@ const FILES: [(&str, &str); 3] = [
 fn lines() -> Vec<(&'static str, Class, String)> {
     let mut lines = Vec::new();
     for (file, text) in FILES {
-        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        for line in text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+        {
             let columns: Vec<&str> = line.split('\t').collect();
             assert_eq!(columns.len(), 3, "{file}: {line}");
             let class = Class::from_name(columns[0]).unwrap_or_else(|| panic!("{file}: {line}"));
@@ -40,7 +46,13 @@ fn judgements_agree_with_the_documentation_and_none_is_too_good() {
         let too_good = judged.class < *class;
         below += usize::from(too_good);
         let mark = if too_good { "BELOW " } else { "" };
-        writeln!(wrong, "{mark}{file}: `{command}` should be {class}, is {}: {}", judged.class, judged.reasons.join("; ")).unwrap();
+        writeln!(
+            wrong,
+            "{mark}{file}: `{command}` should be {class}, is {}: {}",
+            judged.class,
+            judged.reasons.join("; ")
+        )
+        .unwrap();
     }
     let share = 100.0 - 100.0 * f64::from(disagree) / f64::from(u32::try_from(lines.len()).unwrap());
     println!("{} commands, {share:.1} % agree\n{wrong}", lines.len());
@@ -52,13 +64,25 @@ fn judgements_agree_with_the_documentation_and_none_is_too_good() {
 fn whatever_is_unknown_is_not_made_better_by_what_stands_around_it() {
     let catalog = Catalog::builtin().unwrap();
     for (_, class, command) in lines() {
-        if command.contains('#') || command.contains("<<") || class <= Class::Known(Reversibility::TriviallyReversible) {
+        if command.contains('#')
+            || command.contains("<<")
+            || class <= Class::Known(Reversibility::TriviallyReversible)
+        {
             continue;
         }
         let alone = catalog.judge_text(&command, &Context::default()).class;
-        for around in [format!("ls; ( {command}\n)"), format!("if true; then {command}\n fi"), format!("{command}\n ls")] {
+        for around in [
+            format!("ls; ( {command}\n)"),
+            format!("if true; then {command}\n fi"),
+            format!("{command}\n ls"),
+        ] {
             let judged = catalog.judge_text(&around, &Context::default());
-            assert!(judged.class >= alone, "`{around}` is {}: {}", judged.class, judged.reasons.join("; "));
+            assert!(
+                judged.class >= alone,
+                "`{around}` is {}: {}",
+                judged.class,
+                judged.reasons.join("; ")
+            );
         }
     }
 }

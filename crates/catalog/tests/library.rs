@@ -14,8 +14,16 @@ notes: "needs the replica count from before"
 #[test]
 fn every_example_of_the_library_holds() {
     let (count, failed) = examples(Catalog::builtin().unwrap());
-    let failed: Vec<String> = failed.iter().map(|f| format!("{}: {}: {}", f.origin, f.entry, f.message)).collect();
-    assert!(failed.is_empty(), "{} of {count}:\n{}", failed.len(), failed.join("\n"));
+    let failed: Vec<String> = failed
+        .iter()
+        .map(|f| format!("{}: {}: {}", f.origin, f.entry, f.message))
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {count}:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
     assert!(count >= 300, "{count}");
 }
 
@@ -27,14 +35,22 @@ fn the_library_is_large_and_each_entry_has_both_kinds_of_examples() {
         assert!(!entry.examples.matching.is_empty(), "{}", entry.command_pattern);
         assert!(!entry.examples.no_match.is_empty(), "{}", entry.command_pattern);
     }
-    let findings: Vec<String> = lint(catalog).iter().map(|f| format!("{}: {}: {}", f.origin, f.entry, f.message)).collect();
+    let findings: Vec<String> = lint(catalog)
+        .iter()
+        .map(|f| format!("{}: {}: {}", f.origin, f.entry, f.message))
+        .collect();
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
 #[test]
 fn every_file_of_the_folder_is_built_in() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../catalog");
-    let origins: Vec<String> = Catalog::builtin().unwrap().entries().iter().map(|entry| entry.origin.clone()).collect();
+    let origins: Vec<String> = Catalog::builtin()
+        .unwrap()
+        .entries()
+        .iter()
+        .map(|entry| entry.origin.clone())
+        .collect();
     for file in std::fs::read_dir(folder).unwrap() {
         let name = file.unwrap().file_name().to_string_lossy().into_owned();
         if name.ends_with(".yaml") {
@@ -48,14 +64,26 @@ fn an_entry_with_six_fields_works_unchanged() {
     let mut builder = Builder::with_builtin().unwrap();
     builder.add("mine.yaml", ENTRY, true).unwrap();
     let catalog = builder.build().unwrap();
-    let judged = catalog.judge_text("kubectl --context prod scale deploy web --replicas=3 -n shop", &Context::default());
+    let judged = catalog.judge_text(
+        "kubectl --context prod scale deploy web --replicas=3 -n shop",
+        &Context::default(),
+    );
     assert_eq!(judged.class, Class::Known(Reversibility::TriviallyReversible));
     let part = &judged.parts[0];
     assert_eq!(part.entry.as_ref().unwrap().origin, "mine.yaml");
     let mut recovery = part.recoveries[0].clone();
     assert_eq!(
         recovery.pre_capture().unwrap().argv,
-        ["kubectl", "--context=prod", "get", "deployment/web", "-n", "shop", "-o", "json"]
+        [
+            "kubectl",
+            "--context=prod",
+            "get",
+            "deployment/web",
+            "-n",
+            "shop",
+            "-o",
+            "json"
+        ]
     );
     assert_eq!(recovery.compensation().unwrap().missing, ["previous_count"]);
     let output = r#"{"metadata":{"namespace":"shop","name":"web"},"spec":{"replicas":7}}"#;
@@ -64,7 +92,15 @@ fn an_entry_with_six_fields_works_unchanged() {
     assert!(compensation.is_complete());
     assert_eq!(
         compensation.argv,
-        ["kubectl", "--context=prod", "scale", "deployment/web", "--replicas=7", "-n", "shop"]
+        [
+            "kubectl",
+            "--context=prod",
+            "scale",
+            "deployment/web",
+            "--replicas=7",
+            "-n",
+            "shop"
+        ]
     );
     assert_eq!(recovery.safe(), Safe::Yes);
 }
@@ -75,11 +111,20 @@ fn a_namespace_that_was_not_given_is_the_one_that_was_captured() {
     let judged = catalog.judge_text("kubectl scale deployment/web --replicas=3", &Context::default());
     let mut recovery = judged.parts[0].recoveries[0].clone();
     // What is not known is left to the program, which decides as it does for the action.
-    assert_eq!(recovery.pre_capture().unwrap().text(), "kubectl get deployment/web -o json");
+    assert_eq!(
+        recovery.pre_capture().unwrap().text(),
+        "kubectl get deployment/web -o json"
+    );
     recovery
-        .capture(CaptureFrom::PreCapture, r#"{"metadata":{"namespace":"blue"},"spec":{"replicas":2}}"#)
+        .capture(
+            CaptureFrom::PreCapture,
+            r#"{"metadata":{"namespace":"blue"},"spec":{"replicas":2}}"#,
+        )
         .unwrap();
-    assert_eq!(recovery.compensation().unwrap().text(), "kubectl scale deployment/web --replicas=2 -n blue");
+    assert_eq!(
+        recovery.compensation().unwrap().text(),
+        "kubectl scale deployment/web --replicas=2 -n blue"
+    );
 }
 
 #[test]
@@ -87,8 +132,16 @@ fn a_capture_that_finds_nothing_leaves_no_half_compensation() {
     let catalog = Catalog::builtin().unwrap();
     let judged = catalog.judge_text("kubectl scale deployment/web --replicas=3", &Context::default());
     let mut recovery = judged.parts[0].recoveries[0].clone();
-    assert!(recovery.capture(CaptureFrom::PreCapture, "Error from server (NotFound)").is_err());
-    assert!(recovery.capture(CaptureFrom::PreCapture, r#"{"spec":{"replicas":2}}"#).is_err());
+    assert!(
+        recovery
+            .capture(CaptureFrom::PreCapture, "Error from server (NotFound)")
+            .is_err()
+    );
+    assert!(
+        recovery
+            .capture(CaptureFrom::PreCapture, r#"{"spec":{"replicas":2}}"#)
+            .is_err()
+    );
     assert!(!recovery.compensation().unwrap().is_complete());
 }
 
@@ -104,12 +157,22 @@ fn a_value_stays_one_word_whatever_it_holds() {
 fn faulty_files_are_refused_with_the_entry_and_the_reason() {
     let refused = |text: &str| {
         let mut builder = Builder::default();
-        builder.add("x.yaml", text, true).map(|()| builder.build().map(|_| ())).and_then(|built| built).unwrap_err().to_string()
+        builder
+            .add("x.yaml", text, true)
+            .map(|()| builder.build().map(|_| ()))
+            .and_then(|built| built)
+            .unwrap_err()
+            .to_string()
     };
-    assert!(refused("command_pattern: 'x *'\nreversibility: maybe\n").contains("`maybe` is none of no_effect"));
+    assert!(
+        refused("command_pattern: 'x *'\nreversibility: maybe\n").contains("`maybe` is none of no_effect")
+    );
     assert!(refused("- {command_pattern: x, reversibility: unknown, surprise: 1}").contains("surprise"));
     assert!(refused("command_pattern: 'x ... y'\nreversibility: unknown").contains("words follow `...`"));
-    assert!(refused("command_pattern: x\nreversibility: unknown\ncompensating_action: 'a | b'").contains("needs a shell"));
+    assert!(
+        refused("command_pattern: x\nreversibility: unknown\ncompensating_action: 'a | b'")
+            .contains("needs a shell")
+    );
     assert!(refused("command_pattern: x\nreversibility: unknown\ncaptures: {a: '$['}").contains("JSONPath"));
     assert!(refused("a: [").contains("YAML"));
 }

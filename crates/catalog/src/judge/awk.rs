@@ -16,7 +16,18 @@ pub(super) enum Awk {
 }
 
 pub(super) fn judge(line: &Line) -> Awk {
-    let unseen = ["-f", "--file", "-i", "--include", "-l", "--load", "-E", "--exec", "-D", "--debug"];
+    let unseen = [
+        "-f",
+        "--file",
+        "-i",
+        "--include",
+        "-l",
+        "--load",
+        "-E",
+        "--exec",
+        "-D",
+        "--debug",
+    ];
     if line.flags.iter().any(|flag| unseen.contains(&&*flag.name)) {
         return Awk::Runs("its program is in a file, which is not read here");
     }

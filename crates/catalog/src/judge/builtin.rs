@@ -11,23 +11,58 @@ use std::sync::Arc;
 
 /// Those that change nothing outside of the shell, whatever their arguments.
 const HARMLESS: [&str; 39] = [
-    ":", "true", "false", "echo", "test", "[", "pwd", "type", "wait", "jobs", "bg", "fg", "disown", "shift", "return",
-    "exit", "break", "continue", "umask", "ulimit", "times", "history", "dirs", "pushd", "popd", "cd", "let", "help",
-    "caller", "compgen", "complete", "compopt", "logout", "suspend", "fc", "bind", "chdir", "unalias", "shopt",
+    ":", "true", "false", "echo", "test", "[", "pwd", "type", "wait", "jobs", "bg", "fg", "disown", "shift",
+    "return", "exit", "break", "continue", "umask", "ulimit", "times", "history", "dirs", "pushd", "popd",
+    "cd", "let", "help", "caller", "compgen", "complete", "compopt", "logout", "suspend", "fc", "bind",
+    "chdir", "unalias", "shopt",
 ];
 
 /// Variables whose value is a command that other programs run.
 const COMMANDS: [&str; 20] = [
-    "PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "AWS_PAGER", "GH_PAGER", "EDITOR", "VISUAL", "GIT_EDITOR",
-    "GIT_SEQUENCE_EDITOR", "KUBE_EDITOR", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_ASKPASS",
-    "SSH_ASKPASS", "SUDO_ASKPASS", "PROMPT_COMMAND", "BROWSER", "LESSOPEN",
+    "PAGER",
+    "GIT_PAGER",
+    "MANPAGER",
+    "SYSTEMD_PAGER",
+    "AWS_PAGER",
+    "GH_PAGER",
+    "EDITOR",
+    "VISUAL",
+    "GIT_EDITOR",
+    "GIT_SEQUENCE_EDITOR",
+    "KUBE_EDITOR",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_ASKPASS",
+    "SSH_ASKPASS",
+    "SUDO_ASKPASS",
+    "PROMPT_COMMAND",
+    "BROWSER",
+    "LESSOPEN",
 ];
 
 /// Variables that put other code into programs.
 const LOADERS: [&str; 20] = [
-    "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PS4", "PYTHONSTARTUP", "PYTHONPATH", "PYTHONHOME", "PERL5OPT",
-    "PERL5LIB", "PERL5DB", "RUBYOPT", "RUBYLIB", "NODE_OPTIONS", "NODE_PATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS",
-    "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT",
+    "BASH_ENV",
+    "ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS4",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PERL5OPT",
+    "PERL5LIB",
+    "PERL5DB",
+    "RUBYOPT",
+    "RUBYLIB",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "GIT_EXEC_PATH",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_COUNT",
 ];
 
 impl Judge<'_> {
@@ -50,7 +85,10 @@ impl Judge<'_> {
             "export" | "declare" | "typeset" | "readonly" | "local" => self.declare(fields, scope),
             "unset" => {
                 for field in arguments.iter().filter(|field| !field.text.starts_with('-')) {
-                    if field.exact().is_some_and(|name| scope.functions.contains_key(name)) {
+                    if field
+                        .exact()
+                        .is_some_and(|name| scope.functions.contains_key(name))
+                    {
                         Arc::make_mut(&mut scope.functions).remove(&field.text);
                     }
                     scope.unset(&field.text);
@@ -64,7 +102,10 @@ impl Judge<'_> {
                 self.nothing(fields);
             }
             "set" => {
-                if arguments.iter().any(|field| field.text == "--" || !field.text.starts_with(['-', '+'])) {
+                if arguments
+                    .iter()
+                    .any(|field| field.text == "--" || !field.text.starts_with(['-', '+']))
+                {
                     let mut rest = arguments.iter();
                     let _flags = rest.by_ref().take_while(|field| field.text != "--").count();
                     scope.arguments = Some(Arc::new(rest.cloned().collect()));
@@ -81,13 +122,19 @@ impl Judge<'_> {
             "eval" => self.eval(arguments, scope, input),
             "source" | "." => self.source(fields, scope, input),
             "trap" => match arguments {
-                [text, _, ..] if !matches!(text.text.as_str(), "-" | "" | "-l" | "-p") => match text.exact() {
-                    Some(text) => {
-                        let text = text.to_owned();
-                        self.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                [text, _, ..] if !matches!(text.text.as_str(), "-" | "" | "-l" | "-p") => {
+                    match text.exact() {
+                        Some(text) => {
+                            let text = text.to_owned();
+                            self.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                        }
+                        None => self.doubt(
+                            &words(fields),
+                            Doubt::Word,
+                            "what the trap runs is only known then",
+                        ),
                     }
-                    None => self.doubt(&words(fields), Doubt::Word, "what the trap runs is only known then"),
-                },
+                }
                 _ => self.nothing(fields),
             },
             "exec" => self.exec(arguments, fields, scope, input),
@@ -99,7 +146,12 @@ impl Judge<'_> {
 
     /// A part that changes nothing.
     pub(super) fn nothing(&mut self, fields: &[Field]) {
-        self.plain(fields, Class::NoEffect, Effects::None, "it changes nothing outside of the shell");
+        self.plain(
+            fields,
+            Class::NoEffect,
+            Effects::None,
+            "it changes nothing outside of the shell",
+        );
     }
 
     fn forget(&mut self, field: &Field, scope: &mut Scope) {
@@ -122,7 +174,11 @@ impl Judge<'_> {
                 Some((name, value)) if !name.contains(HOLE) => {
                     let partial = name.ends_with('+');
                     let name = name.trim_end_matches('+');
-                    let value = if partial || field.many { HOLE.to_string() } else { value.to_owned() };
+                    let value = if partial || field.many {
+                        HOLE.to_string()
+                    } else {
+                        value.to_owned()
+                    };
                     self.variable_set(name, &value, scope);
                     scope.set(name, value);
                 }
@@ -159,7 +215,11 @@ impl Judge<'_> {
                 self.deeper(|judge| judge.text_with(&text, scope, input));
             }
             None => {
-                self.doubt(&format!("eval {}", words(arguments)), Doubt::Word, "what it evaluates is only known when it runs");
+                self.doubt(
+                    &format!("eval {}", words(arguments)),
+                    Doubt::Word,
+                    "what it evaluates is only known when it runs",
+                );
                 scope.taint("an evaluated text may have defined anything");
             }
         }
@@ -173,7 +233,11 @@ impl Judge<'_> {
             self.deeper(|judge| judge.text(&script, scope));
             return;
         }
-        self.doubt(&words(fields), Doubt::Code, "the file that it reads commands from is not read here");
+        self.doubt(
+            &words(fields),
+            Doubt::Code,
+            "the file that it reads commands from is not read here",
+        );
         scope.taint("a file that is not read may have defined anything");
     }
 
@@ -210,7 +274,11 @@ impl Judge<'_> {
             if !self.path_is_fine(value, scope) {
                 scope.taint("`PATH` names folders whose programs may be anything");
             }
-        } else if name.starts_with("LD_") || name.starts_with("DYLD_") || LOADERS.contains(&name) || name.starts_with("GIT_CONFIG_KEY") {
+        } else if name.starts_with("LD_")
+            || name.starts_with("DYLD_")
+            || LOADERS.contains(&name)
+            || name.starts_with("GIT_CONFIG_KEY")
+        {
             if !value.is_empty() {
                 scope.taint("a variable puts other code into programs");
             }
@@ -219,7 +287,20 @@ impl Judge<'_> {
             if value.contains(HOLE) {
                 scope.taint("a variable names a program to be run that is not known");
             } else {
-                let harmless = ["cat", "less", "more", "true", ":", "false", "echo", "/bin/true", "/bin/false", "/bin/echo", "less -R", "less -FRX"];
+                let harmless = [
+                    "cat",
+                    "less",
+                    "more",
+                    "true",
+                    ":",
+                    "false",
+                    "echo",
+                    "/bin/true",
+                    "/bin/false",
+                    "/bin/echo",
+                    "less -R",
+                    "less -FRX",
+                ];
                 if !harmless.contains(&value.as_str()) {
                     self.deeper(|judge| judge.text(&value, &mut scope.clone()));
                 }
@@ -234,7 +315,11 @@ impl Judge<'_> {
         }
         let before = scope.variable("PATH", self.context).unwrap_or_default();
         let home = scope.variable("HOME", self.context).unwrap_or_default();
-        let rest = if before.is_empty() { value.to_owned() } else { value.replace(&before, "") };
+        let rest = if before.is_empty() {
+            value.to_owned()
+        } else {
+            value.replace(&before, "")
+        };
         rest.split(':').filter(|folder| !folder.is_empty()).all(|folder| {
             let folder = folder.trim_end_matches('/');
             let at_home = folder
@@ -242,7 +327,16 @@ impl Judge<'_> {
                 .filter(|_| !home.is_empty())
                 .or_else(|| folder.strip_prefix('~'))
                 .map(|rest| rest.trim_start_matches('/'));
-            let usual = ["bin", ".local/bin", ".cargo/bin", "go/bin", ".npm-global/bin", ".bun/bin", ".deno/bin", ".yarn/bin"];
+            let usual = [
+                "bin",
+                ".local/bin",
+                ".cargo/bin",
+                "go/bin",
+                ".npm-global/bin",
+                ".bun/bin",
+                ".deno/bin",
+                ".yarn/bin",
+            ];
             at_home.is_some_and(|rest| usual.contains(&rest)) || self.is_trusted_folder(folder)
         })
     }

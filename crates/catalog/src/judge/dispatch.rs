@@ -13,8 +13,16 @@ use std::sync::Arc;
 
 /// The system's own folders of programs.
 const FOLDERS: [&str; 10] = [
-    "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin", "/opt/homebrew/bin",
-    "/usr/local/go/bin", "/usr/games",
+    "/bin",
+    "/usr/bin",
+    "/sbin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/snap/bin",
+    "/opt/homebrew/bin",
+    "/usr/local/go/bin",
+    "/usr/games",
 ];
 
 const WITH_STATE: Class = Class::Known(Reversibility::ReversibleWithState);
@@ -26,7 +34,11 @@ impl Judge<'_> {
             return;
         };
         let Some(name) = first.literal() else {
-            self.doubt(&words(fields), Doubt::Word, "which program it is, is only known when it runs");
+            self.doubt(
+                &words(fields),
+                Doubt::Word,
+                "which program it is, is only known when it runs",
+            );
             return;
         };
         if name.is_empty() {
@@ -83,7 +95,11 @@ impl Judge<'_> {
             return;
         };
         let Some(called) = first.literal() else {
-            self.doubt(&words(fields), Doubt::Word, "which program it is, is only known when it runs");
+            self.doubt(
+                &words(fields),
+                Doubt::Word,
+                "which program it is, is only known when it runs",
+            );
             return;
         };
         if !self.step() {
@@ -106,7 +122,11 @@ impl Judge<'_> {
         }
         let tainted = scope.tainted.clone().filter(|_| !called.starts_with('/'));
         if let Some(program) = program {
-            self.raise(before, Doubt::Program, &format!("`{program}` is a program of its own, which may be anything"));
+            self.raise(
+                before,
+                Doubt::Program,
+                &format!("`{program}` is a program of its own, which may be anything"),
+            );
         } else if let Some(why) = tainted {
             self.raise(before, Doubt::Program, &why);
         }
@@ -114,7 +134,12 @@ impl Judge<'_> {
 
     /// What these parts are is not as sure as it looked.
     fn raise(&mut self, from: usize, doubt: Doubt, why: &str) {
-        for part in self.parts.iter_mut().skip(from).filter(|part| part.class < Class::Unknown) {
+        for part in self
+            .parts
+            .iter_mut()
+            .skip(from)
+            .filter(|part| part.class < Class::Unknown)
+        {
             part.class = Class::Unknown;
             part.uncaptured = part.uncaptured.worst(Class::Unknown);
             part.doubt = Some(doubt);
@@ -136,7 +161,11 @@ impl Judge<'_> {
                 self.doubt(&words(fields), Doubt::NoEntry, why);
                 return;
             }
-            self.doubt(&words(fields), Doubt::NoEntry, "the catalog has no entry for this program");
+            self.doubt(
+                &words(fields),
+                Doubt::NoEntry,
+                "the catalog has no entry for this program",
+            );
             return;
         };
         // A known program that is only asked what it is.
@@ -154,10 +183,17 @@ impl Judge<'_> {
         let judged = self.languages(found, fields, input);
         let Some(best) = &found.best else {
             let why = match &found.maybe {
-                Some(entry) => format!("it depends on what is only known when it runs; it may be `{}`", entry.command_pattern),
+                Some(entry) => format!(
+                    "it depends on what is only known when it runs; it may be `{}`",
+                    entry.command_pattern
+                ),
                 None => "the catalog knows the program, and has no entry for this use of it".to_owned(),
             };
-            let doubt = if found.maybe.is_some() { Doubt::Word } else { Doubt::NoEntry };
+            let doubt = if found.maybe.is_some() {
+                Doubt::Word
+            } else {
+                Doubt::NoEntry
+            };
             self.doubt(&words(fields), doubt, &why);
             return;
         };
@@ -221,10 +257,18 @@ impl Judge<'_> {
             part.effects = Effects::Remote;
             part.why = format!("{}; {}, where no file is captured", part.why, self.place.name());
         }
-        let flags = found.line.flags.iter().filter(|flag| &*flag.name != "if").filter_map(|flag| flag.value.as_ref());
+        let flags = found
+            .line
+            .flags
+            .iter()
+            .filter(|flag| &*flag.name != "if")
+            .filter_map(|flag| flag.value.as_ref());
         for field in found.line.words.iter().chain(flags) {
             let path = normal(&field.text);
-            if !["/dev/", "/proc/", "/sys/"].iter().any(|start| path.starts_with(start)) {
+            if !["/dev/", "/proc/", "/sys/"]
+                .iter()
+                .any(|start| path.starts_with(start))
+            {
                 continue;
             }
             let (class, uncaptured, effects, why) = super::walk::written(&path, &self.place, false);
@@ -243,14 +287,24 @@ fn doubts(part: &mut Part, found: &Match<'_>) {
     let mut why = found.doubt.clone().map(|why| (Doubt::Code, why));
     if let Some(maybe) = &found.maybe {
         let files = maybe.effects == Effects::LocalFiles && part.place == Place::Here;
-        let worst = if files { maybe.reversibility.min(WITH_STATE) } else { maybe.reversibility };
+        let worst = if files {
+            maybe.reversibility.min(WITH_STATE)
+        } else {
+            maybe.reversibility
+        };
         if worst > part.class && files {
             part.class = worst;
             part.uncaptured = part.uncaptured.worst(maybe.reversibility);
             part.effects = Effects::LocalFiles;
-            part.why = format!("depending on a word that is not known it may be `{}`", maybe.command_pattern);
+            part.why = format!(
+                "depending on a word that is not known it may be `{}`",
+                maybe.command_pattern
+            );
         } else if worst > part.class {
-            let text = format!("a word of it is only known when it runs; it may be `{}`", maybe.command_pattern);
+            let text = format!(
+                "a word of it is only known when it runs; it may be `{}`",
+                maybe.command_pattern
+            );
             why = Some((Doubt::Word, text));
         }
     }
@@ -266,7 +320,11 @@ fn doubts(part: &mut Part, found: &Match<'_>) {
 
 /// What an entry says, in a line.
 fn says(entry: &Entry) -> String {
-    let text = if entry.does.is_empty() { &entry.notes } else { &entry.does };
+    let text = if entry.does.is_empty() {
+        &entry.notes
+    } else {
+        &entry.does
+    };
     if text.is_empty() {
         return format!("the catalog's entry `{}` says so", entry.command_pattern);
     }

@@ -109,8 +109,14 @@ impl Judge<'_> {
                         if *quoted || !split {
                             fields.current.quoted |= *quoted;
                             fields.push(&value);
-                        } else if value.contains(HOLE) && value.len() == HOLE.len_utf8() || !scope.splits_at_blanks() {
-                            fields.push(if scope.splits_at_blanks() { &value } else { "\u{ffff}" });
+                        } else if value.contains(HOLE) && value.len() == HOLE.len_utf8()
+                            || !scope.splits_at_blanks()
+                        {
+                            fields.push(if scope.splits_at_blanks() {
+                                &value
+                            } else {
+                                "\u{ffff}"
+                            });
                             fields.current.many = true;
                         } else {
                             fields.split(&value);
@@ -292,11 +298,18 @@ fn alternatives<'a>(atoms: &[Atom<'a>], budget: &mut usize, depth: usize) -> Vec
         *budget = 0;
         return vec![atoms.to_vec(); MAX_BRACES + 1];
     }
-    let opening = atoms.iter().enumerate().filter(|(_, atom)| matches!(atom, Atom::Sign('{')));
+    let opening = atoms
+        .iter()
+        .enumerate()
+        .filter(|(_, atom)| matches!(atom, Atom::Sign('{')));
     for (open, _) in opening.take(64) {
-        let Some((close, commas)) = group(atoms, open) else { continue };
+        let Some((close, commas)) = group(atoms, open) else {
+            continue;
+        };
         let inside = atoms.get(open + 1..close).unwrap_or_default();
-        let sequence = inside.windows(2).any(|pair| matches!(pair, [Atom::Sign('.'), Atom::Sign('.')]));
+        let sequence = inside
+            .windows(2)
+            .any(|pair| matches!(pair, [Atom::Sign('.'), Atom::Sign('.')]));
         if commas.is_empty() && !sequence {
             continue;
         }
@@ -308,7 +321,11 @@ fn alternatives<'a>(atoms: &[Atom<'a>], budget: &mut usize, depth: usize) -> Vec
         } else {
             let mut from = open + 1;
             for end in commas.into_iter().chain([close]) {
-                choices.extend(alternatives(atoms.get(from..end).unwrap_or_default(), budget, depth + 1));
+                choices.extend(alternatives(
+                    atoms.get(from..end).unwrap_or_default(),
+                    budget,
+                    depth + 1,
+                ));
                 from = end + 1;
             }
         }

@@ -19,7 +19,10 @@ impl Judge<'_> {
                 continue;
             }
             if place == "stdin" {
-                let own = found.best.as_ref().is_some_and(|best| best.entry.reversibility != Class::Unknown);
+                let own = found
+                    .best
+                    .as_ref()
+                    .is_some_and(|best| best.entry.reversibility != Class::Unknown);
                 if own {
                     continue;
                 }
@@ -32,7 +35,10 @@ impl Judge<'_> {
                 }
                 continue;
             }
-            let texts: Vec<Field> = match place.strip_prefix("word:").and_then(|index| index.parse::<usize>().ok()) {
+            let texts: Vec<Field> = match place
+                .strip_prefix("word:")
+                .and_then(|index| index.parse::<usize>().ok())
+            {
                 Some(index) => found.line.words.get(index).cloned().into_iter().collect(),
                 None => found
                     .line
@@ -46,7 +52,11 @@ impl Judge<'_> {
                 judged = true;
                 match text.exact() {
                     Some(text) => self.sql(text, &found.tool.spec.name),
-                    None => self.doubt(&super::walk::words(fields), Doubt::Word, "a part of the SQL is only known when it runs"),
+                    None => self.doubt(
+                        &super::walk::words(fields),
+                        Doubt::Word,
+                        "a part of the SQL is only known when it runs",
+                    ),
                 }
             }
         }
@@ -72,7 +82,11 @@ impl Judge<'_> {
                 let here = part.place == Place::Here;
                 part.class = part.class.worst(if here { state } else { lost });
                 part.uncaptured = part.uncaptured.worst(lost);
-                part.effects = if here { Effects::LocalFiles } else { Effects::Remote };
+                part.effects = if here {
+                    Effects::LocalFiles
+                } else {
+                    Effects::Remote
+                };
                 "its script writes files".clone_into(&mut part.why);
             }
             Sed::Runs(why) => {

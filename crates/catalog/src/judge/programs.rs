@@ -12,22 +12,55 @@ use rescind_model::Class;
 use std::sync::Arc;
 
 /// The values of `docker exec` and `docker compose exec`.
-const EXEC_VALUES: [&str; 10] =
-    ["-e", "--env", "--env-file", "-w", "--workdir", "-u", "--user", "--detach-keys", "--index", "-H"];
+const EXEC_VALUES: [&str; 10] = [
+    "-e",
+    "--env",
+    "--env-file",
+    "-w",
+    "--workdir",
+    "-u",
+    "--user",
+    "--detach-keys",
+    "--index",
+    "-H",
+];
 /// docker's own flags with a value.
 const DOCKER_VALUES: [&str; 14] = [
-    "-c", "--context", "-H", "--host", "--config", "-l", "--log-level", "--tlscacert", "--tlscert", "--tlskey", "-f",
-    "--file", "-p", "--project-name",
+    "-c",
+    "--context",
+    "-H",
+    "--host",
+    "--config",
+    "-l",
+    "--log-level",
+    "--tlscacert",
+    "--tlscert",
+    "--tlskey",
+    "-f",
+    "--file",
+    "-p",
+    "--project-name",
 ];
 /// ssh's flags with a value.
 const SSH_VALUES: [&str; 21] = [
-    "-B", "-b", "-c", "-D", "-E", "-e", "-F", "-I", "-i", "-J", "-L", "-l", "-m", "-O", "-o", "-P", "-p", "-Q", "-R",
-    "-S", "-W",
+    "-B", "-b", "-c", "-D", "-E", "-e", "-F", "-I", "-i", "-J", "-L", "-l", "-m", "-O", "-o", "-P", "-p",
+    "-Q", "-R", "-S", "-W",
 ];
 /// kubectl's flags with a value that can stand before `exec`'s own words.
 const KUBECTL_VALUES: [&str; 13] = [
-    "-n", "--namespace", "--context", "--kubeconfig", "--cluster", "--user", "-s", "--server", "--token", "-c",
-    "--container", "-f", "--filename",
+    "-n",
+    "--namespace",
+    "--context",
+    "--kubeconfig",
+    "--cluster",
+    "--user",
+    "-s",
+    "--server",
+    "--token",
+    "-c",
+    "--container",
+    "-f",
+    "--filename",
 ];
 
 impl Judge<'_> {
@@ -40,7 +73,11 @@ impl Judge<'_> {
         while let Some((field, behind)) = rest.split_first() {
             let flag = field.text.as_str();
             if field.many || is_hole(field) {
-                self.doubt(&words(fields), Doubt::Word, "what the shell runs is only known then");
+                self.doubt(
+                    &words(fields),
+                    Doubt::Word,
+                    "what the shell runs is only known then",
+                );
                 return;
             }
             if !flag.starts_with(['-', '+']) || flag.len() < 2 {
@@ -54,7 +91,11 @@ impl Judge<'_> {
                     return;
                 }
                 "--rcfile" | "--init-file" => {
-                    self.doubt(&words(fields), Doubt::Code, "a file that it reads commands from is not read here");
+                    self.doubt(
+                        &words(fields),
+                        Doubt::Code,
+                        "a file that it reads commands from is not read here",
+                    );
                     return;
                 }
                 "-o" | "+o" | "-O" | "+O" => rest = rest.get(1..).unwrap_or_default(),
@@ -85,7 +126,11 @@ impl Judge<'_> {
                     let text = text.to_owned();
                     self.deeper(|judge| judge.text_with(&text, &mut inner, input));
                 }
-                None => self.doubt(&words(fields), Doubt::Word, "a part of the shell's text is only known when it runs"),
+                None => self.doubt(
+                    &words(fields),
+                    Doubt::Word,
+                    "a part of the shell's text is only known when it runs",
+                ),
             }
             return;
         }
@@ -97,7 +142,11 @@ impl Judge<'_> {
         if own {
             self.shell_reads(fields, scope, input);
         } else {
-            self.doubt(&words(fields), Doubt::Code, "the script that it runs is not read here");
+            self.doubt(
+                &words(fields),
+                Doubt::Code,
+                "the script that it runs is not read here",
+            );
         }
     }
 
@@ -119,11 +168,19 @@ impl Judge<'_> {
             }
             Input::About(text) => {
                 let text = text.clone();
-                self.doubt(&words(fields), Doubt::Input, "it runs what another command prints");
+                self.doubt(
+                    &words(fields),
+                    Doubt::Input,
+                    "it runs what another command prints",
+                );
                 self.deeper(|judge| judge.text(&text, &mut inner));
             }
             Input::Own | Input::Unknown => {
-                self.doubt(&words(fields), Doubt::Input, "it runs commands that are only known when it reads them");
+                self.doubt(
+                    &words(fields),
+                    Doubt::Input,
+                    "it runs commands that are only known when it reads them",
+                );
             }
         }
     }
@@ -137,7 +194,11 @@ impl Judge<'_> {
             &["-exec", "-execdir", "-ok", "-okdir"]
         };
         if fields.iter().skip(1).any(|field| field.many) {
-            self.doubt(&words(fields), Doubt::Word, "a word that is only known when it runs may tell it to run or delete");
+            self.doubt(
+                &words(fields),
+                Doubt::Word,
+                "a word that is only known when it runs may tell it to run or delete",
+            );
             return true;
         }
         let mut left = Vec::new();
@@ -167,7 +228,11 @@ impl Judge<'_> {
                 })
                 .collect();
             if command.is_empty() {
-                self.doubt(&words(fields), Doubt::Syntax, "the command that it runs is missing");
+                self.doubt(
+                    &words(fields),
+                    Doubt::Syntax,
+                    "the command that it runs is missing",
+                );
             }
             let command: Vec<Field> = match fd && !command.iter().any(|field| field.text.contains(HOLE)) {
                 true => command.into_iter().chain([Field::hole(false)]).collect(),
@@ -186,7 +251,10 @@ impl Judge<'_> {
     /// What `find` does besides running commands.
     fn found_rest(&mut self, name: &str, fields: &[Field], arguments: &[Field]) {
         let deletes = arguments.iter().any(|field| {
-            matches!(field.text.as_str(), "-delete") || field.text.starts_with("-fprint") || field.text == "-fls" || is_hole(field)
+            matches!(field.text.as_str(), "-delete")
+                || field.text.starts_with("-fprint")
+                || field.text == "-fls"
+                || is_hole(field)
         });
         if !deletes {
             self.plain(fields, Class::NoEffect, Effects::None, "it looks for files");
@@ -196,7 +264,11 @@ impl Judge<'_> {
         if catalog.find(name, arguments).is_some() {
             self.only_catalog(name, fields);
         } else {
-            self.doubt(&words(fields), Doubt::NoEntry, "the catalog has no entry for this program");
+            self.doubt(
+                &words(fields),
+                Doubt::NoEntry,
+                "the catalog has no entry for this program",
+            );
         }
     }
 
@@ -205,16 +277,32 @@ impl Judge<'_> {
         let arguments = fields.get(1..).unwrap_or_default();
         let rest = behind_flags(arguments, &SSH_VALUES);
         let flags = arguments.get(..arguments.len() - rest.len()).unwrap_or_default();
-        if flags.iter().any(|field| matches!(field.text.as_str(), "-V" | "-Q" | "-G")) {
+        if flags
+            .iter()
+            .any(|field| matches!(field.text.as_str(), "-V" | "-Q" | "-G"))
+        {
             self.nothing(fields);
             return;
         }
         let option = |field: &Field| {
             let text = field.text.to_ascii_lowercase();
-            ["proxycommand", "localcommand", "knownhostscommand", "match", "include"].iter().any(|word| text.contains(word)) || text.contains(HOLE)
+            [
+                "proxycommand",
+                "localcommand",
+                "knownhostscommand",
+                "match",
+                "include",
+            ]
+            .iter()
+            .any(|word| text.contains(word))
+                || text.contains(HOLE)
         };
         if flags.iter().any(option) || rest.first().is_some_and(|host| host.many) {
-            self.doubt(&words(fields), Doubt::Code, "an option of ssh can run commands here");
+            self.doubt(
+                &words(fields),
+                Doubt::Code,
+                "an option of ssh can run commands here",
+            );
             return;
         }
         let Some((host, command)) = rest.split_first() else {
@@ -225,11 +313,16 @@ impl Judge<'_> {
         let command = behind_flags(command, &SSH_VALUES);
         let place = Place::Elsewhere(host.shown());
         if command.is_empty() {
-            if flags.iter().any(|field| field.text.starts_with('-') && field.text.contains('N')) {
+            if flags
+                .iter()
+                .any(|field| field.text.starts_with('-') && field.text.contains('N'))
+            {
                 self.nothing(fields);
                 return;
             }
-            self.at(place, |judge| judge.shell_reads(fields, &Scope::elsewhere(), input));
+            self.at(place, |judge| {
+                judge.shell_reads(fields, &Scope::elsewhere(), input)
+            });
             return;
         }
         self.at(place, |judge| {
@@ -239,7 +332,11 @@ impl Judge<'_> {
                     let text = texts.join(" ");
                     judge.deeper(|judge| judge.text_with(&text, &mut Scope::elsewhere(), input));
                 }
-                None => judge.doubt(&words(fields), Doubt::Word, "a part of the remote command is only known when it runs"),
+                None => judge.doubt(
+                    &words(fields),
+                    Doubt::Word,
+                    "a part of the remote command is only known when it runs",
+                ),
             }
         });
     }
@@ -247,7 +344,9 @@ impl Judge<'_> {
     /// `docker exec C CMD` and `docker compose exec S CMD`. `false`: something else.
     pub(super) fn container(&mut self, fields: &[Field], input: &Input) -> bool {
         let mut rest = behind_flags(fields.get(1..).unwrap_or_default(), &DOCKER_VALUES);
-        let composed = fields.first().is_some_and(|field| field.text.ends_with("compose"));
+        let composed = fields
+            .first()
+            .is_some_and(|field| field.text.ends_with("compose"));
         match rest {
             [word, behind @ ..] if word.text == "compose" => rest = behind_flags(behind, &DOCKER_VALUES),
             [word, behind @ ..] if word.text == "container" => rest = behind,
@@ -259,9 +358,15 @@ impl Judge<'_> {
             return false;
         }
         let behind = behind_flags(behind, &EXEC_VALUES);
-        let [container, command @ ..] = behind else { return false };
+        let [container, command @ ..] = behind else {
+            return false;
+        };
         if container.many {
-            self.doubt(&words(fields), Doubt::Word, "where and what it runs is only known then");
+            self.doubt(
+                &words(fields),
+                Doubt::Word,
+                "where and what it runs is only known then",
+            );
             return true;
         }
         self.remote(fields, format!("container {}", container.shown()), command, input);
@@ -276,11 +381,17 @@ impl Judge<'_> {
             return false;
         }
         let Some(at) = behind.iter().position(|field| field.text == "--") else {
-            self.doubt(&words(fields), Doubt::Syntax, "the command for the pod does not follow `--`");
+            self.doubt(
+                &words(fields),
+                Doubt::Syntax,
+                "the command for the pod does not follow `--`",
+            );
             return true;
         };
         let pod = behind_flags(behind.get(..at).unwrap_or_default(), &KUBECTL_VALUES);
-        let name = pod.first().map_or_else(|| "a pod".to_owned(), |pod| format!("pod {}", pod.shown()));
+        let name = pod
+            .first()
+            .map_or_else(|| "a pod".to_owned(), |pod| format!("pod {}", pod.shown()));
         self.remote(fields, name, behind.get(at + 1..).unwrap_or_default(), input);
         true
     }

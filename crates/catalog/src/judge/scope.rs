@@ -26,9 +26,30 @@ pub(super) struct Scope {
 
 /// Variables that shells set by themselves.
 const LIVE: [&str; 24] = [
-    "RANDOM", "SECONDS", "LINENO", "EPOCHSECONDS", "EPOCHREALTIME", "SRANDOM", "BASHPID", "PPID", "UID", "EUID",
-    "OLDPWD", "PWD", "SHLVL", "BASH", "BASH_VERSION", "BASH_SOURCE", "FUNCNAME", "HOSTNAME", "OSTYPE", "PIPESTATUS",
-    "REPLY", "OPTARG", "OPTIND", "_",
+    "RANDOM",
+    "SECONDS",
+    "LINENO",
+    "EPOCHSECONDS",
+    "EPOCHREALTIME",
+    "SRANDOM",
+    "BASHPID",
+    "PPID",
+    "UID",
+    "EUID",
+    "OLDPWD",
+    "PWD",
+    "SHLVL",
+    "BASH",
+    "BASH_VERSION",
+    "BASH_SOURCE",
+    "FUNCNAME",
+    "HOSTNAME",
+    "OSTYPE",
+    "PIPESTATUS",
+    "REPLY",
+    "OPTARG",
+    "OPTIND",
+    "_",
 ];
 
 impl Scope {
@@ -54,7 +75,11 @@ impl Scope {
     }
 
     pub(super) fn set(&mut self, name: &str, value: String) {
-        let value = if value.len() > MAX_VALUE { HOLE.to_string() } else { value };
+        let value = if value.len() > MAX_VALUE {
+            HOLE.to_string()
+        } else {
+            value
+        };
         Arc::make_mut(&mut self.variables).insert(name.to_owned(), Some(value));
     }
 
@@ -88,8 +113,14 @@ impl Scope {
         for name in names {
             self.forget(&name);
         }
-        let changed = self.functions.iter().any(|(name, body)| before.functions.get(name).is_some_and(|old| old != body))
-            || self.aliases.iter().any(|(name, text)| before.aliases.get(name).is_some_and(|old| old != text));
+        let changed = self
+            .functions
+            .iter()
+            .any(|(name, body)| before.functions.get(name).is_some_and(|old| old != body))
+            || self
+                .aliases
+                .iter()
+                .any(|(name, text)| before.aliases.get(name).is_some_and(|old| old != text));
         if changed {
             self.taint("a function or an alias is defined twice");
         }

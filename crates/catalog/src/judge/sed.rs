@@ -18,7 +18,11 @@ pub(super) enum Sed {
 const NOT_READ: Sed = Sed::Runs("its script is not understood");
 
 pub(super) fn judge(line: &Line) -> Sed {
-    if line.flags.iter().any(|flag| matches!(&*flag.name, "-f" | "--file")) {
+    if line
+        .flags
+        .iter()
+        .any(|flag| matches!(&*flag.name, "-f" | "--file"))
+    {
         return Sed::Runs("its script is in a file, which is not read here");
     }
     let given: Vec<_> = line
@@ -27,7 +31,11 @@ pub(super) fn judge(line: &Line) -> Sed {
         .filter(|flag| matches!(&*flag.name, "-e" | "--expression"))
         .filter_map(|flag| flag.value.as_ref())
         .collect();
-    let scripts = if given.is_empty() { line.words.first().into_iter().collect() } else { given };
+    let scripts = if given.is_empty() {
+        line.words.first().into_iter().collect()
+    } else {
+        given
+    };
     if line.flag("--sandbox").is_some() {
         return Sed::Edits;
     }
@@ -91,7 +99,11 @@ impl Reader {
     fn address(&mut self) -> Option<bool> {
         let found = match self.rest.peek()? {
             '0'..='9' => {
-                while self.rest.next_if(|sign| sign.is_ascii_digit() || *sign == '~').is_some() {}
+                while self
+                    .rest
+                    .next_if(|sign| sign.is_ascii_digit() || *sign == '~')
+                    .is_some()
+                {}
                 true
             }
             '$' => {
@@ -147,7 +159,8 @@ impl Reader {
                 self.end()
             }
             '{' | '}' => Some(Sed::Edits),
-            'p' | 'P' | 'd' | 'D' | 'n' | 'N' | 'g' | 'G' | 'h' | 'H' | 'x' | '=' | 'l' | 'z' | 'F' | 'q' | 'Q' => {
+            'p' | 'P' | 'd' | 'D' | 'n' | 'N' | 'g' | 'G' | 'h' | 'H' | 'x' | '=' | 'l' | 'z' | 'F' | 'q'
+            | 'Q' => {
                 self.blanks(&['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ' ', '\t']);
                 self.end()
             }
@@ -155,17 +168,15 @@ impl Reader {
                 while self.rest.next_if(|sign| *sign != '\n').is_some() {}
                 Some(Sed::Edits)
             }
-            'a' | 'i' | 'c' => {
-                loop {
-                    match self.rest.next() {
-                        None | Some('\n') => return Some(Sed::Edits),
-                        Some('\\') => {
-                            self.rest.next();
-                        }
-                        Some(_) => {}
+            'a' | 'i' | 'c' => loop {
+                match self.rest.next() {
+                    None | Some('\n') => return Some(Sed::Edits),
+                    Some('\\') => {
+                        self.rest.next();
                     }
+                    Some(_) => {}
                 }
-            }
+            },
             'w' | 'W' => {
                 while self.rest.next_if(|sign| *sign != '\n').is_some() {}
                 Some(Sed::Writes)
@@ -210,8 +221,17 @@ mod tests {
     #[test]
     fn scripts_that_run_or_write_are_told_from_those_that_edit() {
         for script in [
-            "s/a/b/g", "1,5p", "/x/d", "$!N;P;D", "s|a|b|;s,c,d,2p", "/a/,/b/{p;d}", "10q", "y/abc/def/", "2i\\\ntext",
-            "s/\\//x/", "/^$/d;s/^ *//",
+            "s/a/b/g",
+            "1,5p",
+            "/x/d",
+            "$!N;P;D",
+            "s|a|b|;s,c,d,2p",
+            "/a/,/b/{p;d}",
+            "10q",
+            "y/abc/def/",
+            "2i\\\ntext",
+            "s/\\//x/",
+            "/^$/d;s/^ *//",
         ] {
             assert_eq!(of(script), Sed::Edits, "{script}");
         }

@@ -12,18 +12,73 @@ use rescind_model::Class;
 
 /// Words behind which a statement that begins as a query changes something.
 const CHANGES: [&str; 16] = [
-    "INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "DROP", "TRUNCATE", "ALTER", "CREATE", "GRANT", "REVOKE", "COPY", "CALL",
-    "DO", "OUTFILE", "DUMPFILE",
+    "INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "DROP", "TRUNCATE", "ALTER", "CREATE", "GRANT", "REVOKE",
+    "COPY", "CALL", "DO", "OUTFILE", "DUMPFILE",
 ];
 
 /// Functions that are known to change nothing.
 const FUNCTIONS: [&str; 62] = [
-    "COUNT", "SUM", "MIN", "MAX", "AVG", "COALESCE", "NULLIF", "LOWER", "UPPER", "LENGTH", "SUBSTR", "SUBSTRING", "TRIM",
-    "CAST", "NOW", "DATE", "DATE_TRUNC", "EXTRACT", "TO_CHAR", "ROUND", "ABS", "FLOOR", "CEIL", "ROW_NUMBER", "RANK",
-    "ARRAY_AGG", "STRING_AGG", "JSON_AGG", "JSONB_AGG", "JSON_BUILD_OBJECT", "ROW_TO_JSON", "TO_JSON", "CONCAT",
-    "GROUP_CONCAT", "VERSION", "CURRENT_DATABASE", "CURRENT_SCHEMA", "DATABASE", "USER", "PG_SIZE_PRETTY",
-    "PG_DATABASE_SIZE", "PG_TOTAL_RELATION_SIZE", "PG_RELATION_SIZE", "PG_IS_IN_RECOVERY", "GENERATE_SERIES", "UNNEST",
-    "EXISTS", "IN", "ANY", "ALL", "VALUES", "OVER", "FILTER", "AND", "OR", "NOT", "WHERE", "ON", "AS", "FROM", "SELECT",
+    "COUNT",
+    "SUM",
+    "MIN",
+    "MAX",
+    "AVG",
+    "COALESCE",
+    "NULLIF",
+    "LOWER",
+    "UPPER",
+    "LENGTH",
+    "SUBSTR",
+    "SUBSTRING",
+    "TRIM",
+    "CAST",
+    "NOW",
+    "DATE",
+    "DATE_TRUNC",
+    "EXTRACT",
+    "TO_CHAR",
+    "ROUND",
+    "ABS",
+    "FLOOR",
+    "CEIL",
+    "ROW_NUMBER",
+    "RANK",
+    "ARRAY_AGG",
+    "STRING_AGG",
+    "JSON_AGG",
+    "JSONB_AGG",
+    "JSON_BUILD_OBJECT",
+    "ROW_TO_JSON",
+    "TO_JSON",
+    "CONCAT",
+    "GROUP_CONCAT",
+    "VERSION",
+    "CURRENT_DATABASE",
+    "CURRENT_SCHEMA",
+    "DATABASE",
+    "USER",
+    "PG_SIZE_PRETTY",
+    "PG_DATABASE_SIZE",
+    "PG_TOTAL_RELATION_SIZE",
+    "PG_RELATION_SIZE",
+    "PG_IS_IN_RECOVERY",
+    "GENERATE_SERIES",
+    "UNNEST",
+    "EXISTS",
+    "IN",
+    "ANY",
+    "ALL",
+    "VALUES",
+    "OVER",
+    "FILTER",
+    "AND",
+    "OR",
+    "NOT",
+    "WHERE",
+    "ON",
+    "AS",
+    "FROM",
+    "SELECT",
     "USING",
 ];
 
@@ -40,7 +95,11 @@ impl Judge<'_> {
     /// Judge each statement of a text.
     pub(super) fn sql(&mut self, text: &str, program: &str) {
         if text.contains(HOLE) || text.len() > 256 * 1024 {
-            self.doubt(&shorten(text), Doubt::Word, "a part of the SQL is only known when it runs");
+            self.doubt(
+                &shorten(text),
+                Doubt::Word,
+                "a part of the SQL is only known when it runs",
+            );
             return;
         }
         let mut rest = text;
@@ -75,11 +134,38 @@ impl Judge<'_> {
     /// psql's own commands.
     fn backslash(&mut self, line: &str) {
         let command = line.split_whitespace().next().unwrap_or_default();
-        let reads = ["\\l", "\\l+", "\\conninfo", "\\x", "\\pset", "\\timing", "\\q", "\\echo", "\\z", "\\a", "\\t", "\\encoding", "\\?", "\\h"];
-        if (command.starts_with("\\d") || reads.contains(&command)) && !line.contains(['`', '|']) && line.matches('\\').count() == 1 {
-            self.plain(&[Field::known(line)], Class::NoEffect, Effects::None, "it lists or shows");
+        let reads = [
+            "\\l",
+            "\\l+",
+            "\\conninfo",
+            "\\x",
+            "\\pset",
+            "\\timing",
+            "\\q",
+            "\\echo",
+            "\\z",
+            "\\a",
+            "\\t",
+            "\\encoding",
+            "\\?",
+            "\\h",
+        ];
+        if (command.starts_with("\\d") || reads.contains(&command))
+            && !line.contains(['`', '|'])
+            && line.matches('\\').count() == 1
+        {
+            self.plain(
+                &[Field::known(line)],
+                Class::NoEffect,
+                Effects::None,
+                "it lists or shows",
+            );
         } else {
-            self.doubt(line, Doubt::Code, "a command of psql that can read files or run programs");
+            self.doubt(
+                line,
+                Doubt::Code,
+                "a command of psql that can read files or run programs",
+            );
         }
     }
 
@@ -96,7 +182,10 @@ impl Judge<'_> {
         }
         let shown = Field::known(shorten(shown));
         let first = words.first().copied().unwrap_or_default();
-        let query = matches!(first, "SELECT" | "WITH" | "VALUES" | "TABLE" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC");
+        let query = matches!(
+            first,
+            "SELECT" | "WITH" | "VALUES" | "TABLE" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC"
+        );
         let runs = first == "EXPLAIN" && words.iter().any(|word| *word == "ANALYZE" || *word == "ANALYSE");
         let changes = words.iter().skip(1).any(|word| CHANGES.contains(word));
         if query && (!changes || (first == "EXPLAIN" && !runs)) {
@@ -115,7 +204,11 @@ impl Judge<'_> {
             true => words.iter().position(|word| CHANGES.contains(word)).unwrap_or(0),
             false => 0,
         };
-        let name = if self.catalog.knows(&format!("sql-{program}")) { format!("sql-{program}") } else { "sql".to_owned() };
+        let name = if self.catalog.knows(&format!("sql-{program}")) {
+            format!("sql-{program}")
+        } else {
+            "sql".to_owned()
+        };
         let fields = fields.get(from..).unwrap_or_default();
         let before = self.parts.len();
         let mut line = vec![Field::known("sql")];
@@ -197,7 +290,11 @@ fn statement(text: &str) -> Option<(Vec<Token>, usize)> {
 fn quoted(text: &str, mark: char) -> Option<usize> {
     let mut signs = text.char_indices().skip(1).peekable();
     while let Some((at, sign)) = signs.next() {
-        if sign == '\\' && signs.peek().is_some_and(|(_, next)| *next == mark || *next == '\\') {
+        if sign == '\\'
+            && signs
+                .peek()
+                .is_some_and(|(_, next)| *next == mark || *next == '\\')
+        {
             return None;
         }
         if sign == mark {
@@ -216,7 +313,11 @@ fn dollar_quoted(text: &str) -> Option<usize> {
     let end = text.get(1..)?.find('$')? + 2;
     let tag = text.get(..end)?;
     let inside = tag.get(1..end - 1)?;
-    if !inside.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') || inside.starts_with(|sign: char| sign.is_ascii_digit()) {
+    if !inside
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        || inside.starts_with(|sign: char| sign.is_ascii_digit())
+    {
         return None;
     }
     let close = text.get(end..)?.find(tag)?;

@@ -62,7 +62,11 @@ impl<'a> Judge<'a> {
             return;
         }
         if text.contains(HOLE) {
-            self.doubt(&shorten(text), Doubt::Word, "a part of the shell text is only known when it runs");
+            self.doubt(
+                &shorten(text),
+                Doubt::Word,
+                "a part of the shell text is only known when it runs",
+            );
             return;
         }
         let (list, error) = shell::parse(text);
@@ -87,7 +91,11 @@ impl<'a> Judge<'a> {
     pub(super) fn step(&mut self) -> bool {
         self.steps += 1;
         if self.steps == MAX_STEPS {
-            self.doubt("...", Doubt::Limit, "it has too many commands to be looked at one by one");
+            self.doubt(
+                "...",
+                Doubt::Limit,
+                "it has too many commands to be looked at one by one",
+            );
         }
         self.steps < MAX_STEPS
     }
@@ -176,12 +184,15 @@ impl<'a> Judge<'a> {
         match (command.literal(), texts) {
             (Some("echo" | "printf"), Some(texts)) => Input::About(texts.join(" ")),
             (Some("cat"), Some(texts)) if texts.is_empty() => match simple.redirects.as_slice() {
-                [Redirect { kind: RedirectKind::Here, target }] => {
-                    match self.single(target, &mut scope.clone()).exact() {
-                        Some(text) => Input::Text(text.to_owned()),
-                        None => Input::Unknown,
-                    }
-                }
+                [
+                    Redirect {
+                        kind: RedirectKind::Here,
+                        target,
+                    },
+                ] => match self.single(target, &mut scope.clone()).exact() {
+                    Some(text) => Input::Text(text.to_owned()),
+                    None => Input::Unknown,
+                },
                 _ => Input::Unknown,
             },
             _ => Input::Unknown,
@@ -351,7 +362,11 @@ impl<'a> Judge<'a> {
                     };
                 }
                 RedirectKind::Read => {
-                    input = if field.text == "/dev/null" { Input::Text(String::new()) } else { Input::Unknown };
+                    input = if field.text == "/dev/null" {
+                        Input::Text(String::new())
+                    } else {
+                        Input::Unknown
+                    };
                     if field.text.starts_with("/dev/tcp/") || field.text.starts_with("/dev/udp/") {
                         self.doubt(&field.text, Doubt::Input, "it reads from the network");
                     }
@@ -363,7 +378,11 @@ impl<'a> Judge<'a> {
                     }
                 }
                 RedirectKind::Write | RedirectKind::Append => {
-                    let sign = if redirect.kind == RedirectKind::Write { ">" } else { ">>" };
+                    let sign = if redirect.kind == RedirectKind::Write {
+                        ">"
+                    } else {
+                        ">>"
+                    };
                     if let Some(writes) = &mut writes {
                         writes.push(field.shown());
                     }
@@ -404,30 +423,77 @@ pub(super) fn written(path: &str, place: &Place, append: bool) -> (Class, Class,
     let lost = Class::Known(Reversibility::Irreversible);
     let partly = Class::Known(Reversibility::PartiallyReversible);
     let path = normal(path);
-    let harmless = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/full", "/dev/zero"];
+    let harmless = [
+        "/dev/null",
+        "/dev/stdout",
+        "/dev/stderr",
+        "/dev/stdin",
+        "/dev/tty",
+        "/dev/full",
+        "/dev/zero",
+    ];
     if harmless.contains(&path.as_str()) || path.starts_with("/dev/fd/") || path.starts_with("/dev/pts/") {
-        return (Class::NoEffect, Class::NoEffect, Effects::None, "it keeps nothing");
+        return (
+            Class::NoEffect,
+            Class::NoEffect,
+            Effects::None,
+            "it keeps nothing",
+        );
     }
     if path.starts_with("/dev/tcp/") || path.starts_with("/dev/udp/") {
-        return (Class::Unknown, Class::Unknown, Effects::Remote, "it writes to the network");
+        return (
+            Class::Unknown,
+            Class::Unknown,
+            Effects::Remote,
+            "it writes to the network",
+        );
     }
     if path.starts_with("/dev/") && !path.starts_with("/dev/shm/") {
-        return (lost, lost, Effects::LocalHost, "it writes to a device, of which nothing is captured");
+        return (
+            lost,
+            lost,
+            Effects::LocalHost,
+            "it writes to a device, of which nothing is captured",
+        );
     }
     if path.starts_with("/proc/sysrq") {
-        return (lost, lost, Effects::LocalHost, "it tells the kernel to act at once");
+        return (
+            lost,
+            lost,
+            Effects::LocalHost,
+            "it tells the kernel to act at once",
+        );
     }
     if path.starts_with("/proc/") || path.starts_with("/sys/") {
-        return (partly, partly, Effects::LocalHost, "it sets a value of the kernel, which is no file that can be captured");
+        return (
+            partly,
+            partly,
+            Effects::LocalHost,
+            "it sets a value of the kernel, which is no file that can be captured",
+        );
     }
     if path.starts_with(HOLE) && *place == Place::Here {
-        return (Class::Unknown, Class::Unknown, Effects::Remote, "where it writes is only known when it runs");
+        return (
+            Class::Unknown,
+            Class::Unknown,
+            Effects::Remote,
+            "where it writes is only known when it runs",
+        );
     }
     let bare = if append { state } else { lost };
     if *place == Place::Here {
-        return (state, bare, Effects::LocalFiles, "it writes a file of this machine, which is captured before");
+        return (
+            state,
+            bare,
+            Effects::LocalFiles,
+            "it writes a file of this machine, which is captured before",
+        );
     }
-    let why = if append { "it adds to a file where nothing is captured" } else { "it overwrites a file where nothing is captured" };
+    let why = if append {
+        "it adds to a file where nothing is captured"
+    } else {
+        "it overwrites a file where nothing is captured"
+    };
     (bare, bare, Effects::Remote, why)
 }
 
@@ -446,7 +512,11 @@ pub(super) fn normal(path: &str) -> String {
             name => names.push(name),
         }
     }
-    let end = if path.ends_with('/') && !names.is_empty() { "/" } else { "" };
+    let end = if path.ends_with('/') && !names.is_empty() {
+        "/"
+    } else {
+        ""
+    };
     format!("/{}{end}", names.join("/"))
 }
 

@@ -50,14 +50,39 @@ const PREFIXES: [Prefix; 26] = [
     prefix("setarch", &[], 1),
     prefix("chronic", &[], 0),
     prefix("caffeinate", &["-t", "-w"], 0),
-    prefix("strace", &["-e", "-o", "-p", "-s", "-u", "-P", "-a", "-S", "-b", "-I", "-O", "-X"], 0),
-    prefix("ltrace", &["-e", "-o", "-p", "-s", "-u", "-a", "-n", "-A", "-D", "-l"], 0),
+    prefix(
+        "strace",
+        &[
+            "-e", "-o", "-p", "-s", "-u", "-P", "-a", "-S", "-b", "-I", "-O", "-X",
+        ],
+        0,
+    ),
+    prefix(
+        "ltrace",
+        &["-e", "-o", "-p", "-s", "-u", "-a", "-n", "-A", "-D", "-l"],
+        0,
+    ),
     prefix("dotenv", &["-f", "-e", "-c"], 0),
     prefix("busybox", &[], 0),
     prefix("toybox", &[], 0),
     sub("poetry", "run", &["-C", "-P", "--directory", "--project"]),
     sub("pipenv", "run", &[]),
-    sub("uv", "run", &["--with", "--python", "-p", "--extra", "--group", "--package", "--directory", "--project", "--env-file", "--index"]),
+    sub(
+        "uv",
+        "run",
+        &[
+            "--with",
+            "--python",
+            "-p",
+            "--extra",
+            "--group",
+            "--package",
+            "--directory",
+            "--project",
+            "--env-file",
+            "--index",
+        ],
+    ),
     sub("bundle", "exec", &["--gemfile"]),
     sub("rye", "run", &[]),
     sub("hatch", "run", &[]),
@@ -68,14 +93,22 @@ impl Judge<'_> {
     /// Judge what a wrapper runs. `false`: it is no wrapper.
     pub(super) fn wrapped(&mut self, name: &str, fields: &[Field], scope: &mut Scope, input: &Input) -> bool {
         let arguments = fields.get(1..).unwrap_or_default();
-        if let Some(prefix) = PREFIXES
-            .iter()
-            .find(|prefix| prefix.name == name && (prefix.sub.is_empty() || arguments.first().is_some_and(|word| word.text == prefix.sub)))
-        {
-            let arguments = if prefix.sub.is_empty() { arguments } else { arguments.get(1..).unwrap_or_default() };
+        if let Some(prefix) = PREFIXES.iter().find(|prefix| {
+            prefix.name == name
+                && (prefix.sub.is_empty() || arguments.first().is_some_and(|word| word.text == prefix.sub))
+        }) {
+            let arguments = if prefix.sub.is_empty() {
+                arguments
+            } else {
+                arguments.get(1..).unwrap_or_default()
+            };
             let rest = behind_flags(arguments, prefix.values);
             if rest.iter().take(prefix.own).any(|field| field.many) {
-                self.doubt(&words(fields), Doubt::Word, "which program it runs is only known then");
+                self.doubt(
+                    &words(fields),
+                    Doubt::Word,
+                    "which program it runs is only known then",
+                );
                 return true;
             }
             let rest = rest.get(prefix.own..).unwrap_or_default();
@@ -83,9 +116,15 @@ impl Judge<'_> {
             return true;
         }
         match name {
-            "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash" => self.shell(fields, scope, input),
+            "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash" => {
+                self.shell(fields, scope, input)
+            }
             "fish" | "csh" | "tcsh" | "pwsh" | "powershell" | "nu" | "xonsh" | "elvish" | "rc" => {
-                self.doubt(&words(fields), Doubt::Code, "it runs commands in a language that is not read here");
+                self.doubt(
+                    &words(fields),
+                    Doubt::Code,
+                    "it runs commands in a language that is not read here",
+                );
             }
             "env" => self.env(fields, scope, input),
             "sudo" | "doas" | "run0" | "pkexec" => self.sudo(fields, scope, input),
@@ -98,8 +137,9 @@ impl Judge<'_> {
             "ssh" => self.ssh(fields, input),
             "docker" | "podman" | "nerdctl" | "docker-compose" => return self.container(fields, input),
             "kubectl" | "oc" => return self.pod(fields, input),
-            "chroot" | "nsenter" | "unshare" | "systemd-run" | "machinectl" | "firejail" | "bwrap" | "proot" | "fakeroot"
-            | "lxc" | "lxc-attach" | "incus" | "vagrant" | "wsl" | "script" | "tmux" | "screen" | "expect" | "socat" => {
+            "chroot" | "nsenter" | "unshare" | "systemd-run" | "machinectl" | "firejail" | "bwrap"
+            | "proot" | "fakeroot" | "lxc" | "lxc-attach" | "incus" | "vagrant" | "wsl" | "script"
+            | "tmux" | "screen" | "expect" | "socat" => {
                 return self.aside(name, fields, arguments);
             }
             "python" | "python3" => return self.python_module(fields, scope, input),
@@ -123,14 +163,25 @@ impl Judge<'_> {
         let mut rest = fields.get(1..).unwrap_or_default();
         while let Some((field, behind)) = rest.split_first() {
             let text = field.text.as_str();
-            if matches!(text, "-u" | "--unset" | "-C" | "--chdir" | "-a" | "--argv0" | "-P") {
+            if matches!(
+                text,
+                "-u" | "--unset" | "-C" | "--chdir" | "-a" | "--argv0" | "-P"
+            ) {
                 rest = behind.get(1..).unwrap_or_default();
-            } else if text.starts_with("-S") || text.starts_with("--split-string") || (text.starts_with("-") && !text.starts_with("--") && text.contains('S')) {
-                self.doubt(&words(fields), Doubt::Code, "`env -S` splits a text in a way that is not read here");
+            } else if text.starts_with("-S")
+                || text.starts_with("--split-string")
+                || (text.starts_with("-") && !text.starts_with("--") && text.contains('S'))
+            {
+                self.doubt(
+                    &words(fields),
+                    Doubt::Code,
+                    "`env -S` splits a text in a way that is not read here",
+                );
                 return;
             } else if text == "-" || text == "--" || (text.starts_with('-') && !field.many) {
                 rest = behind;
-            } else if let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.contains(HOLE)) {
+            } else if let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.contains(HOLE))
+            {
                 self.variable_set(name, value, &mut inner);
                 inner.set(name, value.to_owned());
                 rest = behind;
@@ -143,8 +194,28 @@ impl Judge<'_> {
 
     fn sudo(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
         let values = [
-            "-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--host", "--prompt",
-            "--chdir", "--chroot", "--role", "--type", "--other-user", "--close-from", "--command-timeout",
+            "-u",
+            "-g",
+            "-h",
+            "-p",
+            "-C",
+            "-r",
+            "-t",
+            "-T",
+            "-U",
+            "-D",
+            "-R",
+            "--user",
+            "--group",
+            "--host",
+            "--prompt",
+            "--chdir",
+            "--chroot",
+            "--role",
+            "--type",
+            "--other-user",
+            "--close-from",
+            "--command-timeout",
         ];
         let arguments = fields.get(1..).unwrap_or_default();
         let mut inner = scope.clone();
@@ -152,10 +223,25 @@ impl Judge<'_> {
         let flags = arguments.get(..arguments.len() - rest.len()).unwrap_or_default();
         let has = |names: &[&str]| flags.iter().any(|field| names.contains(&field.text.as_str()));
         if has(&["-e", "--edit"]) {
-            self.doubt(&words(fields), Doubt::Code, "what an editor does is not read here");
+            self.doubt(
+                &words(fields),
+                Doubt::Code,
+                "what an editor does is not read here",
+            );
             return;
         }
-        if has(&["-l", "--list", "-v", "--validate", "-k", "-K", "-V", "--version", "--help"]) && rest.is_empty() {
+        if has(&[
+            "-l",
+            "--list",
+            "-v",
+            "--validate",
+            "-k",
+            "-K",
+            "-V",
+            "--version",
+            "--help",
+        ]) && rest.is_empty()
+        {
             self.nothing(fields);
             return;
         }
@@ -164,7 +250,11 @@ impl Judge<'_> {
             return;
         }
         while let Some((field, behind)) = rest.split_first() {
-            let Some((name, value)) = field.text.split_once('=').filter(|(name, _)| !name.contains(['/', HOLE])) else {
+            let Some((name, value)) = field
+                .text
+                .split_once('=')
+                .filter(|(name, _)| !name.contains(['/', HOLE]))
+            else {
                 break;
             };
             self.variable_set(name, value, &mut inner);
@@ -172,17 +262,17 @@ impl Judge<'_> {
             rest = behind;
         }
         // The root user of a session's own machine is beyond what the session's capture can promise.
-        self.at(Place::Privileged, |judge| judge.inner(fields, rest, &mut inner, input));
+        self.at(Place::Privileged, |judge| {
+            judge.inner(fields, rest, &mut inner, input)
+        });
     }
 
     fn su(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
         let arguments = fields.get(1..).unwrap_or_default();
-        let text = arguments
-            .windows(2)
-            .find_map(|pair| match pair {
-                [flag, text] if matches!(flag.text.as_str(), "-c" | "--command" | "-lc") => Some(text),
-                _ => None,
-            });
+        let text = arguments.windows(2).find_map(|pair| match pair {
+            [flag, text] if matches!(flag.text.as_str(), "-c" | "--command" | "-lc") => Some(text),
+            _ => None,
+        });
         match text {
             Some(text) => {
                 let text = text.text.clone();
@@ -191,12 +281,18 @@ impl Judge<'_> {
                 });
             }
             None => {
-                let behind: Vec<&Field> = arguments.iter().skip_while(|field| field.text != "--").skip(1).collect();
+                let behind: Vec<&Field> = arguments
+                    .iter()
+                    .skip_while(|field| field.text != "--")
+                    .skip(1)
+                    .collect();
                 if behind.is_empty() {
                     self.at(Place::Privileged, |judge| judge.shell_reads(fields, scope, input));
                 } else {
                     let rest: Vec<Field> = behind.into_iter().cloned().collect();
-                    self.at(Place::Privileged, |judge| judge.inner(fields, &rest, &mut scope.clone(), input));
+                    self.at(Place::Privileged, |judge| {
+                        judge.inner(fields, &rest, &mut scope.clone(), input)
+                    });
                 }
             }
         }
@@ -216,8 +312,23 @@ impl Judge<'_> {
 
     fn xargs(&mut self, fields: &[Field], scope: &Scope) {
         let values = [
-            "-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s", "-J", "-R", "--arg-file", "--delimiter", "--max-lines",
-            "--max-args", "--max-procs", "--max-chars", "--process-slot-var",
+            "-a",
+            "-d",
+            "-E",
+            "-I",
+            "-L",
+            "-n",
+            "-P",
+            "-s",
+            "-J",
+            "-R",
+            "--arg-file",
+            "--delimiter",
+            "--max-lines",
+            "--max-args",
+            "--max-procs",
+            "--max-chars",
+            "--process-slot-var",
         ];
         let arguments = fields.get(1..).unwrap_or_default();
         let rest = behind_flags(arguments, &values);
@@ -230,10 +341,16 @@ impl Judge<'_> {
             if field.text == "-I" || field.text == "-J" || field.text == "--replace" {
                 return flags.get(index + 1).map(|field| field.text.clone());
             }
-            let inline = field.text.strip_prefix("-I").or_else(|| field.text.strip_prefix("--replace="));
+            let inline = field
+                .text
+                .strip_prefix("-I")
+                .or_else(|| field.text.strip_prefix("--replace="));
             inline.map(str::to_owned)
         });
-        if flags.iter().any(|field| matches!(field.text.as_str(), "-i" | "--replace")) {
+        if flags
+            .iter()
+            .any(|field| matches!(field.text.as_str(), "-i" | "--replace"))
+        {
             replaced = Some("{}".to_owned());
         }
         let command = with_holes(rest, replaced.as_deref());
@@ -242,11 +359,49 @@ impl Judge<'_> {
 
     fn parallel(&mut self, fields: &[Field], scope: &Scope) {
         let arguments = fields.get(1..).unwrap_or_default();
-        let rest = behind_flags(arguments, &["-j", "--jobs", "-a", "--arg-file", "-I", "-N", "-n", "-d", "--delimiter", "--colsep", "-C", "--timeout", "--joblog", "--results", "--delay", "--retries", "--tagstring", "-S", "--sshlogin"]);
-        let command: Vec<Field> = rest.iter().take_while(|field| !field.text.starts_with(":::")).cloned().collect();
-        let remote = arguments.iter().any(|field| matches!(field.text.as_str(), "-S" | "--sshlogin" | "--slf"));
-        if command.is_empty() || remote || command.iter().any(|field| field.text.contains([' ', ';', '|', '&', '$', '`'])) {
-            self.doubt(&words(fields), Doubt::Input, "what it runs is put together when it runs");
+        let rest = behind_flags(
+            arguments,
+            &[
+                "-j",
+                "--jobs",
+                "-a",
+                "--arg-file",
+                "-I",
+                "-N",
+                "-n",
+                "-d",
+                "--delimiter",
+                "--colsep",
+                "-C",
+                "--timeout",
+                "--joblog",
+                "--results",
+                "--delay",
+                "--retries",
+                "--tagstring",
+                "-S",
+                "--sshlogin",
+            ],
+        );
+        let command: Vec<Field> = rest
+            .iter()
+            .take_while(|field| !field.text.starts_with(":::"))
+            .cloned()
+            .collect();
+        let remote = arguments
+            .iter()
+            .any(|field| matches!(field.text.as_str(), "-S" | "--sshlogin" | "--slf"));
+        if command.is_empty()
+            || remote
+            || command
+                .iter()
+                .any(|field| field.text.contains([' ', ';', '|', '&', '$', '`']))
+        {
+            self.doubt(
+                &words(fields),
+                Doubt::Input,
+                "what it runs is put together when it runs",
+            );
             return;
         }
         let command = with_holes(&command, Some("{}"));
@@ -268,13 +423,20 @@ impl Judge<'_> {
                 let text = texts.join(" ");
                 self.deeper(|judge| judge.text(&text, scope));
             }
-            None => self.doubt(&words(fields), Doubt::Word, "a part of the text for a shell is only known when it runs"),
+            None => self.doubt(
+                &words(fields),
+                Doubt::Word,
+                "a part of the text for a shell is only known when it runs",
+            ),
         }
     }
 
     fn flock(&mut self, fields: &[Field], scope: &mut Scope, input: &Input) {
         let arguments = fields.get(1..).unwrap_or_default();
-        let rest = behind_flags(arguments, &["-w", "-E", "--timeout", "--wait", "--conflict-exit-code"]);
+        let rest = behind_flags(
+            arguments,
+            &["-w", "-E", "--timeout", "--wait", "--conflict-exit-code"],
+        );
         let rest = rest.get(1..).unwrap_or_default();
         match rest {
             [flag, text] if matches!(flag.text.as_str(), "-c" | "--command") => {
@@ -287,9 +449,15 @@ impl Judge<'_> {
 
     /// Programs that run others in surroundings of their own.
     fn aside(&mut self, name: &str, fields: &[Field], arguments: &[Field]) -> bool {
-        let first = arguments.first().map(|field| field.text.as_str()).unwrap_or_default();
+        let first = arguments
+            .first()
+            .map(|field| field.text.as_str())
+            .unwrap_or_default();
         let reads = match name {
-            "tmux" => matches!(first, "ls" | "list-sessions" | "list-windows" | "capture-pane" | "has-session"),
+            "tmux" => matches!(
+                first,
+                "ls" | "list-sessions" | "list-windows" | "capture-pane" | "has-session"
+            ),
             "screen" => matches!(first, "-ls" | "-list"),
             "lxc" | "incus" => matches!(first, "list" | "info"),
             "machinectl" => matches!(first, "" | "list" | "status" | "show"),
@@ -299,7 +467,11 @@ impl Judge<'_> {
         if reads {
             self.nothing(fields);
         } else {
-            self.doubt(&words(fields), Doubt::Code, "it runs others in surroundings of its own, which are not read here");
+            self.doubt(
+                &words(fields),
+                Doubt::Code,
+                "it runs others in surroundings of its own, which are not read here",
+            );
         }
         true
     }
@@ -324,7 +496,9 @@ impl Judge<'_> {
         };
         match command.text.as_str() {
             "submodule" => {
-                let Some(at) = position("foreach") else { return false };
+                let Some(at) = position("foreach") else {
+                    return false;
+                };
                 let rest = behind_flags(fields.get(at + 1..).unwrap_or_default(), &[]);
                 self.joined(fields, rest, scope);
                 true
@@ -362,7 +536,11 @@ pub(super) fn behind_flags<'f>(arguments: &'f [Field], values: &[&str]) -> &'f [
         if !field.text.starts_with('-') || field.text.len() < 2 {
             break;
         }
-        rest = if values.contains(&field.text.as_str()) { behind.get(1..).unwrap_or_default() } else { behind };
+        rest = if values.contains(&field.text.as_str()) {
+            behind.get(1..).unwrap_or_default()
+        } else {
+            behind
+        };
     }
     rest
 }

@@ -41,7 +41,11 @@ impl Parser<'_> {
                 None => (rest, rest.len()),
             };
             at += length;
-            let line = if strip_tabs { line.trim_start_matches('\t') } else { line };
+            let line = if strip_tabs {
+                line.trim_start_matches('\t')
+            } else {
+                line
+            };
             if line == delimiter {
                 break;
             }
@@ -88,7 +92,10 @@ impl Parser<'_> {
                     delimiter.extend(self.next());
                 }
                 Some(b'$' | b'`') => return self.fail(Problem::NotRead("such a delimiter")),
-                None | Some(b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')') => break,
+                None
+                | Some(b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')') => {
+                    break;
+                }
                 Some(_) => delimiter.extend(self.next()),
             }
         }
@@ -105,7 +112,8 @@ impl Parser<'_> {
         let line = rest.get(..length).unwrap_or_default();
         let odd = |mark: char| line.chars().filter(|sign| *sign == mark).count() % 2 == 1;
         let open = |left: char, right: char| {
-            line.chars().filter(|sign| *sign == left).count() > line.chars().filter(|sign| *sign == right).count()
+            line.chars().filter(|sign| *sign == left).count()
+                > line.chars().filter(|sign| *sign == right).count()
         };
         if odd('\'') || odd('"') || odd('`') || open('(', ')') || open('{', '}') || line.ends_with('\\') {
             return self.fail(Problem::NotRead("a line that goes on behind a here-document"));

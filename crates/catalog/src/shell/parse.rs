@@ -84,10 +84,7 @@ pub(super) fn parse_nested(text: &str, depth: usize) -> (List, Option<ParseError
 
 impl<'a> Parser<'a> {
     pub(super) fn error(&self, problem: Problem) -> ParseError {
-        ParseError {
-            at: self.at,
-            problem,
-        }
+        ParseError { at: self.at, problem }
     }
 
     pub(super) fn fail<T>(&self, problem: Problem) -> Parsed<T> {
@@ -509,7 +506,10 @@ impl<'a> Parser<'a> {
     fn assign(&mut self) -> Parsed<Option<Assign>> {
         let rest = self.rest();
         let bytes = rest.as_bytes();
-        if !bytes.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') {
+        if !bytes
+            .first()
+            .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        {
             return Ok(None);
         }
         let length = bytes
@@ -554,11 +554,7 @@ impl<'a> Parser<'a> {
         } else {
             AssignValue::Word(self.word()?)
         };
-        Ok(Some(Assign {
-            name,
-            partial,
-            value,
-        }))
+        Ok(Some(Assign { name, partial, value }))
     }
 
     /// A redirection, if one begins here.
@@ -568,9 +564,12 @@ impl<'a> Parser<'a> {
         let mut prefix = digits;
         if rest.starts_with('{')
             && let Some(end) = rest.bytes().take(40).position(|byte| byte == b'}')
-            && rest
-                .get(1..end)
-                .is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+            && rest.get(1..end).is_some_and(|name| {
+                !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            })
         {
             prefix = end + 1;
         }

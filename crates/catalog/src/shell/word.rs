@@ -230,7 +230,8 @@ impl Parser<'_> {
 
     /// Behind `${`.
     fn braced(&mut self, quoted: bool) -> Parsed<Piece> {
-        let plain_start = |sign: Option<u8>| sign.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let plain_start =
+            |sign: Option<u8>| sign.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let mut name = self.name();
         if name.is_empty() {
             // `${#x}`, `${!x}`, and the special parameters.
