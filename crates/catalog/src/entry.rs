@@ -127,6 +127,8 @@ pub struct Capture {
     pub from: CaptureFrom,
     /// How the value is found in it.
     pub find: Find,
+    /// All that a path finds, with a blank between, instead of the first.
+    pub all: bool,
     /// Taken where nothing is found.
     pub default: Option<String>,
 }
@@ -313,6 +315,8 @@ struct CaptureFull {
     from: CaptureFrom,
     path: Option<String>,
     regex: Option<String>,
+    #[serde(default)]
+    all: bool,
     default: Option<String>,
 }
 
@@ -325,6 +329,7 @@ impl<'de> Deserialize<'de> for Capture {
                 from: CaptureFrom::PreCapture,
                 path: Some(path),
                 regex: None,
+                all: false,
                 default: None,
             },
             CaptureForm::Full(full) => full,
@@ -338,6 +343,7 @@ impl<'de> Deserialize<'de> for Capture {
         Ok(Self {
             from: full.from,
             find,
+            all: full.all,
             default: full.default,
         })
     }

@@ -460,9 +460,7 @@ impl Glob {
 
     /// `Some(true)`: it fits; `Some(false)`: it may; `None`: it does not.
     pub fn fit(&self, field: &Field, bound: &mut Bindings) -> Option<bool> {
-        let Some(before) = field.text.split(HOLE).next() else {
-            return None;
-        };
+        let before = field.text.split(HOLE).next()?;
         if before.len() == field.text.len() {
             let fits = fit_text(&self.pieces, &field.text, bound);
             return fits.then_some(!field.many || self.is_wild());

@@ -59,6 +59,7 @@ impl Recovery {
             captures.entry(name.clone()).or_insert_with(|| Capture {
                 from: CaptureFrom::PreCapture,
                 find: crate::entry::Find::Path(path.clone()),
+                all: false,
                 default: None,
             });
         }
@@ -181,7 +182,7 @@ fn wanted(entry: &Entry) -> Vec<String> {
     for text in texts.into_iter().flatten() {
         for piece in text.split('{').skip(1) {
             if let Some((name, _)) = piece.split_once('}') {
-                names.push(name.to_owned());
+                names.push(name.trim_end_matches("...").to_owned());
             }
         }
     }

@@ -16,6 +16,8 @@ pub struct Template {
 enum Piece {
     Text(String),
     Placeholder(String),
+    /// Becomes as many words as its value has.
+    Several(String),
 }
 
 /// A template as far as it could be filled.
@@ -90,12 +92,16 @@ impl Template {
                         .and_then(|inside| inside.split_once('}'))
                         .map(|(name, _)| name)
                         .filter(|name| {
+                            let name = name.strip_suffix("...").unwrap_or(name);
                             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
                         });
                     let word = word.get_or_insert_default();
                     if let Some(name) = name {
                         length = name.len() + 2;
-                        word.push(Piece::Placeholder(name.to_owned()));
+                        word.push(match name.strip_suffix("...") {
+                            Some(name) => Piece::Several(name.to_owned()),
+                            None => Piece::Placeholder(name.to_owned()),
+                        });
                     } else {
                         push(word, '{');
                     }
@@ -117,7 +123,7 @@ impl Template {
     /// Its placeholders.
     pub fn placeholders(&self) -> impl Iterator<Item = &str> {
         self.words.iter().flatten().filter_map(|piece| match piece {
-            Piece::Placeholder(name) => Some(name.as_str()),
+            Piece::Placeholder(name) | Piece::Several(name) => Some(name.as_str()),
             Piece::Text(_) => None,
         })
     }
@@ -131,12 +137,20 @@ impl Template {
             missing: Vec::new(),
         };
         for word in &self.words {
+            if let [Piece::Several(name)] = word.as_slice()
+                && let Some(value) = bound
+                    .get(name)
+                    .filter(|value| !value.contains(crate::field::HOLE))
+            {
+                filled.argv.extend(value.split_whitespace().map(str::to_owned));
+                continue;
+            }
             let mut text = String::new();
             let mut missing = Vec::new();
             for piece in word {
                 match piece {
                     Piece::Text(literal) => text.push_str(literal),
-                    Piece::Placeholder(name) => match bound.get(name) {
+                    Piece::Placeholder(name) | Piece::Several(name) => match bound.get(name) {
                         Some(value) if !value.contains(crate::field::HOLE) => text.push_str(value),
                         _ => {
                             missing.push(name.clone());
@@ -246,7 +260,7 @@ pub fn take<'a>(
                 if json.is_none() {
                     json = serde_json::from_str(output).ok();
                 }
-                by_path(path, json.as_ref())
+                by_path(path, json.as_ref(), capture.all)
             }
         };
         let value = match (found, &capture.default) {
@@ -270,7 +284,7 @@ fn by_regex(regex: &str, output: &str) -> Result<String, CaptureError> {
     Ok(group.as_str().to_owned())
 }
 
-fn by_path(path: &str, json: Option<&Value>) -> Result<String, CaptureError> {
+fn by_path(path: &str, json: Option<&Value>, all: bool) -> Result<String, CaptureError> {
     let json = json.ok_or_else(|| CaptureError::NoJson {
         path: path.to_owned(),
     })?;
@@ -278,12 +292,23 @@ fn by_path(path: &str, json: Option<&Value>) -> Result<String, CaptureError> {
         asked: path.to_owned(),
     };
     let compiled = serde_json_path::JsonPath::parse(path).map_err(|_| nothing())?;
-    match compiled.query(json).first().ok_or_else(nothing)? {
-        Value::String(text) => Ok(text.clone()),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Bool(truth) => Ok(truth.to_string()),
-        _ => Err(CaptureError::NoValue {
-            path: path.to_owned(),
-        }),
+    let found = compiled.query(json);
+    let wanted = if all { found.len() } else { 1 };
+    let mut texts = Vec::new();
+    for value in found.iter().take(wanted) {
+        texts.push(match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            _ => {
+                return Err(CaptureError::NoValue {
+                    path: path.to_owned(),
+                });
+            }
+        });
     }
+    if texts.is_empty() {
+        return Err(nothing());
+    }
+    Ok(texts.join(" "))
 }

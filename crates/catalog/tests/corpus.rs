@@ -22,9 +22,10 @@ fn lines() -> Vec<(&'static str, Class, String)> {
             .filter(|line| !line.starts_with('#') && !line.is_empty())
         {
             let columns: Vec<&str> = line.split('\t').collect();
-            assert_eq!(columns.len(), 3, "{file}: {line}");
-            let class = Class::from_name(columns[0]).unwrap_or_else(|| panic!("{file}: {line}"));
-            lines.push((file, class, columns[1].replace('⏎', "\n")));
+            let class = columns.first().and_then(|name| Class::from_name(name));
+            assert!(columns.len() == 3 && class.is_some(), "{file}: {line}");
+            let command = columns.get(1).map(|command| command.replace('⏎', "\n"));
+            lines.extend(class.zip(command).map(|(class, command)| (file, class, command)));
         }
     }
     lines

@@ -146,6 +146,84 @@ fn a_capture_that_finds_nothing_leaves_no_half_compensation() {
 }
 
 #[test]
+fn all_that_a_command_made_is_taken_back() {
+    let catalog = Catalog::builtin().unwrap();
+    let judged = catalog.judge_text(
+        "aws --region eu-west-1 ec2 run-instances --image-id a --count 2",
+        &Context::default(),
+    );
+    let mut recovery = judged.parts[0].recoveries[0].clone();
+    let result = r#"{"Instances":[{"InstanceId":"i-1"},{"InstanceId":"i-2"}]}"#;
+    recovery.capture(CaptureFrom::Result, result).unwrap();
+    assert_eq!(
+        recovery.compensation().unwrap().argv,
+        [
+            "aws",
+            "--region=eu-west-1",
+            "ec2",
+            "terminate-instances",
+            "--instance-ids",
+            "i-1",
+            "i-2"
+        ]
+    );
+    let (amount, unit) = recovery.spend(1).unwrap();
+    assert_eq!(
+        (amount.to_string(), unit.as_str()),
+        ("0.2".to_owned(), "USD/hour")
+    );
+}
+
+#[test]
+fn each_object_of_a_command_is_judged_and_taken_back_by_itself() {
+    let catalog = Catalog::builtin().unwrap();
+    let judged = catalog.judge_text("kubectl delete deploy/web svc/web ns/prod", &Context::default());
+    let classes: Vec<&str> = judged.parts.iter().map(|part| part.class.name()).collect();
+    assert_eq!(
+        classes,
+        ["reversible_with_state", "reversible_with_state", "irreversible"]
+    );
+    let judged = catalog.judge_text("systemctl stop a b", &Context::default());
+    let texts: Vec<String> = judged.parts[0]
+        .recoveries
+        .iter()
+        .map(|r| r.compensation().unwrap().text())
+        .collect();
+    assert_eq!(texts, ["systemctl start a", "systemctl start b"]);
+}
+
+#[test]
+fn the_published_schema_has_exactly_the_fields_that_are_read() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../../catalog/schema.json")).unwrap();
+    let names = |definition: &str| {
+        let properties = schema["$defs"][definition]["properties"].as_object().unwrap();
+        let mut names: Vec<String> = properties.keys().cloned().collect();
+        names.sort();
+        names
+    };
+    // The reader lists the fields it knows when it meets one that it does not.
+    let read = |text: &str| {
+        let message = Builder::default()
+            .add("x.yaml", text, true)
+            .unwrap_err()
+            .to_string();
+        let known = message.split("expected one of ").nth(1).unwrap().to_owned();
+        let mut names: Vec<String> = known
+            .split(", ")
+            .map(|name| name.trim_matches('`').to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        names("entry"),
+        read("command_pattern: x\nreversibility: unknown\nsurprise: 1")
+    );
+    assert_eq!(names("tool"), read("tool: {name: x, surprise: 1}"));
+}
+
+#[test]
 fn a_value_stays_one_word_whatever_it_holds() {
     let catalog = Catalog::builtin().unwrap();
     let judged = catalog.judge_argv(&["systemctl", "stop", "a; rm -rf /"], &Context::default());

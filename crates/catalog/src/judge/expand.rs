@@ -171,7 +171,7 @@ impl Judge<'_> {
             };
             let mut first = true;
             for argument in arguments.iter() {
-                if !first && !one_word || !first && name == "@" {
+                if !first && (!one_word || name == "@") {
                     fields.end();
                 } else if !first {
                     fields.push(" ");
