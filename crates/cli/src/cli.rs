@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::commands::{
-    completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show, status,
-    tour, undo, verify, why,
+    catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show,
+    status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -52,6 +52,8 @@ pub enum Command {
     Prune(prune::PruneArgs),
     /// End a running session's whole tree now
     Kill(kill::KillArgs),
+    /// What is known of commands: explain one, test, lint and list the entries
+    Catalog(catalog::CatalogArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
     /// Print the man page, or write all man pages into a folder

@@ -71,6 +71,7 @@ codes! {
     LedgerUnusable "ledger-unusable" "store" Failed;
     VaultUnusable "vault-unusable" "store" Failed;
     DiskFull "disk-full" "store" Failed;
+    CatalogFault "catalog-fault" "catalog" Failed;
     RedactionRules "redaction-rules" "store" Failed;
     JournalDamaged "journal-damaged" "store" Failed;
     Conflicts "conflicts" "conflict" Conflicts;

@@ -43,8 +43,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show, status,
-        tour, undo, verify, why,
+        catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show,
+        status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -63,6 +63,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Policy(args) => policy::run(&context, args),
         Command::Prune(args) => prune::run(&context, args),
         Command::Kill(args) => kill::run(&context, args),
+        Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Errors(args) => errors::run(&context, args),

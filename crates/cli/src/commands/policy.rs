@@ -82,11 +82,11 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
     let policies = texts(files.iter().filter(is_policy))?;
     let limits = texts(files.iter().filter(|path| !is_policy(path)))?;
     let mut problems = Vec::new();
-    let mut answer = json!({"policies": 0, "files": files.len(), "limits": 0, "freezes": 0});
+    let (mut policy_count, mut version) = (0, None);
     match rules(&policies) {
         Ok(rules) => {
-            answer["policies"] = rules.rules().len().into();
-            answer["version"] = rules.version().to_string().into();
+            policy_count = rules.rules().len();
+            version = Some(rules.version().to_string());
         }
         Err(Problems(found)) => problems.extend(found),
     }
@@ -100,19 +100,23 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
             Err(error) => problems.extend(error.problems.0),
         }
     }
-    answer["limits"] = limit_count.into();
-    answer["freezes"] = freeze_count.into();
     if !problems.is_empty() {
         return Err(invalid(context, &problems)?);
     }
     let mut out = Out::new();
     if context.json {
-        out.json(&answer)?;
+        out.json(&json!({
+            "policies": policy_count,
+            "version": version,
+            "files": files.len(),
+            "limits": limit_count,
+            "freezes": freeze_count,
+        }))?;
     } else {
         out.line(format!(
             "{}: {} (the default ones among them), {}, {}",
             green("valid"),
-            count(answer["policies"].as_u64().unwrap_or(0), "policy", "policies"),
+            count(policy_count as u64, "policy", "policies"),
             count(limit_count as u64, "limit", "limits"),
             count(freeze_count as u64, "freeze", "freezes"),
         ))?;

@@ -7,7 +7,7 @@ use crate::error::{Code, Done, Failure};
 use rescind_files::FilesDriver;
 use rescind_model::{Effect, Level, Outcome, ResourceId, SessionId, State};
 use rescind_recovery::MERGE_LIMIT;
-use rescind_supervisor::journal::{AfterForm, Record, SessionKind, StateForm, bytes_from_text};
+use rescind_supervisor::journal::{AfterForm, Record, SessionKind, StateForm};
 use rescind_supervisor::{Driver as _, SessionLog, SessionView, Store, StoreError, StoredBodies, lives};
 use rescind_sys::{pidfd_open, pidfd_signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

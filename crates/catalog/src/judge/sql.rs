@@ -1,0 +1,325 @@
+//! SQL texts: statements, each as words for the catalog's entries of the pseudo-program `sql`.
+//!
+//! Not a parser: strings, comments, dollar quotes and identifiers are told apart, which is enough to find where a
+//! statement ends and what it begins with. Whatever a statement does besides (functions, triggers) is the business of
+//! the database's own guard.
+
+use super::Doubt;
+use super::walk::{Judge, shorten};
+use crate::entry::Effects;
+use crate::field::{Field, HOLE};
+use rescind_model::Class;
+
+/// Words behind which a statement that begins as a query changes something.
+const CHANGES: [&str; 16] = [
+    "INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "DROP", "TRUNCATE", "ALTER", "CREATE", "GRANT", "REVOKE",
+    "COPY", "CALL", "DO", "OUTFILE", "DUMPFILE",
+];
+
+/// Functions that are known to change nothing.
+const FUNCTIONS: [&str; 62] = [
+    "COUNT",
+    "SUM",
+    "MIN",
+    "MAX",
+    "AVG",
+    "COALESCE",
+    "NULLIF",
+    "LOWER",
+    "UPPER",
+    "LENGTH",
+    "SUBSTR",
+    "SUBSTRING",
+    "TRIM",
+    "CAST",
+    "NOW",
+    "DATE",
+    "DATE_TRUNC",
+    "EXTRACT",
+    "TO_CHAR",
+    "ROUND",
+    "ABS",
+    "FLOOR",
+    "CEIL",
+    "ROW_NUMBER",
+    "RANK",
+    "ARRAY_AGG",
+    "STRING_AGG",
+    "JSON_AGG",
+    "JSONB_AGG",
+    "JSON_BUILD_OBJECT",
+    "ROW_TO_JSON",
+    "TO_JSON",
+    "CONCAT",
+    "GROUP_CONCAT",
+    "VERSION",
+    "CURRENT_DATABASE",
+    "CURRENT_SCHEMA",
+    "DATABASE",
+    "USER",
+    "PG_SIZE_PRETTY",
+    "PG_DATABASE_SIZE",
+    "PG_TOTAL_RELATION_SIZE",
+    "PG_RELATION_SIZE",
+    "PG_IS_IN_RECOVERY",
+    "GENERATE_SERIES",
+    "UNNEST",
+    "EXISTS",
+    "IN",
+    "ANY",
+    "ALL",
+    "VALUES",
+    "OVER",
+    "FILTER",
+    "AND",
+    "OR",
+    "NOT",
+    "WHERE",
+    "ON",
+    "AS",
+    "FROM",
+    "SELECT",
+    "USING",
+];
+
+/// A piece of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    /// A keyword or a name without quotes.
+    Word(String),
+    /// Anything else: a string, a name in quotes, a number, a sign.
+    Other(char),
+}
+
+impl Judge<'_> {
+    /// Judge each statement of a text.
+    pub(super) fn sql(&mut self, text: &str, program: &str) {
+        if text.contains(HOLE) || text.len() > 256 * 1024 {
+            self.doubt(
+                &shorten(text),
+                Doubt::Word,
+                "a part of the SQL is only known when it runs",
+            );
+            return;
+        }
+        let mut rest = text;
+        loop {
+            rest = rest.trim_start();
+            if rest.is_empty() {
+                return;
+            }
+            if !self.step() {
+                return;
+            }
+            if rest.starts_with('\\') {
+                let line = rest.lines().next().unwrap_or_default();
+                rest = rest.get(line.len()..).unwrap_or_default();
+                self.backslash(line);
+                continue;
+            }
+            match statement(rest) {
+                Some((tokens, length)) => {
+                    let shown = rest.get(..length).unwrap_or(rest);
+                    self.statement(&tokens, shown.trim().trim_end_matches(';'), program);
+                    rest = rest.get(length..).unwrap_or_default();
+                }
+                None => {
+                    self.doubt(&shorten(rest), Doubt::Syntax, "the SQL is not understood");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// psql's own commands.
+    fn backslash(&mut self, line: &str) {
+        let command = line.split_whitespace().next().unwrap_or_default();
+        let reads = [
+            "\\l",
+            "\\l+",
+            "\\conninfo",
+            "\\x",
+            "\\pset",
+            "\\timing",
+            "\\q",
+            "\\echo",
+            "\\z",
+            "\\a",
+            "\\t",
+            "\\encoding",
+            "\\?",
+            "\\h",
+        ];
+        if (command.starts_with("\\d") || reads.contains(&command))
+            && !line.contains(['`', '|'])
+            && line.matches('\\').count() == 1
+        {
+            self.plain(
+                &[Field::known(line)],
+                Class::NoEffect,
+                Effects::None,
+                "it lists or shows",
+            );
+        } else {
+            self.doubt(
+                line,
+                Doubt::Code,
+                "a command of psql that can read files or run programs",
+            );
+        }
+    }
+
+    fn statement(&mut self, tokens: &[Token], shown: &str, program: &str) {
+        let words: Vec<&str> = tokens
+            .iter()
+            .filter_map(|token| match token {
+                Token::Word(word) => Some(word.as_str()),
+                Token::Other(_) => None,
+            })
+            .collect();
+        if tokens.is_empty() {
+            return;
+        }
+        let shown = Field::known(shorten(shown));
+        let first = words.first().copied().unwrap_or_default();
+        let query = matches!(
+            first,
+            "SELECT" | "WITH" | "VALUES" | "TABLE" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC"
+        );
+        let runs = first == "EXPLAIN" && words.iter().any(|word| *word == "ANALYZE" || *word == "ANALYSE");
+        let changes = words.iter().skip(1).any(|word| CHANGES.contains(word));
+        if query && (!changes || (first == "EXPLAIN" && !runs)) {
+            match unknown_function(tokens) {
+                None => self.plain(&[shown], Class::NoEffect, Effects::None, "it only reads"),
+                Some(name) => {
+                    let why = format!("the function `{name}` may change something");
+                    self.doubt(&shown.text, Doubt::Code, &why);
+                }
+            }
+            return;
+        }
+        let fields: Vec<Field> = words.iter().map(|word| Field::known(*word)).collect();
+        // A query that changes something is what it changes by.
+        let from = match query {
+            true => words.iter().position(|word| CHANGES.contains(word)).unwrap_or(0),
+            false => 0,
+        };
+        let name = if self.catalog.knows(&format!("sql-{program}")) {
+            format!("sql-{program}")
+        } else {
+            "sql".to_owned()
+        };
+        let fields = fields.get(from..).unwrap_or_default();
+        let before = self.parts.len();
+        let mut line = vec![Field::known("sql")];
+        line.extend(fields.iter().cloned());
+        self.only_catalog(&name, &line);
+        for part in self.parts.iter_mut().skip(before) {
+            part.text.clone_from(&shown.text);
+        }
+    }
+
+    /// What the catalog says of a command, without looking for wrappers.
+    pub(super) fn only_catalog(&mut self, name: &str, fields: &[Field]) {
+        let arguments = fields.get(1..).unwrap_or_default();
+        self.known(name, fields, arguments, &super::input::Input::Own);
+    }
+}
+
+/// A function in a query that is not known to be harmless.
+fn unknown_function(tokens: &[Token]) -> Option<String> {
+    tokens.windows(2).find_map(|pair| match pair {
+        [Token::Word(name), Token::Other('(')] if !FUNCTIONS.contains(&name.as_str()) => Some(name.clone()),
+        // A name in quotes is not read.
+        [Token::Other('"' | '`'), Token::Other('(')] => Some("in quotes".to_owned()),
+        _ => None,
+    })
+}
+
+/// The tokens of the first statement, and its length with the semicolon.
+fn statement(text: &str) -> Option<(Vec<Token>, usize)> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(sign) = text.get(at..)?.chars().next() {
+        let rest = text.get(at..)?;
+        if sign == ';' {
+            return Some((tokens, at + 1));
+        }
+        if sign == '\\' {
+            // A command of psql in the middle of a statement (`\g`, `\gexec`).
+            return None;
+        }
+        let length = if sign.is_whitespace() {
+            sign.len_utf8()
+        } else if rest.starts_with("--") || sign == '#' {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*!") || rest.starts_with("/*+") {
+            // MySQL runs these.
+            return None;
+        } else if rest.starts_with("/*") {
+            rest.find("*/")? + 2
+        } else if matches!(sign, '\'' | '"' | '`') {
+            tokens.push(Token::Other(sign));
+            quoted(rest, sign)?
+        } else if sign == '$' && dollar_quoted(rest).is_some() {
+            tokens.push(Token::Other('$'));
+            dollar_quoted(rest)?
+        } else if sign.is_alphabetic() || sign == '_' {
+            let length = rest
+                .find(|sign: char| !(sign.is_alphanumeric() || sign == '_' || sign == '$'))
+                .unwrap_or(rest.len());
+            let word = rest.get(..length)?;
+            let text_before_string = rest.get(length..)?.starts_with('\'');
+            if text_before_string && word.eq_ignore_ascii_case("e") {
+                // Escapes in strings: where it ends is not worked out here.
+                return None;
+            }
+            tokens.push(Token::Word(word.to_ascii_uppercase()));
+            length
+        } else {
+            tokens.push(Token::Other(sign));
+            sign.len_utf8()
+        };
+        at += length;
+    }
+    Some((tokens, text.len()))
+}
+
+/// The length of a text in quotes; doubled quotes are part of it. A backslash before a quote is understood in two ways
+/// by two databases, and therefore not at all.
+fn quoted(text: &str, mark: char) -> Option<usize> {
+    let mut signs = text.char_indices().skip(1).peekable();
+    while let Some((at, sign)) = signs.next() {
+        if sign == '\\'
+            && signs
+                .peek()
+                .is_some_and(|(_, next)| *next == mark || *next == '\\')
+        {
+            return None;
+        }
+        if sign == mark {
+            if signs.peek().is_some_and(|(_, next)| *next == mark) {
+                signs.next();
+                continue;
+            }
+            return Some(at + mark.len_utf8());
+        }
+    }
+    None
+}
+
+/// The length of a text in dollar quotes.
+fn dollar_quoted(text: &str) -> Option<usize> {
+    let end = text.get(1..)?.find('$')? + 2;
+    let tag = text.get(..end)?;
+    let inside = tag.get(1..end - 1)?;
+    if !inside
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        || inside.starts_with(|sign: char| sign.is_ascii_digit())
+    {
+        return None;
+    }
+    let close = text.get(end..)?.find(tag)?;
+    Some(end + close + tag.len())
+}

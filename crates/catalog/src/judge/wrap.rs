@@ -1,0 +1,565 @@
+//! Programs that run another one which stands behind their own flags.
+
+use super::input::Input;
+use super::scope::Scope;
+use super::walk::{Judge, words};
+use super::{Doubt, Place};
+use crate::field::{Field, HOLE};
+
+/// A program that runs what follows it.
+struct Prefix {
+    name: &'static str,
+    /// Words behind the name: it is a wrapper only with this subcommand.
+    sub: &'static str,
+    /// Its flags that take a value.
+    values: &'static [&'static str],
+    /// How many words of its own follow the flags.
+    own: usize,
+}
+
+const fn prefix(name: &'static str, values: &'static [&'static str], own: usize) -> Prefix {
+    Prefix {
+        name,
+        sub: "",
+        values,
+        own,
+    }
+}
+
+const fn sub(name: &'static str, sub: &'static str, values: &'static [&'static str]) -> Prefix {
+    Prefix {
+        name,
+        sub,
+        values,
+        own: 0,
+    }
+}
+
+const PREFIXES: [Prefix; 26] = [
+    prefix("nohup", &[], 0),
+    prefix("nice", &["-n", "--adjustment"], 0),
+    prefix("ionice", &["-c", "-n", "-p", "--class", "--classdata"], 0),
+    prefix("chrt", &["-T", "-P", "-D"], 1),
+    prefix("taskset", &[], 1),
+    prefix("timeout", &["-s", "-k", "--signal", "--kill-after"], 1),
+    prefix("gtimeout", &["-s", "-k", "--signal", "--kill-after"], 1),
+    prefix("time", &["-o", "-f", "--output", "--format"], 0),
+    prefix("stdbuf", &["-i", "-o", "-e", "--input", "--output", "--error"], 0),
+    prefix("unbuffer", &[], 0),
+    prefix("setsid", &[], 0),
+    prefix("setarch", &[], 1),
+    prefix("chronic", &[], 0),
+    prefix("caffeinate", &["-t", "-w"], 0),
+    prefix(
+        "strace",
+        &[
+            "-e", "-o", "-p", "-s", "-u", "-P", "-a", "-S", "-b", "-I", "-O", "-X",
+        ],
+        0,
+    ),
+    prefix(
+        "ltrace",
+        &["-e", "-o", "-p", "-s", "-u", "-a", "-n", "-A", "-D", "-l"],
+        0,
+    ),
+    prefix("dotenv", &["-f", "-e", "-c"], 0),
+    prefix("busybox", &[], 0),
+    prefix("toybox", &[], 0),
+    sub("poetry", "run", &["-C", "-P", "--directory", "--project"]),
+    sub("pipenv", "run", &[]),
+    sub(
+        "uv",
+        "run",
+        &[
+            "--with",
+            "--python",
+            "-p",
+            "--extra",
+            "--group",
+            "--package",
+            "--directory",
+            "--project",
+            "--env-file",
+            "--index",
+        ],
+    ),
+    sub("bundle", "exec", &["--gemfile"]),
+    sub("rye", "run", &[]),
+    sub("hatch", "run", &[]),
+    sub("mise", "exec", &["-C"]),
+];
+
+impl Judge<'_> {
+    /// Judge what a wrapper runs. `false`: it is no wrapper.
+    pub(super) fn wrapped(&mut self, name: &str, fields: &[Field], scope: &mut Scope, input: &Input) -> bool {
+        let arguments = fields.get(1..).unwrap_or_default();
+        if let Some(prefix) = PREFIXES.iter().find(|prefix| {
+            prefix.name == name
+                && (prefix.sub.is_empty() || arguments.first().is_some_and(|word| word.text == prefix.sub))
+        }) {
+            let arguments = if prefix.sub.is_empty() {
+                arguments
+            } else {
+                arguments.get(1..).unwrap_or_default()
+            };
+            let rest = behind_flags(arguments, prefix.values);
+            if rest.iter().take(prefix.own).any(|field| field.many) {
+                self.doubt(
+                    &words(fields),
+                    Doubt::Word,
+                    "which program it runs is only known then",
+                );
+                return true;
+            }
+            let rest = rest.get(prefix.own..).unwrap_or_default();
+            self.inner(fields, rest, scope, input);
+            return true;
+        }
+        match name {
+            "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash" => {
+                self.shell(fields, scope, input)
+            }
+            "fish" | "csh" | "tcsh" | "pwsh" | "powershell" | "nu" | "xonsh" | "elvish" | "rc" => {
+                self.doubt(
+                    &words(fields),
+                    Doubt::Code,
+                    "it runs commands in a language that is not read here",
+                );
+            }
+            "env" => self.env(fields, scope, input),
+            "sudo" | "doas" | "run0" | "pkexec" => self.sudo(fields, scope, input),
+            "su" | "runuser" => self.su(fields, scope, input),
+            "xargs" => self.xargs(fields, scope),
+            "parallel" => self.parallel(fields, scope),
+            "watch" => self.watch(fields, scope),
+            "find" | "gfind" | "fd" | "fdfind" => return self.find(name, fields, scope),
+            "flock" => self.flock(fields, scope, input),
+            "ssh" => self.ssh(fields, input),
+            "docker" | "podman" | "nerdctl" | "docker-compose" => return self.container(fields, input),
+            "kubectl" | "oc" => return self.pod(fields, input),
+            "chroot" | "nsenter" | "unshare" | "systemd-run" | "machinectl" | "firejail" | "bwrap"
+            | "proot" | "fakeroot" | "lxc" | "lxc-attach" | "incus" | "vagrant" | "wsl" | "script"
+            | "tmux" | "screen" | "expect" | "socat" => {
+                return self.aside(name, fields, arguments);
+            }
+            "python" | "python3" => return self.python_module(fields, scope, input),
+            "git" => return self.git(fields, scope),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The program that a wrapper runs; without one the wrapper only says something.
+    pub(super) fn inner(&mut self, fields: &[Field], rest: &[Field], scope: &mut Scope, input: &Input) {
+        if rest.is_empty() {
+            self.nothing(fields);
+            return;
+        }
+        self.deeper(|judge| judge.outside(rest, scope, input));
+    }
+
+    fn env(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
+        let mut inner = scope.clone();
+        let mut rest = fields.get(1..).unwrap_or_default();
+        while let Some((field, behind)) = rest.split_first() {
+            let text = field.text.as_str();
+            if matches!(
+                text,
+                "-u" | "--unset" | "-C" | "--chdir" | "-a" | "--argv0" | "-P"
+            ) {
+                rest = behind.get(1..).unwrap_or_default();
+            } else if text.starts_with("-S")
+                || text.starts_with("--split-string")
+                || (text.starts_with("-") && !text.starts_with("--") && text.contains('S'))
+            {
+                self.doubt(
+                    &words(fields),
+                    Doubt::Code,
+                    "`env -S` splits a text in a way that is not read here",
+                );
+                return;
+            } else if text == "-" || text == "--" || (text.starts_with('-') && !field.many) {
+                rest = behind;
+            } else if let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.contains(HOLE))
+            {
+                self.variable_set(name, value, &mut inner);
+                inner.set(name, value.to_owned());
+                rest = behind;
+            } else {
+                break;
+            }
+        }
+        self.inner(fields, rest, &mut inner, input);
+    }
+
+    fn sudo(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
+        let values = [
+            "-u",
+            "-g",
+            "-h",
+            "-p",
+            "-C",
+            "-r",
+            "-t",
+            "-T",
+            "-U",
+            "-D",
+            "-R",
+            "--user",
+            "--group",
+            "--host",
+            "--prompt",
+            "--chdir",
+            "--chroot",
+            "--role",
+            "--type",
+            "--other-user",
+            "--close-from",
+            "--command-timeout",
+        ];
+        let arguments = fields.get(1..).unwrap_or_default();
+        let mut inner = scope.clone();
+        let mut rest = behind_flags(arguments, &values);
+        let flags = arguments.get(..arguments.len() - rest.len()).unwrap_or_default();
+        let has = |names: &[&str]| flags.iter().any(|field| names.contains(&field.text.as_str()));
+        if has(&["-e", "--edit"]) {
+            self.doubt(
+                &words(fields),
+                Doubt::Code,
+                "what an editor does is not read here",
+            );
+            return;
+        }
+        if has(&[
+            "-l",
+            "--list",
+            "-v",
+            "--validate",
+            "-k",
+            "-K",
+            "-V",
+            "--version",
+            "--help",
+        ]) && rest.is_empty()
+        {
+            self.nothing(fields);
+            return;
+        }
+        if has(&["-s", "--shell", "-i", "--login"]) && rest.is_empty() {
+            self.shell_reads(fields, scope, input);
+            return;
+        }
+        while let Some((field, behind)) = rest.split_first() {
+            let Some((name, value)) = field
+                .text
+                .split_once('=')
+                .filter(|(name, _)| !name.contains(['/', HOLE]))
+            else {
+                break;
+            };
+            self.variable_set(name, value, &mut inner);
+            inner.set(name, value.to_owned());
+            rest = behind;
+        }
+        // The root user of a session's own machine is beyond what the session's capture can promise.
+        self.at(Place::Privileged, |judge| {
+            judge.inner(fields, rest, &mut inner, input)
+        });
+    }
+
+    fn su(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
+        let arguments = fields.get(1..).unwrap_or_default();
+        let text = arguments.windows(2).find_map(|pair| match pair {
+            [flag, text] if matches!(flag.text.as_str(), "-c" | "--command" | "-lc") => Some(text),
+            _ => None,
+        });
+        match text {
+            Some(text) => {
+                let text = text.text.clone();
+                self.at(Place::Privileged, |judge| {
+                    judge.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                });
+            }
+            None => {
+                let behind: Vec<&Field> = arguments
+                    .iter()
+                    .skip_while(|field| field.text != "--")
+                    .skip(1)
+                    .collect();
+                if behind.is_empty() {
+                    self.at(Place::Privileged, |judge| judge.shell_reads(fields, scope, input));
+                } else {
+                    let rest: Vec<Field> = behind.into_iter().cloned().collect();
+                    self.at(Place::Privileged, |judge| {
+                        judge.inner(fields, &rest, &mut scope.clone(), input)
+                    });
+                }
+            }
+        }
+    }
+
+    /// Judge something where it runs.
+    pub(super) fn at(&mut self, place: Place, run: impl FnOnce(&mut Self)) {
+        let place = if matches!(self.place, Place::Elsewhere(_)) && place == Place::Privileged {
+            self.place.clone()
+        } else {
+            place
+        };
+        let before = std::mem::replace(&mut self.place, place);
+        run(self);
+        self.place = before;
+    }
+
+    fn xargs(&mut self, fields: &[Field], scope: &Scope) {
+        let values = [
+            "-a",
+            "-d",
+            "-E",
+            "-I",
+            "-L",
+            "-n",
+            "-P",
+            "-s",
+            "-J",
+            "-R",
+            "--arg-file",
+            "--delimiter",
+            "--max-lines",
+            "--max-args",
+            "--max-procs",
+            "--max-chars",
+            "--process-slot-var",
+        ];
+        let arguments = fields.get(1..).unwrap_or_default();
+        let rest = behind_flags(arguments, &values);
+        if rest.is_empty() {
+            self.nothing(fields);
+            return;
+        }
+        let flags = arguments.get(..arguments.len() - rest.len()).unwrap_or_default();
+        let mut replaced = flags.iter().enumerate().find_map(|(index, field)| {
+            if field.text == "-I" || field.text == "-J" || field.text == "--replace" {
+                return flags.get(index + 1).map(|field| field.text.clone());
+            }
+            let inline = field
+                .text
+                .strip_prefix("-I")
+                .or_else(|| field.text.strip_prefix("--replace="));
+            inline.map(str::to_owned)
+        });
+        if flags
+            .iter()
+            .any(|field| matches!(field.text.as_str(), "-i" | "--replace"))
+        {
+            replaced = Some("{}".to_owned());
+        }
+        let command = with_holes(rest, replaced.as_deref());
+        self.deeper(|judge| judge.outside(&command, &mut scope.clone(), &Input::Text(String::new())));
+    }
+
+    fn parallel(&mut self, fields: &[Field], scope: &Scope) {
+        let arguments = fields.get(1..).unwrap_or_default();
+        let rest = behind_flags(
+            arguments,
+            &[
+                "-j",
+                "--jobs",
+                "-a",
+                "--arg-file",
+                "-I",
+                "-N",
+                "-n",
+                "-d",
+                "--delimiter",
+                "--colsep",
+                "-C",
+                "--timeout",
+                "--joblog",
+                "--results",
+                "--delay",
+                "--retries",
+                "--tagstring",
+                "-S",
+                "--sshlogin",
+            ],
+        );
+        let command: Vec<Field> = rest
+            .iter()
+            .take_while(|field| !field.text.starts_with(":::"))
+            .cloned()
+            .collect();
+        let remote = arguments
+            .iter()
+            .any(|field| matches!(field.text.as_str(), "-S" | "--sshlogin" | "--slf"));
+        if command.is_empty()
+            || remote
+            || command
+                .iter()
+                .any(|field| field.text.contains([' ', ';', '|', '&', '$', '`']))
+        {
+            self.doubt(
+                &words(fields),
+                Doubt::Input,
+                "what it runs is put together when it runs",
+            );
+            return;
+        }
+        let command = with_holes(&command, Some("{}"));
+        self.deeper(|judge| judge.outside(&command, &mut scope.clone(), &Input::Text(String::new())));
+    }
+
+    fn watch(&mut self, fields: &[Field], scope: &Scope) {
+        let arguments = fields.get(1..).unwrap_or_default();
+        let rest = behind_flags(arguments, &["-n", "--interval", "-q", "--equexit"]);
+        self.joined(fields, rest, &mut scope.clone());
+    }
+
+    /// Words that are put together into one text for a shell.
+    pub(super) fn joined(&mut self, fields: &[Field], rest: &[Field], scope: &mut Scope) {
+        let texts: Option<Vec<&str>> = rest.iter().map(Field::exact).collect();
+        match texts {
+            Some(texts) if texts.is_empty() => self.nothing(fields),
+            Some(texts) => {
+                let text = texts.join(" ");
+                self.deeper(|judge| judge.text(&text, scope));
+            }
+            None => self.doubt(
+                &words(fields),
+                Doubt::Word,
+                "a part of the text for a shell is only known when it runs",
+            ),
+        }
+    }
+
+    fn flock(&mut self, fields: &[Field], scope: &mut Scope, input: &Input) {
+        let arguments = fields.get(1..).unwrap_or_default();
+        let rest = behind_flags(
+            arguments,
+            &["-w", "-E", "--timeout", "--wait", "--conflict-exit-code"],
+        );
+        let rest = rest.get(1..).unwrap_or_default();
+        match rest {
+            [flag, text] if matches!(flag.text.as_str(), "-c" | "--command") => {
+                let text = text.text.clone();
+                self.deeper(|judge| judge.text(&text, scope));
+            }
+            rest => self.inner(fields, rest, scope, input),
+        }
+    }
+
+    /// Programs that run others in surroundings of their own.
+    fn aside(&mut self, name: &str, fields: &[Field], arguments: &[Field]) -> bool {
+        let first = arguments
+            .first()
+            .map(|field| field.text.as_str())
+            .unwrap_or_default();
+        let reads = match name {
+            "tmux" => matches!(
+                first,
+                "ls" | "list-sessions" | "list-windows" | "capture-pane" | "has-session"
+            ),
+            "screen" => matches!(first, "-ls" | "-list"),
+            "lxc" | "incus" => matches!(first, "list" | "info"),
+            "machinectl" => matches!(first, "" | "list" | "status" | "show"),
+            "vagrant" => matches!(first, "status" | "global-status" | "version"),
+            _ => false,
+        };
+        if reads {
+            self.nothing(fields);
+        } else {
+            self.doubt(
+                &words(fields),
+                Doubt::Code,
+                "it runs others in surroundings of its own, which are not read here",
+            );
+        }
+        true
+    }
+
+    /// `python -m pip ...` is pip.
+    fn python_module(&mut self, fields: &[Field], scope: &mut Scope, input: &Input) -> bool {
+        match fields {
+            [_, flag, module, ..] if flag.text == "-m" && matches!(module.text.as_str(), "pip" | "twine") => {
+                let rest = fields.get(2..).unwrap_or_default();
+                self.deeper(|judge| judge.outside(rest, scope, input));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// git runs commands that stand on its command line.
+    fn git(&mut self, fields: &[Field], scope: &mut Scope) -> bool {
+        let position = |word: &str| fields.iter().position(|field| field.text == word);
+        let Some(command) = fields.iter().skip(1).find(|field| !field.text.starts_with('-')) else {
+            return false;
+        };
+        match command.text.as_str() {
+            "submodule" => {
+                let Some(at) = position("foreach") else {
+                    return false;
+                };
+                let rest = behind_flags(fields.get(at + 1..).unwrap_or_default(), &[]);
+                self.joined(fields, rest, scope);
+                true
+            }
+            "bisect" => {
+                let Some(at) = position("run") else { return false };
+                let rest = fields.get(at + 1..).unwrap_or_default();
+                self.inner(fields, rest, scope, &Input::Own);
+                false
+            }
+            "rebase" => {
+                for (index, field) in fields.iter().enumerate() {
+                    let text = match field.text.as_str() {
+                        "-x" | "--exec" => fields.get(index + 1).map(|field| field.text.clone()),
+                        text => text.strip_prefix("--exec=").map(str::to_owned),
+                    };
+                    if let Some(text) = text {
+                        self.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                    }
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What stands behind flags, of which some take a value.
+pub(super) fn behind_flags<'f>(arguments: &'f [Field], values: &[&str]) -> &'f [Field] {
+    let mut rest = arguments;
+    while let Some((field, behind)) = rest.split_first() {
+        if field.text == "--" {
+            return behind;
+        }
+        if !field.text.starts_with('-') || field.text.len() < 2 {
+            break;
+        }
+        rest = if values.contains(&field.text.as_str()) {
+            behind.get(1..).unwrap_or_default()
+        } else {
+            behind
+        };
+    }
+    rest
+}
+
+/// A command with words that come when it runs: in the place of `replaced`, or at the end.
+pub(super) fn with_holes(command: &[Field], replaced: Option<&str>) -> Vec<Field> {
+    let mut fields: Vec<Field> = command.to_vec();
+    match replaced.filter(|sign| !sign.is_empty()) {
+        Some(sign) => {
+            let mut found = false;
+            for field in &mut fields {
+                found |= field.text.contains(sign);
+                field.text = field.text.replace(sign, "\u{ffff}");
+            }
+            if !found && sign == "{}" {
+                fields.push(Field::hole(true));
+            }
+        }
+        None => fields.push(Field::hole(true)),
+    }
+    fields
+}
