@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::commands::{
-    catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show,
-    status, tour, undo, verify, why,
+    approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run,
+    sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -50,6 +50,12 @@ pub enum Command {
     Policy(policy::PolicyArgs),
     /// Give up old sessions, or enforce the cap on disk space
     Prune(prune::PruneArgs),
+    /// What waits for a person: look at it, and decide
+    Approvals(approvals::ApprovalsArgs),
+    /// Let an action run that waits
+    Approve(approvals::ApproveArgs),
+    /// Deny an action that waits
+    Reject(approvals::RejectArgs),
     /// End a running session's whole tree now
     Kill(kill::KillArgs),
     /// What is known of commands: explain one, test, lint and list the entries

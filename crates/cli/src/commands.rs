@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod approvals;
 pub mod catalog;
 pub mod completions;
 pub mod diff;

@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::text::{clean, json_text};
+use rescind_desk::ConfigurationError;
 use rescind_supervisor::StoreError;
 use serde_json::{Value, json};
 use std::error::Error;
@@ -66,6 +67,14 @@ codes! {
     SessionBusy "session-busy" "state" Failed;
     NotRunning "not-running" "state" Failed;
     NotStopped "not-stopped" "state" Failed;
+    NoSuchHold "no-such-hold" "not-found" Failed;
+    AmbiguousHold "ambiguous-hold" "not-found" Failed;
+    HoldOver "hold-over" "hold" Failed;
+    HoldExpired "hold-expired" "hold" Failed;
+    HoldVoid "hold-void" "hold" Failed;
+    HoldChanged "hold-changed" "hold" Failed;
+    HoldRequester "hold-requester" "hold" Failed;
+    HoldDecided "hold-decided" "hold" Failed;
     StateDirectory "state-directory" "store" Failed;
     StoreUnreachable "store-unreachable" "store" Failed;
     LedgerUnusable "ledger-unusable" "store" Failed;
@@ -198,6 +207,23 @@ impl From<io::Error> for Failure {
         Self {
             silent,
             ..Self::new(Code::InputOutput, chain(&error))
+        }
+    }
+}
+
+impl From<ConfigurationError> for Failure {
+    fn from(error: ConfigurationError) -> Self {
+        let message = chain(&error);
+        match error {
+            ConfigurationError::Unreadable { .. } | ConfigurationError::TooLarge { .. } => {
+                Self::new(Code::InputOutput, message)
+            }
+            ConfigurationError::Policies(_) | ConfigurationError::Bounds(_) => {
+                Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
+            }
+            ConfigurationError::Catalog(_) => {
+                Self::new(Code::CatalogFault, message).help("mend the entry, or move its file away")
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod exit;
 mod history;
 mod out;
 mod pages;
+mod person;
 mod record;
 mod text;
 mod undoing;
@@ -43,8 +44,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run, sessions, show,
-        status, tour, undo, verify, why,
+        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run,
+        sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -62,6 +63,9 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Ledger(args) => ledger::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Prune(args) => prune::run(&context, args),
+        Command::Approvals(args) => approvals::run(&context, args),
+        Command::Approve(args) => approvals::approve(&context, args),
+        Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),

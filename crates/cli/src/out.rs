@@ -102,10 +102,18 @@ pub fn can_ask() -> bool {
 /// # Errors
 /// The terminal can't be read.
 pub fn ask(question: &str) -> io::Result<Option<String>> {
+    Ok(ask_text(question)?.map(|answer| answer.to_lowercase()))
+}
+
+/// The same for a text of the person's own.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_text(question: &str) -> io::Result<Option<String>> {
     write!(anstream::stderr(), "{question} ")?;
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer)?;
-    Ok((read > 0).then(|| answer.trim().to_lowercase()))
+    Ok((read > 0).then(|| answer.trim().to_owned()))
 }
 
 fn styled(style: Style, text: &str) -> String {

@@ -1,9 +1,10 @@
 //! The record of an action, as `log` and `show` give it (docs/guide/cli.md, "Records").
 
 use crate::history::effects;
-use crate::text::{command_line, quote};
-use rescind_model::{Coverage, Missing, Outcome, Reversibility, SessionId};
-use rescind_supervisor::journal::{ExitForm, Role, SessionKind};
+use crate::text::{clean, command_line, quote};
+use rescind_model::{Class, Coverage, Missing, Outcome, Reversibility, SessionId};
+use rescind_supervisor::holds::Closed;
+use rescind_supervisor::journal::{ExitForm, JudgedForm, Role, SessionKind};
 use rescind_supervisor::{Node, SessionView, StepEnd, SystemRecord};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +55,27 @@ impl Tally {
         }
     }
 
-    /// How far it can be taken back: the default while nothing judges actions.
+    /// How far an action can be taken back: what was captured says so, and what was judged where that is worse.
+    #[must_use]
+    pub fn reversibility_of(&self, node: &Node) -> &'static str {
+        let found = self.reversibility();
+        let judged = node.started.judged.as_ref();
+        let class = judged.and_then(|judged| Class::from_name(&judged.class));
+        match class {
+            // It did not run.
+            _ if node
+                .ended
+                .as_ref()
+                .is_some_and(|ended| ended.exit == ExitForm::NotStarted) =>
+            {
+                Reversibility::TriviallyReversible.name()
+            }
+            Some(Class::Known(known)) if known > found => known.name(),
+            _ => found.name(),
+        }
+    }
+
+    /// How far it can be taken back by what was captured.
     #[must_use]
     pub fn reversibility(&self) -> Reversibility {
         match self.coverage() {
@@ -95,6 +116,22 @@ impl<'v> Records<'v> {
                 .insert((what.clone(), why.clone()));
         }
         for (number, node) in &view.nodes {
+            // What the catalog knows to happen elsewhere was not captured, if it ran.
+            let ran = node
+                .ended
+                .as_ref()
+                .is_none_or(|ended| ended.exit != ExitForm::NotStarted)
+                && node
+                    .decided
+                    .as_ref()
+                    .is_none_or(|closed| closed.how == Closed::Approved);
+            if let Some(judged) = node.started.judged.as_ref().filter(|_| ran) {
+                let gaps = judged
+                    .uncovered
+                    .iter()
+                    .map(|gap| (gap.clone(), "nothing captures it".to_owned()));
+                own.entry(*number).or_default().gaps.extend(gaps);
+            }
             if let Some(ended) = &node.ended {
                 own.entry(*number)
                     .or_default()
@@ -154,9 +191,9 @@ impl<'v> Records<'v> {
             "argv": started.argv,
             "program": started.exe,
             "pid": started.pid,
-            "risk_score": null,
-            "risk": {"judged": false, "note": NOT_JUDGED},
-            "approval": {"required": false, "reviewer": null, "approved_at": null},
+            "risk_score": started.judged.as_ref().map(|judged| judged.score),
+            "risk": risk(started.judged.as_deref()),
+            "approval": approval(node),
             "exit_code": exit_code,
             "signal": signal,
             "exit": exit_word(node.ended.as_ref().map(|ended| ended.exit), &self.view.id),
@@ -172,18 +209,66 @@ impl<'v> Records<'v> {
             },
             "working_directory": started.cwd,
             "environment": self.view.environment(number),
-            "reversibility": tally.reversibility().name(),
+            "reversibility": tally.reversibility_of(node),
             "coverage": tally.coverage().name(),
             "coverage_gaps": gaps(&tally),
             "effects": tally.effects(),
             "reasoning": started.reasoning,
-            "judgement": {"default": true, "note": NOT_JUDGED},
+            "judgement": judgement(started.judged.as_deref()),
         }))
     }
 }
 
-const NOT_JUDGED: &str = "this build does not judge actions yet: risk and approval are at their defaults, reversibility \
-    follows from the coverage";
+const NOT_JUDGED: &str = "it was not judged: only actions are, and what they start";
+
+fn risk(judged: Option<&JudgedForm>) -> Value {
+    match judged {
+        Some(judged) => json!({"judged": true, "factors": judged.factors}),
+        None => json!({"judged": false, "note": NOT_JUDGED}),
+    }
+}
+
+fn judgement(judged: Option<&JudgedForm>) -> Value {
+    match judged {
+        Some(judged) => json!({
+            "default": false,
+            "verdict": judged.verdict,
+            "class": judged.class,
+            "reasons": judged.reasons,
+            "not_captured": judged.uncovered,
+            "recovery": judged.recovery,
+            "compensation": judged.compensation,
+            "entry": judged.entry,
+            "policy": judged.policy,
+            "notify": judged.notify,
+        }),
+        None => json!({"default": true, "note": NOT_JUDGED}),
+    }
+}
+
+/// What people had to say about it, and said.
+fn approval(node: &Node) -> Value {
+    let judged = node.started.judged.as_ref();
+    let Some(judged) = judged.filter(|judged| judged.verdict == "hold") else {
+        return json!({"required": false, "reviewer": null, "approved_at": null});
+    };
+    let decided = node.decided.as_ref();
+    let persons: Vec<&str> = decided
+        .into_iter()
+        .flat_map(|closed| &closed.decisions)
+        .map(|said| said.person.as_str())
+        .collect();
+    let approved = decided.filter(|closed| closed.how == Closed::Approved);
+    json!({
+        "required": true,
+        "reviewer": persons.first(),
+        "reviewers": persons,
+        "approved_at": approved.map(|closed| &closed.at),
+        "outcome": decided.map(|closed| closed.how.name()),
+        "persons": judged.persons,
+        "decisions": decided.map(|closed| &closed.decisions),
+    })
+}
 
 fn gaps(tally: &Tally) -> Vec<Value> {
     let all = tally.gaps.iter().chain(&tally.escapes);
@@ -197,6 +282,26 @@ pub fn exit_numbers(exit: Option<ExitForm>) -> (Option<i32>, Option<i32>) {
         Some(ExitForm::Code(code)) => (Some(code), None),
         Some(ExitForm::Signal(signal)) => (None, Some(signal)),
         _ => (None, None),
+    }
+}
+
+/// What people decided about an action that was held, or that it was denied, in words.
+#[must_use]
+pub fn decision(node: &Node) -> Option<String> {
+    let judged = node.started.judged.as_ref()?;
+    match (&node.decided, judged.verdict.as_str()) {
+        (Some(closed), _) => {
+            let persons: Vec<&str> = closed.decisions.iter().map(|said| said.person.as_str()).collect();
+            let by = if persons.is_empty() {
+                String::new()
+            } else {
+                format!(" by {}", persons.join(", "))
+            };
+            Some(clean(&format!("{}{by}", closed.how.name())))
+        }
+        (None, "deny") => Some("denied".to_owned()),
+        (None, "hold") if node.ended.is_none() => Some("held".to_owned()),
+        _ => None,
     }
 }
 

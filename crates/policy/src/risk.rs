@@ -51,16 +51,12 @@ fn environment(session: &Session) -> RiskFactor {
         Environment::Unknown => 10,
         Environment::Production => 15,
     };
-    let domain = if session.domain.is_empty() {
-        "no domain"
-    } else {
-        &session.domain
+    let sentence = match (session.domain.as_str(), session.environment) {
+        ("", Environment::Unknown) => "nobody said what environment this is".to_owned(),
+        ("", environment) => format!("the environment is {environment}"),
+        (domain, environment) => format!("{domain} is {environment}"),
     };
-    factor(
-        "environment",
-        points,
-        format!("{domain} is {}", session.environment),
-    )
+    factor("environment", points, sentence)
 }
 
 /// One factor for the largest of the counts, one for money where there is any.

@@ -1,7 +1,7 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
 use crate::journal::JudgedForm;
-use rescind_model::Verdict;
+use rescind_model::{Digest, Verdict};
 
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// How bad its class is, 0 (trivially reversible) to 4 (irreversible, or unknown and not captured).
     pub severity: u8,
+    /// The digest of the exact action.
+    pub digest: Digest,
 }
 
 /// Who judges. One per session, asked from one thread at a time.

@@ -1,18 +1,18 @@
 //! `rescind catalog`: what is known of commands, and how they are taken back.
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::Done;
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::text::clean;
 use clap::{Args, Subcommand};
 use rescind_catalog::{
-    Builder, Catalog, Context as Known, Effects, Entry, Filled, Finding, Judgement, LoadError, Part,
-    Recovery, Safe, Severity, examples, lint, usual_time,
+    Catalog, Context as Known, Effects, Entry, Filled, Finding, Judgement, Part, Recovery, Safe, Severity,
+    examples, lint, usual_time,
 };
+use rescind_desk::{Configuration, catalog_with};
 use rescind_model::{Class, Reversibility};
 use serde_json::{Value, json};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,58 +62,9 @@ pub fn run(context: &Context, args: &CatalogArgs) -> Done {
     }
 }
 
-fn fault(error: &LoadError) -> Failure {
-    Failure::new(Code::CatalogFault, chain(error)).help("mend the entry, or move its file away")
-}
-
-/// Where a user's own entries are: `$XDG_CONFIG_HOME/rescind/catalog`.
-fn own_folder() -> Option<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
-    Some(config.join("rescind").join("catalog"))
-}
-
-/// The texts of a folder's files, by name.
-fn files(folder: &Path) -> Done<Vec<(String, String)>> {
-    let unreadable = |path: &Path, error: &std::io::Error| {
-        Failure::new(
-            Code::InputOutput,
-            format!("`{}` can't be read: {error}", path.display()),
-        )
-    };
-    let mut files = Vec::new();
-    for file in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
-        let path = file.map_err(|error| unreadable(folder, &error))?.path();
-        if path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
-            let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-            files.push((path.display().to_string(), text));
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// The built-in catalog with the entries of a folder.
-fn with_folder(folder: &Path) -> Done<Catalog> {
-    let mut builder = Builder::with_builtin().map_err(|error| fault(&error))?;
-    for (name, text) in files(folder)? {
-        builder.add(&name, &text, true).map_err(|error| fault(&error))?;
-    }
-    builder.build().map_err(|error| fault(&error))
-}
-
 /// The catalog as it is used: the built-in one, and one's own entries.
 fn whole() -> Done<Catalog> {
-    match own_folder().filter(|folder| folder.is_dir()) {
-        Some(folder) => with_folder(&folder),
-        None => Builder::with_builtin()
-            .and_then(Builder::build)
-            .map_err(|error| fault(&error)),
-    }
+    Ok(Configuration::of_user().catalog()?)
 }
 
 fn explain(context: &Context, command: &[String]) -> Done {
@@ -372,9 +323,9 @@ fn test(context: &Context) -> Done {
 }
 
 fn lint_folder(context: &Context, folder: Option<&Path>) -> Done {
-    let own = own_folder();
+    let own = Configuration::of_user().root().map(|root| root.join("catalog"));
     let catalog = match folder {
-        Some(folder) => with_folder(folder)?,
+        Some(folder) => catalog_with(folder)?,
         None => whole()?,
     };
     let own_only = folder.is_some() || own.is_some_and(|folder| folder.is_dir());

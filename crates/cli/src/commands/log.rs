@@ -92,6 +92,7 @@ fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, d
         notes.extend((ended.output.bytes > 0).then(|| format!("{} output", bytes(ended.output.bytes))));
         notes.extend(duration(&node.started.time, &ended.time));
     }
+    notes.extend(record::decision(node));
     let coverage = tally.coverage();
     let gap = match &coverage {
         Coverage::Captured => String::new(),

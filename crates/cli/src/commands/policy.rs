@@ -6,14 +6,12 @@ use crate::exit::Exit;
 use crate::out::{Out, dim, green, red};
 use crate::text::{clean, count};
 use clap::{Args, Subcommand};
-use jiff::tz::TimeZone;
+use rescind_desk::{Configuration, Text, zone};
 use rescind_policy::{
     Bounds, Case, CaseFailure, DEFAULT_CASES, DEFAULT_POLICY, Problem, Problems, Rules, SCHEMA, cases,
 };
 use serde_json::json;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `rescind policy`.
 #[derive(Debug, Clone, Args)]
@@ -52,9 +50,6 @@ pub enum PolicyCommand {
     },
 }
 
-/// A file larger than this is no policy.
-const MOST_BYTES: u64 = 4 << 20;
-
 /// Do it.
 ///
 /// # Errors
@@ -67,20 +62,20 @@ pub fn run(context: &Context, args: &PolicyArgs) -> Done {
     }
 }
 
-/// A file and its text.
-struct Text {
-    name: String,
-    text: String,
-}
-
 fn check(context: &Context, files: &[PathBuf]) -> Done {
     let files = match files {
-        [] => [own("policies", "cedar")?, own_limits()?].concat(),
+        [] => {
+            let own = Configuration::of_user();
+            let mut files = own.files("policies", &["cedar"])?;
+            files.extend(own.limits()?);
+            files
+        }
         files => files.to_vec(),
     };
     let is_policy = |path: &&PathBuf| path.extension().is_none_or(|end| end != "toml");
-    let policies = texts(files.iter().filter(is_policy))?;
-    let limits = texts(files.iter().filter(|path| !is_policy(path)))?;
+    let (policies, limits): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.iter().cloned().partition(|path| is_policy(&path));
+    let (policies, limits) = (Text::all(&policies)?, Text::all(&limits)?);
     let mut problems = Vec::new();
     let (mut policy_count, mut version) = (0, None);
     match rules(&policies) {
@@ -130,16 +125,16 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
 
 fn test(context: &Context, files: &[PathBuf], policy: &[PathBuf]) -> Done {
     let policies = match policy {
-        [] => texts(own("policies", "cedar")?.iter())?,
-        policy => texts(policy.iter())?,
+        [] => Text::all(&Configuration::of_user().files("policies", &["cedar"])?)?,
+        policy => Text::all(policy)?,
     };
     let rules = match rules(&policies) {
         Ok(rules) => rules,
         Err(Problems(found)) => return Err(invalid(context, &found)?),
     };
     let mut texts = match files {
-        [] => texts(own("policies/tests", "toml")?.iter())?,
-        files => texts(files.iter())?,
+        [] => Text::all(&Configuration::of_user().files("policies/tests", &["toml"])?)?,
+        files => Text::all(files)?,
     };
     if files.is_empty() {
         texts.extend(DEFAULT_CASES.map(|(name, text)| Text {
@@ -248,76 +243,4 @@ fn invalid(context: &Context, problems: &[Problem]) -> Done<Failure> {
     Ok(Failure::new(Code::PolicyInvalid, message)
         .means("none of these files is used")
         .help("`rescind policy show --schema` prints what policies can speak about"))
-}
-
-/// The user's own files in a folder of rescind's configuration, by name. A folder that is not there holds none.
-fn own(folder: &str, end: &str) -> Done<Vec<PathBuf>> {
-    let Some(config) = configuration() else {
-        return Ok(Vec::new());
-    };
-    let folder = config.join(folder);
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(&folder, &error)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| unreadable(&folder, &error))?.path();
-        if path.extension().is_some_and(|own| own == end) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn own_limits() -> Done<Vec<PathBuf>> {
-    let path = configuration().map(|config| config.join("limits.toml"));
-    let there = |path: &PathBuf| path.try_exists().map_err(|error| unreadable(path, &error));
-    match path {
-        Some(path) if there(&path)? => Ok(vec![path]),
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// `$XDG_CONFIG_HOME/rescind`, else `~/.config/rescind`. A relative path is no place, as the XDG specification has it.
-fn configuration() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let config = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
-    Some(config.join("rescind"))
-}
-
-fn texts<'p>(paths: impl Iterator<Item = &'p PathBuf>) -> Done<Vec<Text>> {
-    paths.map(|path| text(path)).collect()
-}
-
-fn text(path: &Path) -> Done<Text> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let read = file.take(MOST_BYTES + 1).read_to_string(&mut text);
-    read.map_err(|error| unreadable(path, &error))?;
-    if text.len() as u64 > MOST_BYTES {
-        let message = format!("`{}` is larger than {} MiB", path.display(), MOST_BYTES >> 20);
-        return Err(Failure::new(Code::InputOutput, message));
-    }
-    Ok(Text {
-        name: path.display().to_string(),
-        text,
-    })
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        Code::InputOutput,
-        format!("`{}` can't be read: {error}", path.display()),
-    )
-}
-
-fn zone(name: &str) -> Option<TimeZone> {
-    TimeZone::get(name).ok()
 }

@@ -1,11 +1,14 @@
 //! `rescind run`: put an agent under supervision.
 
+use crate::person::person;
 use clap::{Args, ValueEnum};
+use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk};
 use rescind_files::gateway::{self, Finished, Launch, Options, Seat, Uncaptured};
 use rescind_model::{Level, SessionId};
+use rescind_policy::Environment;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::{SessionKind, SessionOpened};
-use rescind_supervisor::{Home, Store, StoreError, now, process_mark, salt, session_id};
+use rescind_supervisor::{Desk, Home, Store, StoreError, now, process_mark, salt, session_id};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
@@ -32,6 +35,15 @@ pub struct RunArgs {
     /// Connections to daemons that could act for the agent outside (docker, tmux, D-Bus, ...): record or refuse them
     #[arg(long, value_enum, default_value_t = OnEscape::Record)]
     pub escapes: OnEscape,
+    /// Judge and record what would be held or denied, and let it run all the same
+    #[arg(long)]
+    pub record_only: bool,
+    /// The domain the agent works in, such as `payments/prod`, for policies, limits and freezes
+    #[arg(long, value_name = "DOMAIN", default_value = "")]
+    pub domain: String,
+    /// What kind of environment that is: development, test, staging, production or unknown
+    #[arg(long, value_name = "KIND", default_value = "unknown")]
+    pub environment: Environment,
     /// How long an action that waits for a person waits before it is denied, in minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     pub hold_for: u64,
@@ -172,6 +184,7 @@ fn supervise_in_store(
         Durability::Power => Level::Power,
     };
     let opened = opened(args, &store, id);
+    let desk = desk(args, &opened, id)?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
@@ -193,12 +206,19 @@ fn supervise_in_store(
     let quiet = args.quiet;
     let ledger = store.ledger().clone();
     let session = id.clone();
-    gateway::run(seat, Arc::clone(&log), store.rules(), options, None, |finished| {
-        let _signed_by_the_service_else = ledger.checkpoint();
-        if !quiet {
-            eprint!("{}", last_lines(&session, finished));
-        }
-    })?;
+    gateway::run(
+        seat,
+        Arc::clone(&log),
+        store.rules(),
+        options,
+        Some(desk),
+        |finished| {
+            let _signed_by_the_service_else = ledger.checkpoint();
+            if !quiet {
+                eprint!("{}", last_lines(&session, finished));
+            }
+        },
+    )?;
     drop(syncing);
     match background.stop() {
         // What is recorded is recorded; it is signed by whoever finds room next.
@@ -209,6 +229,23 @@ fn supervise_in_store(
         eprintln!("rescind: {said}");
     }
     Ok(())
+}
+
+/// Who judges: the catalog and the policies in force. Without them nothing is started.
+fn desk(args: &RunArgs, opened: &SessionOpened, id: &SessionId) -> Result<Box<dyn Desk>, ConfigurationError> {
+    let acting = Acting {
+        session: id.clone(),
+        agent: opened.agent.clone(),
+        owner: opened.user.clone(),
+        domain: args.domain.clone(),
+        environment: args.environment,
+    };
+    let desk = SessionDesk::new(&Configuration::of_user(), acting)?;
+    Ok(Box::new(if args.record_only {
+        desk.record_only()
+    } else {
+        desk
+    }))
 }
 
 /// Bring the journal to the disk within 50 ms of each write: level `process` with a power cut's loss bounded.
@@ -247,7 +284,7 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
         agent: agent.unwrap_or_default(),
         argv: store.rules().redact_argv(&argv),
         cwd: std::env::current_dir().unwrap_or_default().display().to_string(),
-        user: std::env::var("USER").unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string()),
+        user: person(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         supervisor: process_mark(std::process::id()),
         undoes: None,

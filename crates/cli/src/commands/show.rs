@@ -132,6 +132,21 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
     out.line(field("agent", &clean(&view.opened.agent)))?;
     out.line(field("folder", &clean(&started.cwd)))?;
     out.line(field("began", &local_time(&started.time)))?;
+    if let Some(judged) = &started.judged {
+        let verdict = match record::decision(node) {
+            Some(decision) => format!("{}, {decision}", judged.verdict),
+            None => judged.verdict.clone(),
+        };
+        out.line(field("verdict", &verdict))?;
+        out.line(field(
+            "class",
+            &format!("{}, risk {} of 100", judged.class, judged.score),
+        ))?;
+        for (number, reason) in judged.reasons.iter().enumerate() {
+            out.line(field(if number == 0 { "because" } else { "" }, &clean(reason)))?;
+        }
+        out.line(field("way back", &clean(&judged.recovery)))?;
+    }
     let exit = record::exit_word(node.ended.as_ref().map(|ended| ended.exit), &view.id);
     let took = node
         .ended

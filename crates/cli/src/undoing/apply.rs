@@ -91,7 +91,7 @@ fn in_session(
 
 fn opened(prepared: &Prepared<'_>, id: &SessionId) -> SessionOpened {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
+    let user = crate::person::person();
     SessionOpened {
         id: id.to_string(),
         salt: salt(),

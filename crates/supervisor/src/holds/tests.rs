@@ -13,6 +13,7 @@ fn judged(persons: u8) -> JudgedForm {
         reasons: vec!["nothing of it can be taken back".into()],
         recovery: "none".into(),
         policy: "p".into(),
+        uncovered: Vec::new(),
         persons,
         groups: Vec::new(),
         notify: Vec::new(),

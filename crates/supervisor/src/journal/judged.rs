@@ -20,6 +20,9 @@ pub struct JudgedForm {
     pub recovery: String,
     /// The digest of the policies it was judged by.
     pub policy: String,
+    /// What of it can't be captured, and why; empty where all can.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered: Vec<String>,
     /// How many persons have to approve, where it is held; else 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub persons: u8,

@@ -1,5 +1,7 @@
 //! Who is the agent: the first program that is no launcher.
 
+use rescind_supervisor::journal::Role;
+
 /// Programs that only start another one, by the last component of their name.
 const LAUNCHERS: [&str; 18] = [
     "env", "npx", "npm", "pnpm", "yarn", "bunx", "uvx", "uv", "pipx", "nice", "nohup", "setsid", "stdbuf",
@@ -30,6 +32,18 @@ pub fn is_launcher(argv: &[String]) -> bool {
             .is_some_and(|script| LAUNCHERS.contains(&base(script).trim_end_matches("-cli.js")));
     }
     LAUNCHERS.contains(&name)
+}
+
+/// Whether a program is judged before it runs: every action is, with all it starts. The agent itself is where its command
+/// line says what it does; of a shell that is the agent, each command is judged by itself.
+#[must_use]
+pub fn is_judged(role: Role, argv: &[String]) -> bool {
+    let shell = argv.first().is_some_and(|first| SHELLS.contains(&base(first)));
+    match role {
+        Role::Action | Role::Process => true,
+        Role::Agent => !shell,
+        Role::Launcher | Role::Direct | Role::System => false,
+    }
 }
 
 /// Whether `--agent NAME` means this program.

@@ -60,13 +60,11 @@ impl Gateway {
     /// Judge a command, where this session has somebody who judges.
     pub(super) fn judge(&mut self, asked: &Asked<'_>) -> Option<Judged> {
         let mut judged = self.desk.as_mut()?.judge(asked);
-        for text in &mut judged.form.reasons {
-            *text = self.rules.redact(text).text.into_owned();
-        }
-        for text in [&mut judged.form.compensation, &mut judged.form.advice]
-            .into_iter()
-            .flatten()
-        {
+        let form = &mut judged.form;
+        let optional = [&mut form.compensation, &mut form.advice].into_iter().flatten();
+        let whys = form.factors.iter_mut().map(|factor| &mut factor.why);
+        let texts = form.reasons.iter_mut().chain(&mut form.uncovered);
+        for text in texts.chain(optional).chain(whys) {
             *text = self.rules.redact(text).text.into_owned();
         }
         let key = (judged.form.policy.clone(), key_of(asked));
@@ -141,6 +139,7 @@ impl Gateway {
         let pidfd = pidfd_open(process)?;
         self.options.holds.open(&form).map_err(std::io::Error::other)?;
         kill_process(process, libc::SIGSTOP)?;
+        tell(process, &waiting(&form));
         let held = Held {
             parent: parent_of(process),
             form,
@@ -278,6 +277,18 @@ fn of_file(path: &Path) -> Option<(u64, u64, i64, i64)> {
 /// The digest of the exact command.
 pub(super) fn key_of(asked: &Asked<'_>) -> Digest {
     Digest::of(format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd).as_bytes())
+}
+
+fn waiting(form: &HoldForm) -> String {
+    let persons = match form.judged.persons {
+        0 | 1 => "a person".to_owned(),
+        persons => format!("{persons} persons"),
+    };
+    let why = form.judged.reasons.first().map_or("", String::as_str);
+    format!(
+        "held ({}): {why}; it waits for {persons} until {}, in another terminal: rescind approvals",
+        form.action, form.expires
+    )
 }
 
 fn refusal(action: &str, closed: &ClosedForm, recorded: bool) -> String {

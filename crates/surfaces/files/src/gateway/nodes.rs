@@ -1,7 +1,7 @@
 //! Nodes: every successful exec of the tree, and stretches of the agent's own writes.
 
 use super::Gateway;
-use super::agent::{is_launcher, is_named};
+use super::agent::{is_judged, is_launcher, is_named};
 use super::calls::PathArgument;
 use super::hold::{Bound, Gate, key_of};
 use super::look;
@@ -168,9 +168,7 @@ impl Gateway {
             cleared,
         };
         let key = key_of(&asked);
-        let judged = matches!(role, Role::Action | Role::Process)
-            .then(|| self.judge(&asked))
-            .flatten();
+        let judged = is_judged(role, &argv).then(|| self.judge(&asked)).flatten();
         let record = NodeStarted {
             n,
             parent: before,
