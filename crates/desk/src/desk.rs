@@ -3,13 +3,16 @@
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::proposal::proposal;
 use rescind_catalog::{Catalog, Context, Judgement as Known, usual_time};
-use rescind_model::{Class, Coverage, Digest, Reversibility, SessionId, Timestamp, Verdict};
+use rescind_model::{
+    Class, Coverage, Digest, Operation, Reversibility, SessionId, Surface, Timestamp, Verdict,
+};
 use rescind_policy::{
-    Attempt, Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Target, Whitelist,
+    Attempt, Blast, Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Target,
+    Whitelist,
 };
 use rescind_supervisor::journal::{FactorForm, JudgedForm};
-use rescind_supervisor::{Asked, Desk, Judged, now};
-use std::collections::HashMap;
+use rescind_supervisor::{Asked, Connecting, Desk, Judged, now};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// The desk of one session.
@@ -103,6 +106,45 @@ impl Desk for SessionDesk {
         let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
         let digest = Digest::of(exact.as_bytes());
         let proposal = proposal(&known, asked.argv.join(" "), digest, asked.cwd);
+        self.answer(&known, proposal, asked.cleared)
+    }
+
+    fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
+        let exact = format!("{:?}\0{}", connecting.key, connecting.to);
+        let proposal = Proposal {
+            operation: Operation::Write,
+            surface: Surface::Http,
+            kind: "network.connect".to_owned(),
+            text: format!("{} connects to {}", connecting.by, connecting.to),
+            digest: Digest::of(exact.as_bytes()),
+            targets: vec![connecting.to.to_owned()],
+            class: None,
+            coverage: Coverage::NotCaptured(format!(
+                "what it sends to {} is not seen, and nothing there is captured",
+                connecting.to
+            )),
+            blast: Blast::default(),
+            force: BTreeSet::new(),
+            drives: Vec::new(),
+        };
+        let known = Known {
+            class: Class::Unknown,
+            uncaptured: Class::Unknown,
+            reasons: vec![format!("nobody can say what `{}` does there", connecting.by)],
+            parts: Vec::new(),
+            local_files_only: false,
+        };
+        self.answer(&known, proposal, connecting.cleared)
+    }
+
+    fn settled(&mut self, judged: &Judged, ran: bool) {
+        self.settle(judged, ran);
+    }
+}
+
+impl SessionDesk {
+    fn answer(&mut self, known: &Known, proposal: Proposal, cleared: Option<u8>) -> Judged {
+        let digest = proposal.digest;
         let judgement = Judge {
             rules: &self.rules,
             bounds: &self.bounds,
@@ -117,8 +159,8 @@ impl Desk for SessionDesk {
         });
         let severity = severity(&proposal);
         let mut verdict = judgement.verdict.clone();
-        let mut form = form(&known, &proposal, &judgement);
-        let cleared = asked.cleared.is_some_and(|cleared| severity <= cleared);
+        let mut form = form(known, &proposal, &judgement);
+        let cleared = cleared.is_some_and(|cleared| severity <= cleared);
         if matches!(verdict, Verdict::Hold(_)) && cleared && !judgement.halts {
             verdict = Verdict::Allow;
             verdict.name().clone_into(&mut form.verdict);
@@ -140,7 +182,7 @@ impl Desk for SessionDesk {
         }
     }
 
-    fn settled(&mut self, judged: &Judged, ran: bool) {
+    fn settle(&mut self, judged: &Judged, ran: bool) {
         let Some(proposal) = self.open.remove(&judged.digest) else {
             return;
         };

@@ -85,7 +85,8 @@ fn kind(part: &Part) -> String {
     let pattern = part.entry.as_ref().map(|entry| entry.command_pattern.as_str());
     let text = pattern.unwrap_or(&part.text);
     let open = |word: &&str| {
-        !word.starts_with('-')
+        word.starts_with(|first: char| first.is_ascii_alphanumeric() || "./_".contains(first))
+            && word.contains(char::is_alphanumeric)
             && word
                 .chars()
                 .all(|letter| letter.is_ascii_alphanumeric() || "-_./+".contains(letter))
@@ -181,12 +182,13 @@ fn operation(part: &Part) -> Operation {
 }
 
 /// Flags in one spelling, whatever the tool.
-const FORCE: [(&str, &[&str]); 5] = [
-    ("force", &["-f", "--force", "-rf", "-fr", "-Rf", "--now"]),
+const FORCE: [(&str, &[&str]); 6] = [
     (
         "force",
-        &["--force-with-lease", "--accept-data-loss", "--grace-period=0"],
+        &["-f", "--force", "-rf", "-fr", "-Rf", "--now", "--grace-period=0"],
     ),
+    ("force-with-lease", &["--force-with-lease", "--force-if-includes"]),
+    ("accept-loss", &["--accept-data-loss", "--force-reset"]),
     ("recursive", &["-r", "-R", "--recursive", "-rf", "-fr", "-Rf"]),
     (
         "no-verify",
@@ -228,10 +230,15 @@ fn targets(judged: &Judgement, cwd: &Path) -> Vec<String> {
             let values: Vec<&str> = names.values().map(String::as_str).collect();
             values.join("/")
         }));
+        let skipped = kind(part).split('.').count();
+        let words = part.text.split_whitespace().filter(|word| !word.starts_with('-'));
+        let mut names = words.skip(skipped).map(|word| word.trim_matches(['\'', '"']));
         if part.effects == Effects::LocalFiles {
-            let words = part.text.split_whitespace().skip(1);
-            let names = words.filter(|word| !word.starts_with('-'));
-            all.extend(names.map(|word| plain(cwd, word.trim_matches(['\'', '"']))));
+            all.extend(names.map(|word| plain(cwd, word)));
+        } else if part.targets.iter().all(std::collections::BTreeMap::is_empty) {
+            // Nothing names what it is about but all of its words together: `origin/main`.
+            let first = names.next().map(str::to_owned);
+            all.extend(first.map(|first| names.fold(first, |all, word| format!("{all}/{word}"))));
         }
         if all.len() > MOST_TARGETS {
             break;

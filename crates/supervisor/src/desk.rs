@@ -18,6 +18,19 @@ pub struct Asked<'a> {
     pub cleared: Option<u8>,
 }
 
+/// A connection to another machine that is about to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Connecting<'a> {
+    /// The address and port.
+    pub to: &'a str,
+    /// The command that makes it, as a person would type it.
+    pub by: &'a str,
+    /// The digest of that exact command.
+    pub key: Option<Digest>,
+    /// As in [`Asked`].
+    pub cleared: Option<u8>,
+}
+
 /// What was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
@@ -31,10 +44,21 @@ pub struct Judged {
     pub digest: Digest,
 }
 
+impl Judged {
+    /// Whether its words say what it does.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        self.form.class != rescind_model::Class::Unknown.name()
+    }
+}
+
 /// Who judges. One per session, asked from one thread at a time.
 pub trait Desk: Send {
     /// Judge a command.
     fn judge(&mut self, asked: &Asked<'_>) -> Judged;
+
+    /// Judge a connection by a program of which nobody can say what it does.
+    fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged;
 
     /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
     fn settled(&mut self, judged: &Judged, ran: bool);

@@ -34,14 +34,19 @@ pub fn is_launcher(argv: &[String]) -> bool {
     LAUNCHERS.contains(&name)
 }
 
+/// Whether this command line is a shell's.
+#[must_use]
+pub fn is_shell(argv: &[String]) -> bool {
+    argv.first().is_some_and(|first| SHELLS.contains(&base(first)))
+}
+
 /// Whether a program is judged before it runs: every action is, with all it starts. The agent itself is where its command
 /// line says what it does; of a shell that is the agent, each command is judged by itself.
 #[must_use]
 pub fn is_judged(role: Role, argv: &[String]) -> bool {
-    let shell = argv.first().is_some_and(|first| SHELLS.contains(&base(first)));
     match role {
         Role::Action | Role::Process => true,
-        Role::Agent => !shell,
+        Role::Agent => !is_shell(argv),
         Role::Launcher | Role::Direct | Role::System => false,
     }
 }

@@ -11,6 +11,17 @@ pub struct PathArgument {
     pub address: u64,
 }
 
+/// The arguments of connect(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectCall {
+    /// The socket.
+    pub descriptor: i32,
+    /// Address of the `sockaddr`.
+    pub address: u64,
+    /// Its length.
+    pub length: u64,
+}
+
 /// What a resource is touched by: by a path, or by a descriptor the caller holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -86,12 +97,7 @@ pub enum Call {
         length: u64,
     },
     /// connect(2).
-    Connect {
-        /// Address of the `sockaddr`.
-        address: u64,
-        /// Its length.
-        length: u64,
-    },
+    Connect(ConnectCall),
     /// execve(2), execveat(2).
     Exec {
         /// The program.
@@ -130,6 +136,9 @@ const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
 const FS_IOC32_SETFLAGS: u32 = 0x4004_6602;
 const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
 
+/// Pastes the selection of a console into its terminal, among others.
+const TIOCLINUX: u32 = 0x541C;
+
 /// The rules of the capture filter. Whoever is not named here is allowed: a call that changes a file through a
 /// descriptor needs no trap, since the descriptor was captured when it was opened for writing.
 #[must_use]
@@ -141,6 +150,14 @@ pub fn rules() -> Vec<Rule> {
         Rule::Equals(libc::SYS_ioctl, 1, FS_IOC_SETFLAGS, Notify),
         Rule::Equals(libc::SYS_ioctl, 1, FS_IOC32_SETFLAGS, Notify),
         Rule::Equals(libc::SYS_ioctl, 1, FS_IOC_FSSETXATTR, Notify),
+        // Characters pushed into a terminal are read by the shell outside, as if a person had typed them.
+        Rule::Equals(
+            libc::SYS_ioctl,
+            1,
+            libc::TIOCSTI as u32,
+            Errno(libc::EPERM as u16),
+        ),
+        Rule::Equals(libc::SYS_ioctl, 1, TIOCLINUX, Errno(libc::EPERM as u16)),
         // TIOCSTI: typing into the terminal for somebody else.
         Rule::Equals(
             libc::SYS_ioctl,
@@ -359,10 +376,11 @@ pub fn decode(call: &Notification) -> Option<Call> {
             address: b,
             length: c,
         },
-        libc::SYS_connect => Call::Connect {
+        libc::SYS_connect => Call::Connect(ConnectCall {
+            descriptor: a as i32,
             address: b,
             length: c,
-        },
+        }),
         libc::SYS_kill
         | libc::SYS_tkill
         | libc::SYS_tgkill

@@ -1,5 +1,7 @@
 //! Connections to processes outside that could act for the agent.
 
+use std::net::{IpAddr, SocketAddr};
+
 /// Where a connection goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
@@ -9,8 +11,10 @@ pub enum Peer {
     Abstract(Vec<u8>),
     /// A port of this machine.
     Loopback(u16),
-    /// Elsewhere: not an escape of files on this machine.
-    Elsewhere,
+    /// Another machine, by its address.
+    Elsewhere(SocketAddr),
+    /// Nothing that could act for anybody: a netlink socket, a datagram's end.
+    Other,
 }
 
 /// Read a `sockaddr`.
@@ -29,29 +33,30 @@ pub fn peer(bytes: &[u8]) -> Peer {
             }
         },
         libc::AF_INET => {
-            let port = rest
-                .first_chunk::<2>()
-                .map_or(0, |port| u16::from_be_bytes(*port));
-            if rest.get(2) == Some(&127) {
-                Peer::Loopback(port)
-            } else {
-                Peer::Elsewhere
-            }
+            let address = rest.get(2..).and_then(|rest| rest.first_chunk::<4>());
+            address.map_or(Peer::Other, |address| by_address((*address).into(), port(rest)))
         }
         libc::AF_INET6 => {
-            let port = rest
-                .first_chunk::<2>()
-                .map_or(0, |port| u16::from_be_bytes(*port));
-            let loopback = rest.get(6..22).is_some_and(|address| {
-                address.iter().take(15).all(|byte| *byte == 0) && address.last() == Some(&1)
-            });
-            if loopback {
-                Peer::Loopback(port)
-            } else {
-                Peer::Elsewhere
-            }
+            let address = rest.get(6..).and_then(|rest| rest.first_chunk::<16>());
+            address.map_or(Peer::Other, |address| {
+                by_address(IpAddr::from(*address).to_canonical(), port(rest))
+            })
         }
-        _ => Peer::Elsewhere,
+        _ => Peer::Other,
+    }
+}
+
+fn port(rest: &[u8]) -> u16 {
+    rest.first_chunk::<2>()
+        .map_or(0, |port| u16::from_be_bytes(*port))
+}
+
+/// No address at all means this machine, too.
+fn by_address(address: IpAddr, port: u16) -> Peer {
+    if address.is_loopback() || address.is_unspecified() {
+        Peer::Loopback(port)
+    } else {
+        Peer::Elsewhere(SocketAddr::new(address, port))
     }
 }
 
@@ -70,7 +75,7 @@ pub fn power(peer: &Peer) -> Option<(String, &'static str)> {
                 "a docker daemon runs containers outside",
             ));
         }
-        Peer::Loopback(_) | Peer::Elsewhere => return None,
+        Peer::Loopback(_) | Peer::Elsewhere(_) | Peer::Other => return None,
     };
     let power = table
         .iter()
@@ -116,5 +121,24 @@ mod tests {
         ]
         .concat();
         assert_eq!(peer(&ssh), Peer::Loopback(22));
+        let elsewhere = [
+            &2_u16.to_ne_bytes()[..],
+            &443_u16.to_be_bytes(),
+            &[203, 0, 113, 5, 0, 0, 0, 0, 0, 0, 0, 0],
+        ]
+        .concat();
+        assert_eq!(
+            peer(&elsewhere),
+            Peer::Elsewhere("203.0.113.5:443".parse().unwrap())
+        );
+        let mapped = [
+            &10_u16.to_ne_bytes()[..],
+            &80_u16.to_be_bytes(),
+            &[0; 4],
+            &"::ffff:127.0.0.1".parse::<std::net::Ipv6Addr>().unwrap().octets(),
+        ]
+        .concat();
+        assert_eq!(peer(&mapped), Peer::Loopback(80));
+        assert_eq!(peer(&[16, 0]), Peer::Other);
     }
 }

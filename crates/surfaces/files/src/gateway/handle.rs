@@ -1,5 +1,6 @@
 //! One trapped call: what it is about to do is captured and recorded, then it is answered.
 
+use super::Gateway;
 use super::calls::{Call, PathArgument, Target, decode};
 use super::escape;
 use super::look;
@@ -7,7 +8,6 @@ use super::policy::Policy;
 use super::resolve::{Place, Viewer, of_descriptor, read_path, resolve};
 use super::touch::{CellKey, How, Refusal};
 use super::tree::Node;
-use super::{Gateway, Uncaptured};
 use rescind_sys::{Answer, Listener, Notification};
 use rustix::io::Errno;
 use std::os::fd::AsFd as _;
@@ -20,13 +20,24 @@ pub(super) struct Made {
     place: Place,
 }
 
+/// What became of a trapped call.
+#[derive(Debug)]
+pub enum Handled {
+    /// It is to be answered so.
+    Now(Answer),
+    /// It ends its process, and is answered when its output is in.
+    Exits,
+    /// It waits for a person, and is answered when one has decided.
+    Held,
+}
+
 type Done = Result<Answer, Refusal>;
 
 const GO_ON: Done = Ok(Answer::Continue);
 
 impl Gateway {
-    /// Capture, record, and say how the call is to be answered. `None`: somebody else answers it later.
-    pub fn handle(&mut self, listener: &Listener, call: &Notification) -> Option<Answer> {
+    /// Capture, record, and say how the call is to be answered.
+    pub fn handle(&mut self, listener: &Listener, call: &Notification) -> Handled {
         self.last_folder = None;
         let process = self.tree.process_of(call.thread);
         if !self.tree.contains(process) {
@@ -36,10 +47,12 @@ impl Gateway {
         let viewer = self.tree.viewer(call.thread, process);
         self.caller = viewer.foreign.then_some(process);
         let node = self.tree.get(process).map_or(0, |entry| entry.node);
-        let what = decode(call)?;
+        let Some(what) = decode(call) else {
+            return Handled::Now(Answer::Continue);
+        };
         if self.is_held(process) && !matches!(what, Call::Exit(_)) {
             // It was woken from outside: still nobody has approved it.
-            return Some(Answer::Errno(libc::EPERM));
+            return Handled::Now(Answer::Errno(libc::EPERM));
         }
         match what {
             Call::Exec {
@@ -48,7 +61,7 @@ impl Gateway {
                 envp,
                 flags,
             } => {
-                return Some(self.exec(
+                return Handled::Now(self.exec(
                     listener,
                     call,
                     viewer,
@@ -60,11 +73,12 @@ impl Gateway {
                     },
                 ));
             }
-            Call::Exit(code) => return self.exit(process, code),
+            Call::Exit(code) => return self.exit(process, code).map_or(Handled::Exits, Handled::Now),
+            Call::Connect(what) => return self.connect(call, viewer, node, what),
             _ => {}
         }
         let done = self.act(listener, call, viewer, node, what);
-        Some(self.answer(node, what, done))
+        Handled::Now(self.answer(node, what, done))
     }
 
     fn answer(&mut self, node: Node, what: Call, done: Done) -> Answer {
@@ -153,7 +167,7 @@ impl Gateway {
                 self.attributes(listener, call, viewer, node, (target, mode, flags))
             }
             Call::Bind { address, length } => {
-                let escape::Peer::Path(path) = self.peer(viewer, address, length)? else {
+                let Some((escape::Peer::Path(path), _)) = self.peer(viewer, address, length) else {
                     return GO_ON;
                 };
                 if path.is_empty() {
@@ -166,7 +180,6 @@ impl Gateway {
                 let place = resolve(viewer, here, &path, false)?;
                 self.touch_known(node, &place, How::Make)
             }
-            Call::Connect { address, length } => self.connect(viewer, node, address, length),
             Call::View => {
                 // What follows is resolved in the new view; asked anew with the next call.
                 self.recheck_view(viewer.process);
@@ -186,7 +199,7 @@ impl Gateway {
             } else {
                 Answer::Continue
             }),
-            Call::Exec { .. } | Call::Exit(_) => GO_ON,
+            Call::Exec { .. } | Call::Exit(_) | Call::Connect(_) => GO_ON,
         }
     }
 
@@ -355,39 +368,6 @@ impl Gateway {
         {
             self.remember(node, inode, &made.key);
         }
-    }
-
-    fn peer(&mut self, viewer: Viewer, address: u64, length: u64) -> Result<escape::Peer, Refusal> {
-        let mut bytes = [0_u8; 128];
-        let length = usize::try_from(length).unwrap_or(128).min(128);
-        let part = bytes.get_mut(..length).unwrap_or_default();
-        rescind_sys::read_memory(viewer.thread, address, part).map_err(|_| Refusal::Harmless)?;
-        Ok(escape::peer(part))
-    }
-
-    fn connect(&mut self, viewer: Viewer, node: Node, address: u64, length: u64) -> Done {
-        let peer = self.peer(viewer, address, length)?;
-        let Some((address, power)) = escape::power(&peer) else {
-            return GO_ON;
-        };
-        let refused = self.options.uncaptured == Uncaptured::Refuse && self.options.refuse_escapes;
-        let why = if refused {
-            format!("{power}; refused")
-        } else {
-            power.to_owned()
-        };
-        self.write(rescind_supervisor::journal::Record::Escape {
-            n: node,
-            what: address.clone(),
-            why: why.clone(),
-        })?;
-        self.flush()?;
-        *self.escapes.entry((address, why)).or_default() += 1;
-        Ok(if refused {
-            Answer::Errno(libc::EPERM)
-        } else {
-            Answer::Continue
-        })
     }
 
     fn mount(&mut self, viewer: Viewer, node: Node) -> Done {

@@ -6,17 +6,19 @@
 //! refused until a person has approved.
 
 use super::Gateway;
+use super::connect::HeldCall;
 use super::nodes::NodeInfo;
 use super::tree::{Node, parent_of};
 use rescind_model::{Digest, Timestamp, Verdict};
 use rescind_supervisor::holds::{Closed, ClosedForm, DecisionForm, HoldForm};
 use rescind_supervisor::journal::{DecidedForm, ExitForm, NodeStarted};
 use rescind_supervisor::{Asked, Judged, now, process_mark, salt};
-use rescind_sys::{kill_process, pidfd_get, pidfd_open, pidfd_signal};
-use std::collections::HashMap;
+use rescind_sys::{Listener, kill_process, pidfd_get, pidfd_open, pidfd_signal};
+use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What waits for a person.
@@ -25,6 +27,21 @@ pub(super) struct Held {
     form: HoldForm,
     judged: Judged,
     process: i32,
+    what: What,
+}
+
+/// What it is that waits.
+#[derive(Debug)]
+pub(super) enum What {
+    /// A program, before its first own instruction.
+    Program(Stopped),
+    /// A call.
+    Call(HeldCall),
+}
+
+/// A program that was stopped as it started.
+#[derive(Debug)]
+pub(super) struct Stopped {
     pidfd: OwnedFd,
     parent: Option<i32>,
     bound: Bound,
@@ -42,8 +59,45 @@ pub(super) struct Bound {
 /// Holds by process, and what people let go for the rest of the session.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    held: HashMap<Node, Held>,
+    pub(super) held: HashMap<Node, Held>,
     granted: Vec<(String, Digest)>,
+    /// Who may connect to where: once judged, it is not judged again.
+    pub(super) connected: HashSet<(Node, String)>,
+    /// By which calls that wait are answered.
+    pub(super) listener: Option<Arc<Listener>>,
+}
+
+impl Waiting {
+    /// Nothing waits yet; calls are answered by this listener.
+    pub(super) fn of(listener: Arc<Listener>) -> Self {
+        Self {
+            listener: Some(listener),
+            ..Self::default()
+        }
+    }
+
+    /// The same call that waits already.
+    pub(super) fn call_like(&mut self, call: &HeldCall) -> Option<&mut HeldCall> {
+        self.held.values_mut().find_map(|held| match &mut held.what {
+            What::Call(own) if own.is_like(call) => Some(own),
+            _ => None,
+        })
+    }
+}
+
+impl Held {
+    pub(super) fn new(form: HoldForm, judged: Judged, process: i32, what: What) -> Self {
+        Self {
+            form,
+            judged,
+            process,
+            what,
+        }
+    }
+
+    fn is_program(&self) -> bool {
+        matches!(self.what, What::Program(_))
+    }
 }
 
 /// What is to be done with a command.
@@ -59,14 +113,8 @@ pub(super) enum Gate {
 impl Gateway {
     /// Judge a command, where this session has somebody who judges.
     pub(super) fn judge(&mut self, asked: &Asked<'_>) -> Option<Judged> {
-        let mut judged = self.desk.as_mut()?.judge(asked);
-        let form = &mut judged.form;
-        let optional = [&mut form.compensation, &mut form.advice].into_iter().flatten();
-        let whys = form.factors.iter_mut().map(|factor| &mut factor.why);
-        let texts = form.reasons.iter_mut().chain(&mut form.uncovered);
-        for text in texts.chain(optional).chain(whys) {
-            *text = self.rules.redact(text).text.into_owned();
-        }
+        let judged = self.desk.as_mut()?.judge(asked);
+        let mut judged = self.redacted(judged);
         let key = (judged.form.policy.clone(), key_of(asked));
         if matches!(judged.verdict, Verdict::Hold(_)) && self.waiting.granted.contains(&key) {
             judged.verdict = Verdict::Allow;
@@ -79,14 +127,40 @@ impl Gateway {
         Some(judged)
     }
 
+    /// Take out of a judgement what must not be kept.
+    pub(super) fn redacted(&self, mut judged: Judged) -> Judged {
+        let form = &mut judged.form;
+        let optional = [&mut form.compensation, &mut form.advice].into_iter().flatten();
+        let whys = form.factors.iter_mut().map(|factor| &mut factor.why);
+        let texts = form.reasons.iter_mut().chain(&mut form.uncovered);
+        for text in texts.chain(optional).chain(whys) {
+            *text = self.rules.redact(text).text.into_owned();
+        }
+        judged
+    }
+
+    /// Something that was judged did not run: the summary says so.
+    pub(super) fn did_not_run(&mut self, node: Node, judged: &Judged, why: String) {
+        self.settle_judged(judged, false);
+        let command = match self.nodes.get(&node) {
+            Some(info) => info.argv.join(" "),
+            None => self.log.id().action(node).to_string(),
+        };
+        *self.refusals.entry((command, why)).or_default() += 1;
+    }
+
+    pub(super) fn settle_judged(&mut self, judged: &Judged, ran: bool) {
+        if let Some(desk) = &mut self.desk {
+            desk.settled(judged, ran);
+        }
+    }
+
     /// What a judgement comes to. A denial is told to whoever asked, on its standard error.
     pub(super) fn gate(&mut self, process: i32, node: Node, judged: Option<Judged>) -> Gate {
         let Some(judged) = judged else { return Gate::Open };
         match &judged.verdict {
             Verdict::Allow => {
-                if let Some(desk) = &mut self.desk {
-                    desk.settled(&judged, true);
-                }
+                self.settle_judged(&judged, true);
                 Gate::Open
             }
             Verdict::Hold(_) => Gate::Held(Box::new(judged)),
@@ -97,9 +171,7 @@ impl Gateway {
                     text.push_str(advice);
                 }
                 tell(process, &text);
-                if let Some(desk) = &mut self.desk {
-                    desk.settled(&judged, false);
-                }
+                self.did_not_run(node, &judged, reasons.join("; "));
                 Gate::Denied
             }
         }
@@ -116,14 +188,27 @@ impl Gateway {
         judged: Judged,
         bound: Bound,
     ) -> std::io::Result<()> {
-        let since = now();
-        let wait = i64::try_from(self.options.hold_for.as_nanos()).unwrap_or(i64::MAX);
         let exact = format!(
             "{:?}\0{}\0{bound:?}\0{:?}",
             started.argv, started.cwd, judged.form
         );
-        let digest = Digest::of(exact.as_bytes());
-        let form = HoldForm {
+        let form = self.hold_form(started, &judged, Digest::of(exact.as_bytes()));
+        let pidfd = pidfd_open(process)?;
+        self.options.holds.open(&form).map_err(std::io::Error::other)?;
+        kill_process(process, libc::SIGSTOP)?;
+        tell(process, &waiting(&form));
+        let parent = parent_of(process);
+        let stopped = What::Program(Stopped { pidfd, parent, bound });
+        let held = Held::new(form, judged, process, stopped);
+        self.waiting.held.insert(started.n, held);
+        Ok(())
+    }
+
+    /// The hold of a node, bound to this digest.
+    pub(super) fn hold_form(&self, started: &NodeStarted, judged: &Judged, digest: Digest) -> HoldForm {
+        let since = now();
+        let wait = i64::try_from(self.options.hold_for.as_nanos()).unwrap_or(i64::MAX);
+        HoldForm {
             v: 1,
             action: self.log.id().action(started.n).to_string(),
             agent: self.options.agent_name.clone(),
@@ -135,31 +220,24 @@ impl Gateway {
             judged: judged.form.clone(),
             digest: digest.to_string(),
             waiter: process_mark(std::process::id()),
-        };
-        let pidfd = pidfd_open(process)?;
-        self.options.holds.open(&form).map_err(std::io::Error::other)?;
-        kill_process(process, libc::SIGSTOP)?;
-        tell(process, &waiting(&form));
-        let held = Held {
-            parent: parent_of(process),
-            form,
-            judged,
-            process,
-            pidfd,
-            bound,
-        };
-        self.waiting.held.insert(started.n, held);
-        Ok(())
+        }
     }
 
     /// Whether this process waits for a person: nothing of it goes on.
     pub(super) fn is_held(&self, process: i32) -> bool {
-        !self.waiting.held.is_empty() && self.waiting.held.values().any(|held| held.process == process)
+        !self.waiting.held.is_empty()
+            && self
+                .waiting
+                .held
+                .values()
+                .any(|held| held.is_program() && held.process == process)
     }
 
     /// Whether a signal that makes processes go on could reach one that is held.
     pub(super) fn could_wake(&self, target: Option<i32>) -> bool {
-        let reaches = |held: &Held| target.is_none_or(|target| target <= 0 || target == held.process);
+        let reaches = |held: &Held| {
+            held.is_program() && target.is_none_or(|target| target <= 0 || target == held.process)
+        };
         self.waiting.held.values().any(reaches)
     }
 
@@ -177,8 +255,12 @@ impl Gateway {
         let said = self.options.holds.read(&held.form.action).ok().flatten();
         let outcome = said.as_ref().and_then(|hold| hold.outcome(&held.form.digest));
         let decisions = said.map(|hold| hold.decisions).unwrap_or_default();
-        // Whoever waited for it is gone when its parent is: then a late approval runs nothing.
-        if parent_of(held.process) != held.parent {
+        // Whoever waited for a program is gone when its parent is: then a late approval runs nothing.
+        let gone = match &held.what {
+            What::Program(stopped) => parent_of(held.process) != stopped.parent,
+            What::Call(call) => call.is_gone(self.waiting.listener.as_deref()),
+        };
+        if gone {
             return Some((Closed::Void, decisions));
         }
         match outcome {
@@ -193,10 +275,19 @@ impl Gateway {
         let Some(held) = self.waiting.held.remove(&node) else {
             return;
         };
-        if how == Closed::Approved && !held.bound.is_still_so(held.process) {
+        let Held {
+            form,
+            judged,
+            process,
+            what,
+        } = held;
+        if how == Closed::Approved
+            && let What::Program(stopped) = &what
+            && !stopped.bound.is_still_so(process)
+        {
             how = Closed::Void;
             tell(
-                held.process,
+                process,
                 "the program or its arguments were exchanged since they were shown: the approval counts for nothing",
             );
         }
@@ -211,24 +302,31 @@ impl Gateway {
             closed: closed.clone(),
         };
         let recorded = self.flush().and_then(|()| self.log.decided(&record)).is_ok();
-        let _the_record_has_it = self.options.holds.close(&held.form.action, &closed);
+        let _the_record_has_it = self.options.holds.close(&form.action, &closed);
         let runs = recorded && how == Closed::Approved;
-        if let Some(desk) = &mut self.desk {
-            desk.settled(&held.judged, runs);
+        if runs {
+            self.settle_judged(&judged, true);
+        } else {
+            let why = refusal(&closed, recorded);
+            tell(process, &format!("denied ({}): {why}", form.action));
+            self.did_not_run(node, &judged, why);
         }
+        let stopped = match what {
+            What::Program(stopped) => stopped,
+            What::Call(call) => return self.end_call(node, call, runs),
+        };
         if runs {
             let for_session = closed.decisions.iter().any(|said| said.for_session);
             if let Some(info) = self.nodes.get_mut(&node) {
-                info.cleared = Some(held.judged.severity);
+                info.cleared = Some(judged.severity);
                 if let Some(key) = info.key.filter(|_| for_session) {
-                    self.waiting.granted.push((held.judged.form.policy.clone(), key));
+                    self.waiting.granted.push((judged.form.policy.clone(), key));
                 }
             }
-            let _gone = pidfd_signal(held.pidfd.as_fd(), libc::SIGCONT);
+            let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGCONT);
             return;
         }
-        tell(held.process, &refusal(&held.form.action, &closed, recorded));
-        let _gone = pidfd_signal(held.pidfd.as_fd(), libc::SIGKILL);
+        let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGKILL);
     }
 
     /// A held program ended before anybody decided.
@@ -279,7 +377,7 @@ pub(super) fn key_of(asked: &Asked<'_>) -> Digest {
     Digest::of(format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd).as_bytes())
 }
 
-fn waiting(form: &HoldForm) -> String {
+pub(super) fn waiting(form: &HoldForm) -> String {
     let persons = match form.judged.persons {
         0 | 1 => "a person".to_owned(),
         persons => format!("{persons} persons"),
@@ -291,9 +389,9 @@ fn waiting(form: &HoldForm) -> String {
     )
 }
 
-fn refusal(action: &str, closed: &ClosedForm, recorded: bool) -> String {
+fn refusal(closed: &ClosedForm, recorded: bool) -> String {
     if !recorded {
-        return format!("denied ({action}): what was decided can't be recorded, so nothing runs");
+        return "what was decided can't be recorded, so nothing runs".to_owned();
     }
     let rejection = closed.decisions.iter().rev().find(|said| said.message.is_some());
     let why = match closed.how {
@@ -302,16 +400,13 @@ fn refusal(action: &str, closed: &ClosedForm, recorded: bool) -> String {
         Closed::Void | Closed::Approved => "the hold is void",
     };
     match rejection {
-        Some(said) => format!(
-            "denied ({action}): {why}: {}",
-            said.message.as_deref().unwrap_or_default()
-        ),
-        None => format!("denied ({action}): {why}"),
+        Some(said) => format!("{why}: {}", said.message.as_deref().unwrap_or_default()),
+        None => why.to_owned(),
     }
 }
 
 /// Say something on the standard error of a process, where its agent reads it. Bounded: a pipe that is full is left.
-fn tell(process: i32, text: &str) {
+pub(super) fn tell(process: i32, text: &str) {
     let Ok(open) = pidfd_open(process).and_then(|pidfd| pidfd_get(pidfd.as_fd(), 2)) else {
         return;
     };

@@ -5,6 +5,7 @@
 
 mod agent;
 mod calls;
+mod connect;
 mod escape;
 mod handle;
 mod hold;

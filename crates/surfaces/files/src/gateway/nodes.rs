@@ -47,6 +47,8 @@ pub struct NodeInfo {
     pub key: Option<Digest>,
     /// How bad what a person approved for it, or for what started it, was.
     pub cleared: Option<u8>,
+    /// Whether it, or what started it, is known to do what its words say.
+    pub understood: bool,
 }
 
 /// The arguments of an exec.
@@ -160,6 +162,7 @@ impl Gateway {
         let cwd = std::fs::read_link(format!("/proc/{}/cwd", call.thread)).unwrap_or_default();
         let cwd = cwd.to_string_lossy().into_owned();
         let cleared = self.nodes.get(&before).and_then(|info| info.cleared);
+        let above_is_understood = self.nodes.get(&before).is_some_and(|info| info.understood);
         let asked = Asked {
             exe: &exe,
             argv: &argv,
@@ -203,6 +206,9 @@ impl Gateway {
             environment,
             key: Some(key),
             cleared,
+            understood: above_is_understood
+                || matches!(role, Role::Action | Role::Process)
+                    && judged.as_ref().is_some_and(|judged| judged.is_understood()),
             ..NodeInfo::default()
         };
         let gate = self.gate(viewer.process, n, judged);

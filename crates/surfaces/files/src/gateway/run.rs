@@ -1,5 +1,6 @@
 //! The supervisor's life: from the agent's first instruction to the end of its last process.
 
+use super::handle::Handled;
 use super::launch::{Message, Seat, detach};
 use super::nodes::NodeInfo;
 use super::output::Outputs;
@@ -124,7 +125,7 @@ pub fn run(
         log,
         rules,
         desk,
-        waiting: super::hold::Waiting::default(),
+        waiting: super::hold::Waiting::of(Arc::clone(&listener)),
     };
     let gateway = Arc::new(Mutex::new(gateway));
     {
@@ -170,11 +171,13 @@ fn answer(gateway: &Shared, listener: &Arc<Listener>, workers: &Workers) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
-        let answer = lock(gateway).handle(listener, &call);
-        if let Some(answer) = answer {
-            let _the_caller_is_gone_then = listener.answer(call.id, answer);
-        } else {
-            answer_exit_later(gateway, listener, workers, call);
+        let handled = lock(gateway).handle(listener, &call);
+        match handled {
+            Handled::Now(answer) => {
+                let _the_caller_is_gone_then = listener.answer(call.id, answer);
+            }
+            Handled::Exits => answer_exit_later(gateway, listener, workers, call),
+            Handled::Held => {}
         }
     }
 }
