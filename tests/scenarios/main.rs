@@ -7,12 +7,14 @@
 mod agent;
 mod concurrency;
 mod crash;
+mod development;
 mod drift;
 mod escapes;
 mod fidelity;
 mod git;
 mod holds;
 mod incidents;
+mod judged;
 mod programs;
 mod redaction;
 mod tamper;

@@ -1,17 +1,17 @@
 //! One session's desk: what it asks of the catalog and the judge, and what it remembers of their answers.
 
 use crate::configuration::{Configuration, ConfigurationError};
-use crate::proposal::proposal;
-use rescind_catalog::{Catalog, Context, Judgement as Known, usual_time};
+use crate::proposal::{is_runner, proposal};
+use rescind_catalog::{Catalog, Context, Judgement as Known, Part, usual_time};
 use rescind_model::{
     Class, Coverage, Digest, Operation, Reversibility, SessionId, Surface, Timestamp, Verdict,
 };
 use rescind_policy::{
-    Attempt, Blast, Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Target,
-    Whitelist,
+    Attempt, Blast, Bounds, Counters, Environment, History, Input, Judge, Judgement, Proposal, Rules,
+    Session, Target, Whitelist,
 };
 use rescind_supervisor::journal::{FactorForm, JudgedForm};
-use rescind_supervisor::{Asked, Connecting, Desk, Judged, now};
+use rescind_supervisor::{Asked, Connecting, Desk, Judged, Understood, now};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
@@ -43,7 +43,7 @@ pub struct Acting {
     /// The domain.
     pub domain: String,
     /// What kind of environment that is.
-    pub environment: rescind_policy::Environment,
+    pub environment: Environment,
 }
 
 impl SessionDesk {
@@ -96,7 +96,20 @@ impl SessionDesk {
         // The file that runs says what runs; the first argument can be anything.
         let mut argv: Vec<&str> = vec![asked.exe];
         argv.extend(asked.argv.iter().skip(1).map(String::as_str));
-        self.catalog.judge_argv(&argv, &context)
+        let script = self.is_known_script(&argv);
+        self.catalog
+            .judge_argv(argv.get(usize::from(script)..).unwrap_or_default(), &context)
+    }
+
+    /// Whether an interpreter runs a program that the catalog knows by its name: `node /usr/bin/npm test` is `npm test`.
+    /// Whether it is what it is called the catalog asks itself, by its folder.
+    fn is_known_script(&self, argv: &[&str]) -> bool {
+        let [program, script, ..] = argv else { return false };
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let interpreter = INTERPRETERS.iter().any(|known| {
+            name(program).trim_end_matches(|end: char| end.is_ascii_digit() || end == '.') == *known
+        });
+        interpreter && script.contains('/') && self.catalog.knows(&name(script))
     }
 }
 
@@ -105,7 +118,7 @@ impl Desk for SessionDesk {
         let known = self.known(asked);
         let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
         let digest = Digest::of(exact.as_bytes());
-        let proposal = proposal(&known, asked.argv.join(" "), digest, asked.cwd);
+        let proposal = proposal(&self.catalog, &known, asked.argv.join(" "), digest, asked.cwd);
         self.answer(&known, proposal, asked.cleared)
     }
 
@@ -135,6 +148,10 @@ impl Desk for SessionDesk {
             local_files_only: false,
         };
         self.answer(&known, proposal, connecting.cleared)
+    }
+
+    fn asks_about_local(&self) -> bool {
+        self.session.environment == Environment::Production
     }
 
     fn settled(&mut self, judged: &Judged, ran: bool) {
@@ -178,6 +195,7 @@ impl SessionDesk {
             form,
             verdict,
             severity,
+            understood: understood(known),
             digest,
         }
     }
@@ -215,6 +233,8 @@ impl SessionDesk {
     }
 }
 
+const INTERPRETERS: [&str; 8] = ["node", "nodejs", "python", "ruby", "perl", "bash", "sh", "dash"];
+
 /// Folders whose programs are what they are called: those of the path of whoever started the session, without the
 /// folder it works in.
 fn trusted() -> Vec<String> {
@@ -225,6 +245,17 @@ fn trusted() -> Vec<String> {
         .filter(|folder| !Path::new(folder).starts_with(&here))
         .map(str::to_owned)
         .collect()
+}
+
+fn understood(known: &Known) -> Understood {
+    let unknown = |part: &&Part| part.class == Class::Unknown;
+    if known.class != Class::Unknown {
+        Understood::Wholly
+    } else if !known.parts.is_empty() && known.parts.iter().filter(unknown).all(is_runner) {
+        Understood::Itself
+    } else {
+        Understood::Not
+    }
 }
 
 /// How bad: 0 trivially reversible, 4 irreversible or neither understood nor covered.

@@ -1,6 +1,6 @@
 //! What the catalog knows of a command, as the judge wants it.
 
-use rescind_catalog::{Effects, Judgement, Part, Place};
+use rescind_catalog::{Catalog, Doubt, Effects, Judgement, Part, Place};
 use rescind_model::{Class, Coverage, Digest, Missing, Operation, Reversibility, Surface};
 use rescind_policy::{Blast, Currency, Money, Proposal, Spend};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ const MOST_TARGETS: usize = rescind_policy::MAX_TARGETS + 1;
 /// What local programs do to files is captured as it happens, and what they start is judged when it starts: a command
 /// that is not understood is covered as long as it runs here. What happens elsewhere is not, whatever is known of it.
 #[must_use]
-pub fn proposal(judged: &Judgement, text: String, digest: Digest, cwd: &str) -> Proposal {
+pub fn proposal(catalog: &Catalog, judged: &Judgement, text: String, digest: Digest, cwd: &str) -> Proposal {
     let worst = judged.parts.iter().max_by_key(|part| part.class);
     Proposal {
         operation: judged
@@ -30,7 +30,7 @@ pub fn proposal(judged: &Judgement, text: String, digest: Digest, cwd: &str) -> 
         digest,
         targets: targets(judged, Path::new(cwd)),
         class: class(judged.class),
-        coverage: coverage(judged),
+        coverage: coverage(catalog, judged),
         blast: blast(judged),
         force: force(judged),
         drives: Vec::new(),
@@ -46,12 +46,12 @@ fn class(class: Class) -> Option<Reversibility> {
 }
 
 /// What of it would be captured: files of this machine are, as they change.
-fn coverage(judged: &Judgement) -> Coverage {
+fn coverage(catalog: &Catalog, judged: &Judgement) -> Coverage {
     let (mut some, mut missing) = (false, Vec::new());
     // What changes nothing, or whose inverse needs no saved state, needs no capture.
     let trivial = Class::Known(Reversibility::TriviallyReversible);
     for part in judged.parts.iter().filter(|part| part.class > trivial) {
-        match uncovered(part) {
+        match uncovered(catalog, part) {
             None => some = true,
             Some(why) => missing.push(Missing {
                 what: part.text.clone(),
@@ -67,32 +67,51 @@ fn coverage(judged: &Judgement) -> Coverage {
 }
 
 /// Why nothing of a part is captured, where nothing is.
-fn uncovered(part: &Part) -> Option<String> {
+fn uncovered(catalog: &Catalog, part: &Part) -> Option<String> {
     if part.place != Place::Here {
         return Some(format!("it runs {}", part.place.name()));
     }
     match (part.effects, part.class) {
         (Effects::None | Effects::LocalFiles | Effects::ProjectCode, _) => None,
         // Nothing is known of what it does but that it runs here: its files and what it starts are seen.
-        (_, Class::Unknown) if part.entry.is_none() || part.doubt.is_some() => None,
+        (_, Class::Unknown) if part.entry.is_none() && !acts_elsewhere(catalog, part) => None,
         (Effects::LocalHost, _) => Some("it changes this machine, and not only its files".to_owned()),
         (Effects::Remote, _) => Some("what it changes is not on this machine".to_owned()),
     }
 }
 
-/// The words of a pattern before its first placeholder: `kubectl delete {type}/{name}` is about `kubectl.delete`.
+/// Whether its program is known to act elsewhere most of the time, though not what it does with these words.
+fn acts_elsewhere(catalog: &Catalog, part: &Part) -> bool {
+    let program = words(&part.text, 1);
+    let (mut there, mut here) = (0_usize, 0_usize);
+    for entry in catalog.entries() {
+        if entry.command_pattern.split_whitespace().next() == Some(&program) {
+            match entry.effects {
+                Effects::Remote => there += 1,
+                Effects::LocalFiles | Effects::ProjectCode => here += 1,
+                Effects::None | Effects::LocalHost => {}
+            }
+        }
+    }
+    there > here
+}
+
+/// The words of a pattern before its first placeholder: `kubectl delete {type}/{name}` is about `kubectl.delete`. Without
+/// an entry, or where that is about many programs, the program's name.
 fn kind(part: &Part) -> String {
-    let pattern = part.entry.as_ref().map(|entry| entry.command_pattern.as_str());
-    let text = pattern.unwrap_or(&part.text);
-    let open = |word: &&str| {
-        word.starts_with(|first: char| first.is_ascii_alphanumeric() || "./_".contains(first))
-            && word.contains(char::is_alphanumeric)
-            && word
-                .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || "-_./+".contains(letter))
+    let pattern = part.entry.as_ref().map(|entry| words(&entry.command_pattern, 3));
+    pattern
+        .filter(|kind| !kind.is_empty())
+        .or_else(|| Some(words(&part.text, 1)).filter(|kind| !kind.is_empty()))
+        .unwrap_or_else(|| "shell".to_owned())
+}
+
+fn words(text: &str, most: usize) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./+".contains(letter);
+    let is_word = |word: &&str| {
+        !word.starts_with('-') && word.contains(char::is_alphanumeric) && word.chars().all(is_plain)
     };
-    let most = if pattern.is_some() { 3 } else { 1 };
-    let words = text.split_whitespace().take_while(open).take(most);
+    let words = text.split_whitespace().take_while(is_word).take(most);
     let names = words.map(|word| {
         word.rsplit('/')
             .next()
@@ -100,8 +119,20 @@ fn kind(part: &Part) -> String {
             .to_lowercase()
             .replace('.', "-")
     });
-    let kind = names.collect::<Vec<_>>().join(".");
-    if kind.is_empty() { "shell".to_owned() } else { kind }
+    names.collect::<Vec<_>>().join(".")
+}
+
+/// Programs that run a project's code as programs of its own, and do nothing else elsewhere than fetch.
+const RUNNERS: [&str; 26] = [
+    "npm", "npx", "yarn", "pnpm", "bun", "bunx", "make", "gmake", "ninja", "cmake", "meson", "cargo", "go",
+    "mvn", "gradle", "bazel", "just", "task", "tox", "nox", "poetry", "uv", "pipenv", "pip", "bundle",
+    "watch",
+];
+
+/// Whether a part only starts code that is judged by itself when it starts.
+pub(crate) fn is_runner(part: &Part) -> bool {
+    let starts = part.doubt == Some(Doubt::ProjectCode);
+    starts && RUNNERS.contains(&kind(part).split('.').next().unwrap_or_default())
 }
 
 fn surface(part: &Part) -> Surface {

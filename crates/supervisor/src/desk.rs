@@ -40,16 +40,22 @@ pub struct Judged {
     pub verdict: Verdict,
     /// How bad its class is, 0 (trivially reversible) to 4 (irreversible, or unknown and not captured).
     pub severity: u8,
+    /// How far it is known what it does.
+    pub understood: Understood,
     /// The digest of the exact action.
     pub digest: Digest,
 }
 
-impl Judged {
-    /// Whether its words say what it does.
-    #[must_use]
-    pub fn is_understood(&self) -> bool {
-        self.form.class != rescind_model::Class::Unknown.name()
-    }
+/// How far it is known what a program does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Understood {
+    /// Not at all.
+    #[default]
+    Not,
+    /// What it does itself, and not what it starts: `make`, `npm test`.
+    Itself,
+    /// With everything it starts.
+    Wholly,
 }
 
 /// Who judges. One per session, asked from one thread at a time.
@@ -59,6 +65,9 @@ pub trait Desk: Send {
 
     /// Judge a connection by a program of which nobody can say what it does.
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged;
+
+    /// Whether connections to servers of this very machine are judged, too: they may lead to production.
+    fn asks_about_local(&self) -> bool;
 
     /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
     fn settled(&mut self, judged: &Judged, ran: bool);

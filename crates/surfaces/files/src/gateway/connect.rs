@@ -14,10 +14,11 @@ use super::tree::Node;
 use super::{Gateway, Uncaptured};
 use rescind_model::{Digest, Verdict};
 use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeStarted, Record, Role};
-use rescind_supervisor::{Connecting, Judged, now, salt};
+use rescind_supervisor::{Connecting, Judged, Understood, now, salt};
 use rescind_sys::{Answer, Notification, pidfd_get, pidfd_open};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
+use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
 /// A connection that waits for a person.
@@ -55,8 +56,12 @@ impl Gateway {
             let answer = self.escape(node, address, power);
             return Handled::Now(answer.unwrap_or(Answer::Errno(libc::EIO)));
         }
-        let Peer::Elsewhere(to) = peer else {
-            return Handled::Now(Answer::Continue);
+        let to = match peer {
+            Peer::Elsewhere(to) => to,
+            Peer::Loopback(port) if self.desk.as_ref().is_some_and(|desk| desk.asks_about_local()) => {
+                SocketAddr::from(([127, 0, 0, 1], port))
+            }
+            _ => return Handled::Now(Answer::Continue),
         };
         if !self.is_asked_about(node) || !is_stream(viewer.process, what.descriptor) {
             return Handled::Now(Answer::Continue);
@@ -101,7 +106,7 @@ impl Gateway {
             return false;
         };
         match info.role {
-            Some(Role::Action | Role::Process) => !info.understood,
+            Some(Role::Action | Role::Process) => info.understood == Understood::Not,
             Some(Role::Agent) => is_shell(&info.argv),
             _ => false,
         }

@@ -10,7 +10,7 @@ use super::touch::CellKey;
 use super::tree::{Node, Pending, Process, is_foreign, stack_start};
 use rescind_model::Digest;
 use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, Record, Role};
-use rescind_supervisor::{Asked, now, salt};
+use rescind_supervisor::{Asked, Understood, now, salt};
 use rescind_sys::{Answer, Listener, Notification};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -47,8 +47,8 @@ pub struct NodeInfo {
     pub key: Option<Digest>,
     /// How bad what a person approved for it, or for what started it, was.
     pub cleared: Option<u8>,
-    /// Whether it, or what started it, is known to do what its words say.
-    pub understood: bool,
+    /// How far it is known what it does.
+    pub understood: Understood,
 }
 
 /// The arguments of an exec.
@@ -162,7 +162,7 @@ impl Gateway {
         let cwd = std::fs::read_link(format!("/proc/{}/cwd", call.thread)).unwrap_or_default();
         let cwd = cwd.to_string_lossy().into_owned();
         let cleared = self.nodes.get(&before).and_then(|info| info.cleared);
-        let above_is_understood = self.nodes.get(&before).is_some_and(|info| info.understood);
+        let above_understood = self.nodes.get(&before).map(|info| info.understood);
         let asked = Asked {
             exe: &exe,
             argv: &argv,
@@ -206,9 +206,11 @@ impl Gateway {
             environment,
             key: Some(key),
             cleared,
-            understood: above_is_understood
-                || matches!(role, Role::Action | Role::Process)
-                    && judged.as_ref().is_some_and(|judged| judged.is_understood()),
+            understood: match (above_understood, &judged) {
+                (Some(Understood::Wholly), _) => Understood::Wholly,
+                (_, Some(judged)) if role != Role::Agent => judged.understood,
+                _ => Understood::Not,
+            },
             ..NodeInfo::default()
         };
         let gate = self.gate(viewer.process, n, judged);
