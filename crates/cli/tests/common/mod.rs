@@ -240,6 +240,7 @@ fn made(store: &Store, folder: &Path, name: &str, text: &str, whole: bool) -> Se
         object(&id, 2, own, Kind::File, &path),
         Record::After(AfterForm {
             s: 1,
+            g: false,
             c: false,
             a: StateForm::from(&after),
         }),

@@ -376,6 +376,7 @@ impl Gateway {
             return Ok(());
         };
         let (seq, merges, untouched) = (cell.seq, cell.merges, cell.untouched);
+        let goes_on = cell.settled.is_none() && now.is_some();
         let state = match (&cell.settled, now) {
             (Some(settled), _) => Some(settled.clone()),
             (None, Some((place, found))) => {
@@ -389,6 +390,7 @@ impl Gateway {
                 s: seq,
                 a: StateForm::from(state),
                 c: untouched,
+                g: goes_on,
             }))?;
         }
         let Some(cell) = self.cells.get_mut(key) else {
@@ -450,6 +452,7 @@ impl Gateway {
             s: self.seq,
             a: StateForm::from(&state),
             c: untouched,
+            g: false,
         }))?;
         if let Some(cell) = self.cells.get_mut(key) {
             cell.settled = Some(state);
