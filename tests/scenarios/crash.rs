@@ -128,13 +128,11 @@ fn supervisors_killed(place: Place, kills: usize) {
 }
 
 #[test]
-#[ignore = "known gap: a call in flight when a stretch of the agent's own ends is recorded as not made"]
 fn the_supervisor_and_the_undo_are_killed_anywhere_on_tmpfs() {
     supervisors_killed(Place::Tmpfs, count("RESCIND_KILLS", 8));
 }
 
 #[test]
-#[ignore = "known gap: a call in flight when a stretch of the agent's own ends is recorded as not made"]
 fn the_supervisor_and_the_undo_are_killed_anywhere_on_disk() {
     supervisors_killed(Place::Disk, count("RESCIND_KILLS", 4));
 }
@@ -239,7 +237,10 @@ fn a_supervisor_killed_while_the_disk_is_full_loses_nothing() {
         let mut front = quiet(&mut scenario.supervised(["sh", "-c", script]));
         let pid = front.id() as i32;
         let supervisor = until("a supervisor", LIMIT, || process_named(pid, "rescind-super"));
-        std::thread::sleep(Duration::from_micros(300_000 + random.below(500_000)));
+        until("the session to be at work", LIMIT, || {
+            scenario.path("full1").exists().then_some(())
+        });
+        std::thread::sleep(Duration::from_micros(100_000 + random.below(700_000)));
         let tree = descendants(pid);
         kill(supervisor.pid, libc::SIGKILL);
         front.wait().expect("it ends");
