@@ -9,7 +9,7 @@ use super::Undoing;
 use crate::cell::Cell;
 use crate::object::{Folder, Kind};
 use crate::state;
-use rescind_model::{Effect, Fields, ObjectId, SessionId, State, Value};
+use rescind_model::{Effect, Fields, ObjectId, Outcome, SessionId, State, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 type Numbered = (SessionId, ObjectId);
@@ -41,7 +41,10 @@ pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
     }
     let mut objects: HashMap<Numbered, BTreeMap<Cell, Vec<Place>>> = HashMap::new();
     for (cell, chain) in &cells {
-        for place in places(chain) {
+        for place in places(chain)
+            .into_iter()
+            .filter(|place| is_known(&effects, *place))
+        {
             let object = get(&effects, place).and_then(state::object);
             if let Some(object) = object {
                 let links = objects.entry((cell.session.clone(), object)).or_default();
@@ -65,6 +68,13 @@ fn places(chain: &[usize]) -> Vec<Place> {
         .iter()
         .flat_map(|at| [(*at, Side::Before), (*at, Side::After)])
         .collect()
+}
+
+/// Whether a state was seen, and not only announced: it says nothing of the object's other links then.
+fn is_known(effects: &[Effect], (at, side): Place) -> bool {
+    effects.get(at).is_some_and(|effect| {
+        side == Side::Before || effect.outcome != Outcome::InDoubt || effect.after.same(&effect.before)
+    })
 }
 
 fn get(effects: &[Effect], (at, side): Place) -> Option<&State> {
