@@ -154,6 +154,7 @@ impl Driver for FilesDriver {
         undoing.folders.planning();
         undoing.learn_places(&effects);
         undoing.learn_removed(&effects);
+        undoing.learn_inodes(&effects);
         canonical::canonical(effects)
     }
 

@@ -648,6 +648,12 @@ fn what_went_and_was_written_or_linked_and_the_undo_undone_and_redone() {
         fs::write(root.join("d/x"), "written where it went\n").unwrap();
     });
     undone_redone_and_undone(|root| {
+        fs::rename(root.join("a"), root.join("b")).unwrap();
+        fs::hard_link(root.join("b"), root.join("keep/b")).unwrap();
+        fs::hard_link(root.join("b"), root.join("e")).unwrap();
+        fs::write(root.join("e"), "over another\n").unwrap();
+    });
+    undone_redone_and_undone(|root| {
         fs::rename(root.join("c"), root.join("f")).unwrap();
         fs::rename(root.join("d/c2"), root.join("keep/f")).unwrap();
         chmod(&root.join("f"), 0o600);

@@ -8,6 +8,7 @@
 use super::Undoing;
 use crate::cell::Cell;
 use crate::object::{Folder, Kind};
+use crate::read;
 use crate::state;
 use rescind_model::{Effect, Fields, ObjectId, Outcome, SessionId, State, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -175,6 +176,39 @@ impl Undoing {
                 if !cells.contains(&cell) {
                     cells.push(cell.clone());
                 }
+            }
+        }
+    }
+
+    /// Files that earlier undos made again are the objects that they were made as, if they are still where they were made.
+    pub(crate) fn learn_inodes(&mut self, effects: &[Effect]) {
+        for effect in effects
+            .iter()
+            .filter(|effect| effect.outcome == Outcome::Observed)
+        {
+            let Some(cell) = Cell::parse(&effect.resource) else {
+                continue;
+            };
+            let stamp = state::content(&effect.after).and_then(|body| body.stamp.as_ref());
+            let identity = stamp.and_then(state::stamp_identity);
+            let (Some(object), Some(identity)) = (state::object(&effect.after), identity) else {
+                continue;
+            };
+            let unknown = self.tables.get(&cell.session).is_some_and(|table| {
+                identity.btime != 0 && table.identity(object).is_some() && table.find(&identity).is_none()
+            });
+            if !unknown {
+                continue;
+            }
+            let Ok(Some(folder)) = self.find(&cell) else {
+                continue;
+            };
+            let found = read::look(folder.fd(), cell.name());
+            if let Ok(Some(look)) = found
+                && look.identity == identity
+                && let Some(table) = self.tables.get_mut(&cell.session)
+            {
+                table.bind(object, identity, look.kind, Self::place(&cell));
             }
         }
     }

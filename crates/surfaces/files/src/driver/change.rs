@@ -327,9 +327,11 @@ impl Undoing {
             })?;
             return Ok(Restored::Done { left });
         }
-        let in_place =
-            look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
-        if in_place {
+        let several = look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
+        // Where it is not known to be the same file, its other links are not to show what this cell should have.
+        let one = object(&job.step.target).is_some()
+            || numbered(cell, found).is_none_or(|own| self.index.found(&own).nth(1).is_none());
+        if several && one {
             return self.write_in_place(job, look, found, target);
         }
         self.made_anew(job, look, found, target)
