@@ -155,7 +155,7 @@ impl Driver for FilesDriver {
         undoing.learn_places(&effects);
         undoing.learn_removed(&effects);
         undoing.learn_inodes(&effects);
-        canonical::canonical(effects)
+        canonical::canonical(effects, |cell| undoing.parked.contains_key(cell))
     }
 
     fn read(&self, resource: &ResourceId, name: &str, hint: Option<&State>) -> Result<State, DriverError> {

@@ -25,7 +25,9 @@ enum Side {
 /// Where a state is: the place of its effect in the list, and the side.
 type Place = (usize, Side);
 
-pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
+/// `passes`: whether something is, or was, in a cell in passing. What was done to a file since it left such a cell does not
+/// show in it, and the cell is said to hold what was found in it.
+pub(crate) fn canonical(mut effects: Vec<Effect>, passes: impl Fn(&Cell) -> bool) -> Vec<Effect> {
     for effect in &mut effects {
         for state in [&mut effect.before, &mut effect.after] {
             *state = state::with_folder(std::mem::take(state));
@@ -41,7 +43,7 @@ pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
         share_bodies(&mut effects, &places(chain));
     }
     let mut objects: HashMap<Numbered, BTreeMap<Cell, Vec<Place>>> = HashMap::new();
-    for (cell, chain) in &cells {
+    for (cell, chain) in cells.iter().filter(|(cell, _)| !passes(cell)) {
         for place in places(chain)
             .into_iter()
             .filter(|place| is_known(&effects, *place))

@@ -194,3 +194,20 @@ fn an_undo_of_a_file_that_went_and_got_links_dies_at_every_point() {
         Some(4),
     );
 }
+
+#[test]
+fn an_undo_of_files_that_went_and_were_written_dies_at_every_point() {
+    dies_everywhere(
+        torture::tree_in_memory,
+        |root| {
+            fs::rename(root.join("a"), root.join("keep/a")).unwrap();
+            fs::write(root.join("keep/a"), "written where it went\n").unwrap();
+            torture::exchange(&root.join("b"), &root.join("d/x"));
+            fs::write(root.join("d/x"), "written there, too\n").unwrap();
+            torture::chmod(&root.join("b"), 0o600);
+            fs::rename(root.join("d/e"), root.join("hollow/e")).unwrap();
+            torture::chmod(&root.join("hollow/e"), 0o700);
+        },
+        Some(2),
+    );
+}
