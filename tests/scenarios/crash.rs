@@ -225,15 +225,17 @@ fn a_supervisor_killed_while_the_disk_is_full_loses_nothing() {
         eprintln!("LEFT OUT: only root mounts a small file system");
         return;
     }
-    let outer = Scenario::at(Place::Tmpfs, Who::Me);
-    let _small = Mounted::tmpfs(&outer.scratch().join("small"), 64);
-    let scenario = Scenario::below(&outer.scratch().join("small"), Who::Me);
-    scenario.bare("mkdir a; for n in $(seq 50); do seq $n > a/$n; done; head -c 4000000 /dev/urandom > data");
-    let before = scenario.manifest();
     let Seed(seed) = Seed::from_environment();
     let mut random = Random::new(seed);
     let script = "while :; do for n in $(seq 20); do cat data > full$n; done 2>/dev/null; rm -f a/3; echo x >> a/5; rm -f full*; done";
     for _ in 0..count("RESCIND_ROUNDS", 3) {
+        // A disk of its own for each: what earlier sessions saved fills it, too, and then there is no room for a reserve.
+        let outer = Scenario::at(Place::Tmpfs, Who::Me);
+        let _small = Mounted::tmpfs(&outer.scratch().join("small"), 64);
+        let scenario = Scenario::below(&outer.scratch().join("small"), Who::Me);
+        scenario
+            .bare("mkdir a; for n in $(seq 50); do seq $n > a/$n; done; head -c 4000000 /dev/urandom > data");
+        let before = scenario.manifest();
         let mut front = quiet(&mut scenario.supervised(["sh", "-c", script]));
         let pid = front.id() as i32;
         let supervisor = until("a supervisor", LIMIT, || process_named(pid, "rescind-super"));
