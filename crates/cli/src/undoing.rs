@@ -8,6 +8,7 @@ mod objects;
 mod prepare;
 mod progress;
 mod scope;
+mod settle;
 mod show;
 mod stop;
 

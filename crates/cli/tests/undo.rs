@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Place, session_cut_short, session_that_made};
+use common::{Place, session_cut_short, session_cut_short_after_another_went_on, session_that_made};
 use std::fs;
 use std::time::{Duration, SystemTime};
 
@@ -255,21 +255,34 @@ fn what_was_in_flight_when_the_supervisor_died_is_the_sessions_only_if_nobody_ca
 
     let place = Place::new();
     let id = session_cut_short(&place.store(), &place.work(), "made", "by whom?\n");
-    let journal = place
-        .home()
-        .join("vault/sessions")
-        .join(id.as_str())
-        .join("journal");
-    let died = SystemTime::now() - Duration::from_secs(3_600);
-    fs::File::options()
-        .append(true)
-        .open(journal)
-        .unwrap()
-        .set_modified(died)
-        .unwrap();
+    died_an_hour_ago(&place, id.as_str());
     place.rescind(&["undo", "--yes"]).ends(3);
     assert_eq!(
         fs::read_to_string(place.work().join("made")).unwrap(),
         "by whom?\n"
     );
+}
+
+#[test]
+fn what_a_program_did_after_another_went_on_is_the_sessions_when_the_supervisor_died() {
+    let place = Place::new();
+    session_cut_short_after_another_went_on(&place.store(), &place.work(), "made");
+    place.rescind(&["undo", "--yes"]).ends(0);
+    assert!(!place.work().join("made").exists());
+
+    let place = Place::new();
+    let id = session_cut_short_after_another_went_on(&place.store(), &place.work(), "made");
+    died_an_hour_ago(&place, id.as_str());
+    place.rescind(&["undo", "--yes"]).ends(3);
+    assert_eq!(
+        fs::read_to_string(place.work().join("made")).unwrap(),
+        "one and two\n"
+    );
+}
+
+fn died_an_hour_ago(place: &Place, session: &str) {
+    let journal = place.home().join("vault/sessions").join(session).join("journal");
+    let died = SystemTime::now() - Duration::from_secs(3_600);
+    let journal = fs::File::options().append(true).open(journal).unwrap();
+    journal.set_modified(died).unwrap();
 }

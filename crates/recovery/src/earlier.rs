@@ -195,6 +195,16 @@ impl Reading {
             whole: false,
         };
         if let Some(open) = self.open.get_mut(&effect.action) {
+            let own = open.effects.iter().rev();
+            let mut own = own.filter(|at| {
+                let before = self.earlier.undone.get(**at);
+                before.is_some_and(|before| before.effect.resource == effect.resource)
+            });
+            // What the step itself found there then is what it had left in passing.
+            if let Some(before) = own.next().and_then(|at| self.earlier.undone.get_mut(*at)) {
+                before.effect.after.clone_from(&effect.before);
+                before.effect.outcome = Outcome::Observed;
+            }
             open.effects.push(at);
             if open.resource == effect.resource {
                 undone.took.clone_from(&open.took);

@@ -142,12 +142,16 @@ impl Bodies for StoredBodies<'_> {
     }
 
     fn pin(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Locator>> {
-        let log = self.log()?;
         // One more name would stay on a file that others know by another name: its bytes are kept instead.
         let found = rustix::fs::statat(folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
         if found.st_nlink > 1 {
             return Ok(None);
         }
+        self.pin_among_others(folder, name)
+    }
+
+    fn pin_among_others(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Locator>> {
+        let log = self.log()?;
         Ok(log
             .pin(folder, name.as_bytes(), self.dispensable)?
             .map(|locator| qualified(log.id(), &locator)))

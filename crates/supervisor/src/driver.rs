@@ -86,6 +86,15 @@ pub trait Bodies {
         Ok(None)
     }
 
+    /// As [`Bodies::pin`], also where the file has other names, under which it may be written to: for where there is no
+    /// room for its bytes.
+    ///
+    /// # Errors
+    /// As [`Bodies::pin`].
+    fn pin_among_others(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Locator>> {
+        self.pin(folder, name)
+    }
+
     /// Put the very file that was kept as `name` into `folder`, as one more link to it. `false`: it is bytes that were
     /// kept, and nothing was done.
     ///

@@ -9,7 +9,7 @@ use crate::journal::{
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
 use rescind_model::{Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A node with its end, if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct SessionView {
     pub nodes: BTreeMap<u64, Node>,
     /// Effects in the order of capture.
     pub effects: Vec<Effect>,
+    /// Effects that others took over while calls of their own nodes may have been on their way.
+    pub going_on: BTreeSet<Seq>,
     /// Inodes, in the order of the journal.
     pub objects: Vec<ObjectForm>,
     /// What was not captured: node, what, why.
@@ -78,6 +80,7 @@ impl SessionView {
             ended: None,
             nodes: BTreeMap::new(),
             effects: Vec::new(),
+            going_on: BTreeSet::new(),
             objects: Vec::new(),
             missing: Vec::new(),
             escapes: Vec::new(),
@@ -124,7 +127,10 @@ impl SessionView {
                 stamps.seen(&effect.before, true);
                 self.effects.push(effect);
             }
-            Record::After(AfterForm { s, a, c }) => {
+            Record::After(AfterForm { s, a, c, g }) => {
+                if g {
+                    self.going_on.insert(Seq(s));
+                }
                 let state = qualify(&self.id, a.into());
                 if let Some(effect) = places.get(&s).and_then(|place| self.effects.get_mut(*place)) {
                     if c {

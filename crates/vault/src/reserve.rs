@@ -12,6 +12,8 @@ const RESERVE: &str = "reserve";
 const MARGIN: u64 = 4;
 /// The reserve is at most this part of the file system.
 const PART: u64 = 16;
+/// So much of it a running session takes at once, for outcomes: what it leaves over, others on the disk may take.
+const PIECE: u64 = 128 << 10;
 
 impl Vault {
     /// Give the reserve's room back to the file system. It is fine if there is none.
@@ -86,6 +88,22 @@ impl Room {
 impl Inner {
     pub fn release_reserve(&self) -> Result<()> {
         release(&self.dir)
+    }
+
+    /// Give a piece of the reserve back to the file system, to a running session: the half of it is left for the undo.
+    /// Says whether there was a piece to give.
+    pub fn release_piece(&self) -> Result<bool> {
+        let Some(file) = self.dir.try_file(RESERVE, OFlags::WRONLY)? else {
+            return Ok(false);
+        };
+        let failed = |error| Error::io("release a piece of", self.dir.path().join(RESERVE), error);
+        let length = file.metadata().map_err(failed)?.len();
+        let left = length.saturating_sub(PIECE);
+        if left < Room::of(&self.dir)?.reserve(&self.options) / 2 {
+            return Ok(false);
+        }
+        file.set_len(left).map_err(failed)?;
+        Ok(true)
     }
 
     fn make_reserve(&self) -> Result<bool> {

@@ -132,7 +132,7 @@ impl SessionWriter {
     }
 
     /// Append what has happened already and must be on record: from the room that was kept for it where the disk is full,
-    /// then from the reserve.
+    /// then from the half of the reserve, piece by piece; an undo has all of it.
     ///
     /// # Errors
     /// As [`SessionWriter::append`].
@@ -145,12 +145,16 @@ impl SessionWriter {
                 result => result,
             }
         };
-        match append() {
-            Err(error) if error.is_disk_full() => {
+        let mut appended = append();
+        while appended.as_ref().is_err_and(Error::is_disk_full) && self.vault.release_piece()? {
+            appended = append();
+        }
+        match appended {
+            Err(error) if error.is_disk_full() && self.urgent.load(Ordering::Relaxed) => {
                 self.vault.release_reserve()?;
                 append()
             }
-            result => result,
+            appended => appended,
         }
     }
 

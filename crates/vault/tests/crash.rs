@@ -482,6 +482,46 @@ fn on_a_full_disk_recovery_still_writes_from_the_reserve() {
 }
 
 #[test]
+fn on_a_full_disk_a_running_session_leaves_half_of_the_reserve_to_a_recovery() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(tmpfs) = Tmpfs::mount(dir.path().join("small"), "8m") else {
+        eprintln!("not run: mounting a tmpfs needs privileges");
+        return;
+    };
+    let options = Options {
+        pack_bytes: 1 << 20,
+        reserve_bytes: 512 << 10,
+    };
+    let vault = Vault::open(&tmpfs.0.join("vault"), options).unwrap();
+    let reserve = || fs::metadata(tmpfs.0.join("vault/reserve")).unwrap().len();
+    assert_eq!(reserve(), 512 << 10);
+    let writer = vault.create_session(&id(1)).unwrap();
+    let mut filler = fs::File::create(tmpfs.0.join("filler")).unwrap();
+    let mut outcomes = 0;
+    // Whatever the session takes of the reserve and leaves over, others take.
+    while {
+        while std::io::Write::write_all(&mut filler, &[1; 1000]).is_ok() {}
+        writer.append_outcome(&[2; 3000]).is_ok()
+    } {
+        outcomes += 1;
+    }
+    assert!(outcomes > 0);
+    assert_eq!(reserve(), 256 << 10);
+    drop(writer);
+    let writer = vault.create_recovery_session(&id(2)).unwrap();
+    for number in 0..40_u8 {
+        writer.append(&[number; 3000]).unwrap();
+    }
+    assert_eq!(
+        vault
+            .verify_session(&id(2), &writer.marks(), CLOSED)
+            .unwrap()
+            .faults,
+        []
+    );
+}
+
+#[test]
 fn on_a_full_disk_no_session_begins_by_halves_and_a_recovery_begins_with_the_reserve() {
     let dir = tempfile::tempdir().unwrap();
     let Some(tmpfs) = Tmpfs::mount(dir.path().join("small"), "1m") else {

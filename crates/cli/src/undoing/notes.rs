@@ -43,6 +43,9 @@ pub fn form(note: &Note) -> NoteForm {
             o: object.map(|object| object.0),
             b: StateForm::from(found),
         },
+        Note::Arrived { cell } => NoteForm::Arrived {
+            k: text_from_bytes(&cell.resource().key),
+        },
         Note::Writing {
             session,
             object,
@@ -68,17 +71,12 @@ pub fn note(form: &NoteForm) -> Option<Note> {
             one: ObjectId(*one),
             other: ObjectId(*other),
         },
-        NoteForm::Parked { k, o, b } => {
-            let resource = ResourceId {
-                surface: Surface::Files,
-                key: bytes_from_text(k),
-            };
-            Note::Parked {
-                cell: Cell::parse(&resource)?,
-                object: o.map(ObjectId),
-                found: b.clone().into(),
-            }
-        }
+        NoteForm::Parked { k, o, b } => Note::Parked {
+            cell: cell(k)?,
+            object: o.map(ObjectId),
+            found: b.clone().into(),
+        },
+        NoteForm::Arrived { k } => Note::Arrived { cell: cell(k)? },
         NoteForm::Writing { session, o, b } => Note::Writing {
             session: session.parse().ok()?,
             object: ObjectId(*o),
@@ -88,6 +86,13 @@ pub fn note(form: &NoteForm) -> Option<Note> {
             session: session.parse().ok()?,
             object: ObjectId(*o),
         },
+    })
+}
+
+fn cell(key: &str) -> Option<Cell> {
+    Cell::parse(&ResourceId {
+        surface: Surface::Files,
+        key: bytes_from_text(key),
     })
 }
 
@@ -128,10 +133,11 @@ mod tests {
                 found: State::Absent,
             },
             Note::Parked {
-                cell,
+                cell: cell.clone(),
                 object: Some(ObjectId(4)),
                 found: state.clone(),
             },
+            Note::Arrived { cell },
             Note::Writing {
                 session: session.clone(),
                 object: ObjectId(5),

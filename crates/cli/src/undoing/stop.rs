@@ -1,17 +1,13 @@
 //! Stopping a running session: its supervisor is told, then killed; its guardian ends the tree.
 
-use super::notes::JournalNotes;
-use super::objects;
+use super::settle::settle;
 use crate::context::pid_of;
 use crate::error::{Code, Done, Failure};
-use rescind_files::FilesDriver;
-use rescind_model::{Effect, Level, Outcome, ResourceId, SessionId, State};
-use rescind_recovery::MERGE_LIMIT;
-use rescind_supervisor::journal::{AfterForm, Record, SessionKind, StateForm};
-use rescind_supervisor::{Driver as _, SessionLog, SessionView, Store, StoreError, StoredBodies, lives};
+use rescind_model::{Level, SessionId};
+use rescind_supervisor::journal::SessionKind;
+use rescind_supervisor::{SessionView, Store, StoreError, lives};
 use rescind_sys::{pidfd_open, pidfd_signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -105,59 +101,6 @@ pub fn wait_for_books(store: &Store, id: &SessionId) -> Done<()> {
         rescind_supervisor::finish_books(store)?;
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Record what a session left where its end came before it could. Its tree has ended: what is there now is what it left,
-/// if nobody wrote since. Right after the end nobody has; later only a file that was last changed before `until` (in ns
-/// since the epoch), while the session still lived, is taken for its.
-fn settle(store: &Store, log: &SessionLog, until: Option<i64>) -> Done<()> {
-    // Read while nobody else can write it: another command may have settled it just now.
-    let view = &SessionView::load(store, log.id())?;
-    let mut last: BTreeMap<&ResourceId, &Effect> = BTreeMap::new();
-    for effect in &view.effects {
-        last.insert(&effect.resource, effect);
-    }
-    let open: Vec<&Effect> = last
-        .into_values()
-        .filter(|effect| effect.outcome == Outcome::InDoubt)
-        .collect();
-    if view.ended.is_some() || open.is_empty() {
-        return Ok(());
-    }
-    log.recovering();
-    let driver = FilesDriver::new([objects::table(view)], [], Box::new(JournalNotes::default()));
-    let bodies = StoredBodies::new(store, Some(log));
-    // Folders that the session removed are known as such by what it did.
-    let _known = driver.canonical(view.effects.clone());
-    for effect in open {
-        let Ok(now) = driver.read(&effect.resource, &effect.name, Some(&effect.before)) else {
-            continue;
-        };
-        let changed = driver.changed_at(&effect.resource);
-        let in_time = |until: i64| changed.is_some_and(|changed| changed <= until);
-        if !until.is_none_or(in_time) {
-            continue;
-        }
-        let kept = if is_small(&now) {
-            driver
-                .capture(&effect.resource, &effect.name, &now, &bodies)
-                .unwrap_or(now)
-        } else {
-            now
-        };
-        log.write(&[Record::After(AfterForm {
-            s: effect.seq.0,
-            c: false,
-            a: StateForm::from(&kept),
-        })])?;
-    }
-    Ok(())
-}
-
-/// Whether a body is one that is kept for merging.
-fn is_small(state: &State) -> bool {
-    let content = state.fields().and_then(|fields| fields.content("content"));
-    content.is_some_and(|content| content.length <= MERGE_LIMIT)
 }
 
 /// SIGQUIT, and SIGKILL where that is not enough, both through a descriptor of the very process.

@@ -240,6 +240,7 @@ fn made(store: &Store, folder: &Path, name: &str, text: &str, whole: bool) -> Se
         object(&id, 2, own, Kind::File, &path),
         Record::After(AfterForm {
             s: 1,
+            g: false,
             c: false,
             a: StateForm::from(&after),
         }),
@@ -248,5 +249,42 @@ fn made(store: &Store, folder: &Path, name: &str, text: &str, whole: bool) -> Se
     log.end(&node_end(2, ExitForm::Code(0), "made\n")).unwrap();
     log.end(&node_end(1, ExitForm::Code(0), "")).unwrap();
     close(&log);
+    id
+}
+
+/// A session of which the supervisor died after a second program had gone on with the file that a first one made, and the
+/// first one wrote it once more.
+pub fn session_cut_short_after_another_went_on(store: &Store, folder: &Path, name: &str) -> SessionId {
+    let id = made(store, folder, name, "one\n", false);
+    let log = store.resume(&id, Level::Process).unwrap();
+    let path = folder.canonicalize().unwrap().join(name);
+    let (left, own) = state(folder, name, 2);
+    let after = |s, g| {
+        Record::After(AfterForm {
+            s,
+            g,
+            c: false,
+            a: StateForm::from(&left),
+        })
+    };
+    log.start(&node(3, 1, Role::Action, &["touch", name])).unwrap();
+    log.write(&[
+        object(&id, 2, own, Kind::File, &path),
+        after(1, true),
+        Record::Before(BeforeForm {
+            s: 2,
+            n: 3,
+            f: "files".to_owned(),
+            k: text_from_bytes(format!("{id}:1/{name}").as_bytes()),
+            p: text_from_bytes(path.as_os_str().as_bytes()),
+            b: StateForm::from(&left),
+            i: None,
+            w: OutcomeForm::Intended,
+        }),
+        after(2, false),
+    ])
+    .unwrap();
+    log.end(&node_end(3, ExitForm::Code(0), "")).unwrap();
+    std::fs::write(&path, "one and two\n").unwrap();
     id
 }

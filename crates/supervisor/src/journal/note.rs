@@ -29,6 +29,11 @@ pub enum NoteForm {
         /// What was found in it when the plan was made.
         b: StateForm,
     },
+    /// What a cell holds is there to stay now.
+    Arrived {
+        /// The cell's key, as [`super::text_from_bytes`].
+        k: String,
+    },
     /// A file with several links is about to be written in place.
     Writing {
         /// The session whose number it is.
@@ -53,7 +58,7 @@ impl NoteForm {
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Parked { .. } | Self::Writing { .. } | Self::Written { .. }
+            Self::Parked { .. } | Self::Arrived { .. } | Self::Writing { .. } | Self::Written { .. }
         )
     }
 }

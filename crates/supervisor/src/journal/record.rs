@@ -297,6 +297,9 @@ pub struct AfterForm {
     /// for the same bytes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub c: bool,
+    /// Whether the node may go on changing it: another touched it while calls of this one may have been on their way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub g: bool,
 }
 
 /// The end of a session.

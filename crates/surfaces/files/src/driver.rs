@@ -154,7 +154,8 @@ impl Driver for FilesDriver {
         undoing.folders.planning();
         undoing.learn_places(&effects);
         undoing.learn_removed(&effects);
-        canonical::canonical(effects)
+        undoing.learn_inodes(&effects);
+        canonical::canonical(effects, |cell| undoing.parked.contains_key(cell))
     }
 
     fn read(&self, resource: &ResourceId, name: &str, hint: Option<&State>) -> Result<State, DriverError> {

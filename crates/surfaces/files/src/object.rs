@@ -79,7 +79,12 @@ pub struct ObjectTable {
     folders: BTreeSet<(Vec<u8>, ObjectId)>,
     devices: HashMap<u64, u64>,
     last_moves: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where folders were before. A move that was noted may have failed, with others after it.
+    past: HashMap<ObjectId, Vec<Vec<u8>>>,
 }
+
+/// How many places of a folder are remembered.
+const PAST: usize = 16;
 
 #[derive(Debug, Clone)]
 struct Object {
@@ -133,6 +138,7 @@ impl ObjectTable {
             folders: BTreeSet::new(),
             devices: HashMap::new(),
             last_moves: Vec::new(),
+            past: HashMap::new(),
         }
     }
 
@@ -388,8 +394,12 @@ impl ObjectTable {
         for (path, folder) in moving {
             let mut new = to.to_vec();
             new.extend_from_slice(path.get(from.len()..).unwrap_or_default());
-            self.folders.remove(&(path, folder));
+            self.folders.remove(&(path.clone(), folder));
             self.folders.insert((new.clone(), folder));
+            let past = self.past.entry(folder).or_default();
+            if !past.contains(&path) && past.len() < PAST {
+                past.push(path);
+            }
             if let Some(entry) = self.objects.get_mut(&folder) {
                 entry.place = Place::Path(new);
             }

@@ -1,6 +1,6 @@
 //! The fields of a cell's state, and stamps.
 
-use crate::object::Kind;
+use crate::object::{Identity, Kind};
 use crate::read::Look;
 use rescind_model::{Content, Fields, ObjectId, Stamp, State, Value};
 use std::borrow::Cow;
@@ -48,6 +48,17 @@ pub fn stamp_is_of(stamp: &Stamp, look: &Look) -> bool {
     let mut next = || parts.next().unwrap_or_default();
     let dev_ino_agree = next() == identity.dev.to_string() && next() == identity.ino.to_string();
     dev_ino_agree && next() == identity.btime.to_string() && next() == size.to_string()
+}
+
+/// The inode that a stamp was made of.
+#[must_use]
+pub fn stamp_identity(stamp: &Stamp) -> Option<Identity> {
+    let mut parts = stamp.0.split(':');
+    Some(Identity {
+        dev: parts.next()?.parse().ok()?,
+        ino: parts.next()?.parse().ok()?,
+        btime: parts.next()?.parse().ok()?,
+    })
 }
 
 /// The name of the field for an extended attribute. Bytes that are no UTF-8, and `%`, are written `%XX`.

@@ -537,6 +537,32 @@ fn hard_links_made_broken_and_removed() {
 }
 
 #[test]
+fn a_file_that_went_and_has_several_links_where_it_is() {
+    check(|root| {
+        fs::rename(root.join("a"), root.join("e")).unwrap();
+        fs::hard_link(root.join("e"), root.join("keep/e")).unwrap();
+        chmod(&root.join("e"), 0o600);
+    });
+    check(|root| {
+        fs::rename(root.join("d/x"), root.join("one")).unwrap();
+        fs::hard_link(root.join("one"), root.join("two")).unwrap();
+        fs::hard_link(root.join("one"), root.join("keep/three")).unwrap();
+        fs::write(root.join("two"), "written under a new name\n").unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("a"), root.join("b")).unwrap();
+        fs::hard_link(root.join("b"), root.join("keep/b")).unwrap();
+        fs::hard_link(root.join("b"), root.join("e")).unwrap();
+        fs::write(root.join("e"), "over another\n").unwrap();
+    });
+    check(|root| {
+        fs::rename(root.join("c"), root.join("e")).unwrap();
+        fs::rename(root.join("d/c2"), root.join("keep/e")).unwrap();
+        chmod(&root.join("e"), 0o600);
+    });
+}
+
+#[test]
 fn a_file_with_several_links_written() {
     check(|root| fs::write(root.join("c"), "written through one\n").unwrap());
     check(|root| {
@@ -591,18 +617,45 @@ fn paths_longer_than_the_kernel_takes() {
     bench.assert_is(&before);
 }
 
-#[test]
-fn all_at_once_and_the_undo_undone_and_redone() {
+/// There, back, there again and back again.
+#[track_caller]
+fn undone_redone_and_undone(act: fn(&Path)) {
     let mut bench = tree();
     let before = bench.manifest();
-    let effects = bench.does(everything);
-    let left = bench.manifest();
-    let undone = bench.undo(&effects);
-    undone.proved();
-    bench.assert_is(&before);
+    let mut effects = bench.does(act);
+    let after = bench.manifest();
+    for expect in [&before, &after, &before] {
+        let undone = bench.undo(&effects);
+        undone.proved();
+        bench.assert_is(expect);
+        effects = rescind_recovery::Earlier::read(&undone.tape.records).effects();
+    }
+}
 
-    let earlier = rescind_recovery::Earlier::read(&undone.tape.records);
-    let again = bench.undo(&earlier.effects());
-    again.proved();
-    bench.assert_is(&left);
+#[test]
+fn all_at_once_and_the_undo_undone_and_redone() {
+    undone_redone_and_undone(everything);
+}
+
+#[test]
+fn what_went_and_was_written_or_linked_and_the_undo_undone_and_redone() {
+    undone_redone_and_undone(|root| {
+        fs::rename(root.join("a"), root.join("keep/a")).unwrap();
+        fs::write(root.join("keep/a"), "written where it went\n").unwrap();
+    });
+    undone_redone_and_undone(|root| {
+        exchange(&root.join("b"), &root.join("d/x"));
+        fs::write(root.join("d/x"), "written where it went\n").unwrap();
+    });
+    undone_redone_and_undone(|root| {
+        fs::rename(root.join("a"), root.join("b")).unwrap();
+        fs::hard_link(root.join("b"), root.join("keep/b")).unwrap();
+        fs::hard_link(root.join("b"), root.join("e")).unwrap();
+        fs::write(root.join("e"), "over another\n").unwrap();
+    });
+    undone_redone_and_undone(|root| {
+        fs::rename(root.join("c"), root.join("f")).unwrap();
+        fs::rename(root.join("d/c2"), root.join("keep/f")).unwrap();
+        chmod(&root.join("f"), 0o600);
+    });
 }

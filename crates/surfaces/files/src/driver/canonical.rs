@@ -8,8 +8,9 @@
 use super::Undoing;
 use crate::cell::Cell;
 use crate::object::{Folder, Kind};
+use crate::read;
 use crate::state;
-use rescind_model::{Effect, Fields, ObjectId, SessionId, State, Value};
+use rescind_model::{Effect, Fields, ObjectId, Outcome, SessionId, State, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 type Numbered = (SessionId, ObjectId);
@@ -24,7 +25,9 @@ enum Side {
 /// Where a state is: the place of its effect in the list, and the side.
 type Place = (usize, Side);
 
-pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
+/// `passes`: whether something is, or was, in a cell in passing. What was done to a file since it left such a cell does not
+/// show in it, and the cell is said to hold what was found in it.
+pub(crate) fn canonical(mut effects: Vec<Effect>, passes: impl Fn(&Cell) -> bool) -> Vec<Effect> {
     for effect in &mut effects {
         for state in [&mut effect.before, &mut effect.after] {
             *state = state::with_folder(std::mem::take(state));
@@ -40,8 +43,11 @@ pub(crate) fn canonical(mut effects: Vec<Effect>) -> Vec<Effect> {
         share_bodies(&mut effects, &places(chain));
     }
     let mut objects: HashMap<Numbered, BTreeMap<Cell, Vec<Place>>> = HashMap::new();
-    for (cell, chain) in &cells {
-        for place in places(chain) {
+    for (cell, chain) in cells.iter().filter(|(cell, _)| !passes(cell)) {
+        for place in places(chain)
+            .into_iter()
+            .filter(|place| is_known(&effects, *place))
+        {
             let object = get(&effects, place).and_then(state::object);
             if let Some(object) = object {
                 let links = objects.entry((cell.session.clone(), object)).or_default();
@@ -65,6 +71,13 @@ fn places(chain: &[usize]) -> Vec<Place> {
         .iter()
         .flat_map(|at| [(*at, Side::Before), (*at, Side::After)])
         .collect()
+}
+
+/// Whether a state was seen, and not only announced: it says nothing of the object's other links then.
+fn is_known(effects: &[Effect], (at, side): Place) -> bool {
+    effects.get(at).is_some_and(|effect| {
+        side == Side::Before || effect.outcome != Outcome::InDoubt || effect.after.same(&effect.before)
+    })
 }
 
 fn get(effects: &[Effect], (at, side): Place) -> Option<&State> {
@@ -165,6 +178,39 @@ impl Undoing {
                 if !cells.contains(&cell) {
                     cells.push(cell.clone());
                 }
+            }
+        }
+    }
+
+    /// Files that earlier undos made again are the objects that they were made as, if they are still where they were made.
+    pub(crate) fn learn_inodes(&mut self, effects: &[Effect]) {
+        for effect in effects
+            .iter()
+            .filter(|effect| effect.outcome == Outcome::Observed)
+        {
+            let Some(cell) = Cell::parse(&effect.resource) else {
+                continue;
+            };
+            let stamp = state::content(&effect.after).and_then(|body| body.stamp.as_ref());
+            let identity = stamp.and_then(state::stamp_identity);
+            let (Some(object), Some(identity)) = (state::object(&effect.after), identity) else {
+                continue;
+            };
+            let unknown = self.tables.get(&cell.session).is_some_and(|table| {
+                identity.btime != 0 && table.identity(object).is_some() && table.find(&identity).is_none()
+            });
+            if !unknown {
+                continue;
+            }
+            let Ok(Some(folder)) = self.find(&cell) else {
+                continue;
+            };
+            let found = read::look(folder.fd(), cell.name());
+            if let Ok(Some(look)) = found
+                && look.identity == identity
+                && let Some(table) = self.tables.get_mut(&cell.session)
+            {
+                table.bind(object, identity, look.kind, Self::place(&cell));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::object::Kind;
 use crate::read::{self, Look};
 use crate::state;
 use crate::state::object;
-use rescind_model::{Content, State};
+use rescind_model::{Content, Locator, State};
 use rescind_supervisor::Bodies;
 use std::io;
 
@@ -74,26 +74,31 @@ impl Undoing {
             let target = &planned.step.target;
             !target.exists() || object(target).is_some_and(|target| object(now) != Some(target))
         });
+        let pinned = |kept: Option<Locator>| {
+            kept.map(|kept| Content {
+                kept: Some(kept),
+                ..read::body_of(look)
+            })
+        };
         if look.size > SMALL && goes && look.nlink == 1 {
-            let kept = bodies.pin(folder.fd(), cell.name())?;
-            if kept.is_some() {
-                return Ok(Content {
-                    kept,
-                    ..read::body_of(look)
-                });
+            let kept = pinned(bodies.pin(folder.fd(), cell.name())?);
+            if let Some(kept) = kept {
+                return Ok(kept);
             }
         }
         match read::open_file(folder.fd(), cell.name(), look) {
-            Ok(file) => Ok(bodies.keep_file(&file)?),
+            Ok(file) => match bodies.keep_file(&file) {
+                // There may be no room for it. Its other name may well be one that the vault keeps it by.
+                Err(error) if look.size > SMALL && goes => {
+                    let kept = pinned(bodies.pin_among_others(folder.fd(), cell.name())?);
+                    kept.ok_or_else(|| error.into())
+                }
+                kept => Ok(kept?),
+            },
             // It may not be read, but it can be kept as it is.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && goes => {
-                match bodies.pin(folder.fd(), cell.name())? {
-                    Some(kept) => Ok(Content {
-                        kept: Some(kept),
-                        ..read::body_of(look)
-                    }),
-                    None => Err(error.into()),
-                }
+                let kept = pinned(bodies.pin(folder.fd(), cell.name())?);
+                kept.ok_or_else(|| error.into())
             }
             Err(error) => Err(error.into()),
         }

@@ -45,6 +45,21 @@ impl Undoing {
         bodies: &dyn Bodies,
         intents: &mut dyn Intents,
     ) -> Result<Restored, Stop> {
+        let restored = self.restore_cell(cell, step, bodies, intents)?;
+        let came = object(&step.target).is_some_and(|own| self.is_parked(cell, Some(own)));
+        if came && matches!(restored, Restored::Done { .. } | Restored::Already) {
+            self.note(&Note::Arrived { cell: cell.clone() })?;
+        }
+        Ok(restored)
+    }
+
+    fn restore_cell(
+        &mut self,
+        cell: &Cell,
+        step: &Step,
+        bodies: &dyn Bodies,
+        intents: &mut dyn Intents,
+    ) -> Result<Restored, Stop> {
         let planned = self.index.at(cell);
         let found = planned.map_or(&step.expected, |planned| &planned.found);
         let ends = numbered(cell, found).filter(|_| state::kind(found) == Some(Kind::Dir));
@@ -71,7 +86,8 @@ impl Undoing {
             intents,
         };
         let mut announced = false;
-        if !step.expected.exists() {
+        let came = object(&step.target).is_some_and(|own| self.is_parked(cell, Some(own)));
+        if !step.expected.exists() && !came {
             match self.place_into(&mut job, target, &mut announced) {
                 Err(stop) if stop.is(io::ErrorKind::AlreadyExists) => {}
                 other => return other,
@@ -102,10 +118,12 @@ impl Undoing {
             }
             left = Some(match found {
                 Some(found) if moves => {
+                    undoing.note_passing(job)?;
                     undoing.bring_over(cell, folder, (&State::Absent, None), found, job.intents)?;
                     undoing.touch_up(job, folder, target)?
                 }
                 Some(found) => {
+                    undoing.note_passing(job)?;
                     let look = undoing.link_over(folder, cell.name(), found)?;
                     undoing.bind_to(job, &look)?;
                     undoing.touch_up(job, folder, target)?
@@ -230,7 +248,11 @@ impl Undoing {
     ) -> Result<Restored, Stop> {
         let cell = job.cell;
         let wanted = object(&job.step.target);
-        let same_inode = wanted.is_none() || wanted == object(found);
+        let same_inode = match (wanted, numbered(cell, found)) {
+            // It may be any, but for one that belongs elsewhere.
+            (None, Some(own)) => self.waiting_taker(cell, &own)?.is_none(),
+            (wanted, own) => wanted.is_none() || wanted == own.map(|own| own.1),
+        };
         if same_inode {
             return self.in_same_inode(job, look, found, target);
         }
@@ -257,6 +279,7 @@ impl Undoing {
             }
             Source::Move(from) => {
                 job.intend_captured(self, found)?;
+                self.note_passing(job)?;
                 self.within(cell, |undoing, folder| {
                     undoing.bring_over(cell, folder, (found, Some(look)), &from, job.intents)?;
                     undoing.touch_up(job, folder, target)
@@ -264,6 +287,7 @@ impl Undoing {
             }
             Source::Link(from) => {
                 job.intend_captured(self, found)?;
+                self.note_passing(job)?;
                 self.within(cell, |undoing, folder| {
                     let temporary = Temporary::of(cell).new_name();
                     super::make::discard(folder, &temporary)?;
@@ -303,9 +327,11 @@ impl Undoing {
             })?;
             return Ok(Restored::Done { left });
         }
-        let in_place =
-            look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
-        if in_place {
+        let several = look.kind == Kind::File && look.nlink > 1 && state::kind_of(target) == Some(Kind::File);
+        // Where it is not known to be the same file, its other links are not to show what this cell should have.
+        let one = object(&job.step.target).is_some()
+            || numbered(cell, found).is_none_or(|own| self.index.found(&own).nth(1).is_none());
+        if several && one {
             return self.write_in_place(job, look, found, target);
         }
         self.made_anew(job, look, found, target)

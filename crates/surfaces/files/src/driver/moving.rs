@@ -1,6 +1,7 @@
 //! Objects that live elsewhere: found there, and moved or linked back.
 
 use super::aside::is_temporary;
+use super::change::Job;
 use super::folders::Opened;
 use super::index::{Planned, numbered};
 use super::{Note, Numbered, Stop, Undoing, crash};
@@ -71,10 +72,16 @@ impl Undoing {
 
     /// Whether the object that `target` is of is to be found somewhere, with a body that is not known to be another.
     pub(crate) fn lives(&mut self, cell: &Cell, target: &State) -> bool {
+        let length = state::content(target).map(|body| body.length);
+        let own = object(target).filter(|own| self.is_parked(cell, Some(*own)));
+        if let Some(own) = own
+            && let Ok(Some(here)) = self.found_in(cell, own)
+        {
+            return length == Some(here.look.size);
+        }
         let Ok(Source::Move(found) | Source::Link(found)) = self.source(cell, target) else {
             return false;
         };
-        let length = state::content(target).map(|body| body.length);
         length == Some(found.look.size)
     }
 
@@ -181,6 +188,23 @@ impl Undoing {
         }
         let now = self.read(cell, None)?;
         Err(Stop::ended(Restored::Drifted { now }))
+    }
+
+    /// What comes from elsewhere is not yet as the cell should have it: note that it is there in passing until it is.
+    pub(crate) fn note_passing(&mut self, job: &Job<'_>) -> Result<(), Stop> {
+        let (cell, target) = (job.cell, &job.step.target);
+        let Some(own) = numbered(cell, target) else {
+            return Ok(());
+        };
+        let as_wanted = |found: &State| state::undisturbed(found, target).same(target);
+        if self.index.found(&own).any(|planned| as_wanted(&planned.found)) {
+            return Ok(());
+        }
+        self.note(&Note::Parked {
+            cell: cell.clone(),
+            object: Some(own.1),
+            found: job.step.expected.clone(),
+        })
     }
 
     /// Note and announce what the move does to the other cell, and where folders will be.

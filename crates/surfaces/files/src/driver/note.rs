@@ -30,6 +30,11 @@ pub enum Note {
         /// What was found in it when the plan was made.
         found: State,
     },
+    /// What the cell holds is there to stay now.
+    Arrived {
+        /// The cell.
+        cell: Cell,
+    },
     /// A file with several links is about to be written in place. Of no use once the undo is over.
     Writing {
         /// The session in whose numbers it is counted.
@@ -103,6 +108,9 @@ impl Undoing {
                 let before = self.parked.get(cell).map_or(*object, |parked| parked.objects[0]);
                 let (objects, found) = ([*object, before], found.clone());
                 self.parked.insert(cell.clone(), Parked { objects, found });
+            }
+            Note::Arrived { cell } => {
+                self.parked.remove(cell);
             }
             Note::Writing {
                 session,

@@ -1,6 +1,7 @@
 //! The order of steps, and which of them can't be carried out.
 //!
-//! 1. Links that go, to files that stay elsewhere.
+//! 1. Links that go, or that something else takes the place of, to files that stay elsewhere or have another link to be
+//!    brought by: what is done to the file afterwards does not show through them.
 //! 2. What should be somewhere is brought there, from the top of the tree that is wanted to its leaves: then every
 //!    folder is in its final place when something is put into it, and none is ever moved into itself. What is in the way
 //!    and must live on is set aside.
@@ -262,10 +263,11 @@ impl<'a> Order<'a> {
 
     fn rank(&mut self, planned: &Planned) -> Rank {
         let Planned { cell, step, .. } = planned;
-        if !step.target.exists() {
+        let spare = self.is_spare_link(planned);
+        if spare || !step.target.exists() {
             let depth = self.undoing.path_depth(&cell.session, cell.folder);
             let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-            return (if self.is_spare_link(planned) { 1 } else { 5 }, -depth);
+            return (if spare { 1 } else { 5 }, -depth);
         }
         let phase = match () {
             () if self.is_link(planned) => 4,
@@ -305,12 +307,32 @@ impl<'a> Order<'a> {
         stays && own.is_some_and(|own| self.undoing.index.found(&own).nth(1).is_some())
     }
 
-    /// Whether this is a link that goes, to a file that stays elsewhere.
+    /// Whether this is a link that goes, to a file that stays elsewhere, or that is brought elsewhere by another link.
     fn is_spare_link(&self, planned: &Planned) -> bool {
-        let Planned { cell, found, .. } = planned;
         let index = &self.undoing.index;
-        let own = numbered(cell, found);
-        own.is_some_and(|own| index.found(&own).any(|found| index.wants(&found.cell, &own)))
+        let Some(own) = numbered(&planned.cell, &planned.found) else {
+            return false;
+        };
+        let waits = self.waits_for_others(planned);
+        if waits || index.wants(&planned.cell, &own) {
+            return false;
+        }
+        if index.found(&own).any(|found| index.wants(&found.cell, &own)) {
+            return !planned.step.target.exists();
+        }
+        let brings = self.bringing_link(&own);
+        index.wanted(&own).next().is_some() && brings.is_some_and(|brings| brings.cell != planned.cell)
+    }
+
+    /// Whether what this cell should have can be put there only after other steps.
+    fn waits_for_others(&self, planned: &Planned) -> bool {
+        state::kind(&planned.step.target) == Some(Kind::Dir) || self.is_link(planned)
+    }
+
+    /// The link by which a file is brought to its cells, of those that go: the one that has to wait longest.
+    fn bringing_link(&self, own: &Numbered) -> Option<&Arc<Planned>> {
+        let found = self.undoing.index.found(own);
+        found.max_by_key(|planned| (self.waits_for_others(planned), planned.step.target.exists()))
     }
 
     /// The depth of a folder in the tree that is wanted: below the cell that is to have it, or below the folder above

@@ -133,11 +133,14 @@ impl Undoing {
         }
     }
 
-    /// Another cell that is to have this object, if none of those that are has it yet.
+    /// Another cell that is to have this object, if none of those that are has it yet, and none is left from which it can
+    /// be brought.
     pub(crate) fn waiting_taker(&mut self, cell: &Cell, own: &super::Numbered) -> Result<Option<Cell>, Stop> {
         let takers = self.index.wanted(own).map(|planned| planned.cell.clone());
         let takers: Vec<Cell> = takers.filter(|taker| taker != cell).collect();
-        for taker in &takers {
+        let others = self.index.found(own).map(|planned| planned.cell.clone());
+        let others: Vec<Cell> = others.filter(|other| other != cell).collect();
+        for taker in takers.iter().chain(&others) {
             let there = match self.find(taker)? {
                 Some(folder) => read::look(folder.fd(), taker.name())?,
                 None => None,
@@ -171,8 +174,13 @@ impl Undoing {
         };
         let planned = self.index.found(&own).map(|planned| planned.found.clone());
         let planned: Vec<State> = planned.collect();
+        let half_written = self.writing.contains_key(&own);
         for was in &planned {
-            let now = self.full(&folder, cell, Some(was))?;
+            let now = if half_written {
+                now.clone()
+            } else {
+                self.full(&folder, cell, Some(was))?
+            };
             if state::undisturbed(&now, was).same(was) {
                 return Ok(Some(expected_object(&now, was)));
             }

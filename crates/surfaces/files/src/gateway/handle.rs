@@ -39,6 +39,8 @@ impl Gateway {
     /// Capture, record, and say how the call is to be answered.
     pub fn handle(&mut self, listener: &Listener, call: &Notification) -> Handled {
         self.last_folder = None;
+        self.thread = call.thread;
+        self.flying.remove(&call.thread);
         let process = self.tree.process_of(call.thread);
         if !self.tree.contains(process) {
             self.admit(process);

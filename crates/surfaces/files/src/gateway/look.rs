@@ -10,6 +10,7 @@ use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
+use std::sync::LazyLock;
 
 /// What was found at a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -269,23 +270,31 @@ fn mapped_for_writing(process: i32, held: &mut HashSet<(u64, u64)>) {
 /// Whether every thread of the processes sleeps in a call that is none of ours to wait for: what we have let go on was
 /// made by then.
 pub fn are_quiet(processes: &[i32]) -> bool {
-    let opens = [libc::SYS_open, libc::SYS_openat, libc::SYS_ioctl];
-    let trapped: HashSet<i64> = super::calls::trapped().into_iter().chain(opens).collect();
     processes.iter().all(|process| {
         let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
             return true;
         };
         threads.flatten().all(|thread| {
-            let Ok(text) = std::fs::read_to_string(thread.path().join("syscall")) else {
-                return true;
-            };
-            let number = text
-                .split_ascii_whitespace()
-                .next()
-                .and_then(|number| number.parse::<i64>().ok());
-            number.is_some_and(|number| !trapped.contains(&number))
+            let number = thread.file_name().to_str().and_then(|number| number.parse().ok());
+            number.is_none_or(is_quiet)
         })
     })
+}
+
+/// Whether a thread sleeps in a call that is none of ours to wait for, or is gone.
+pub fn is_quiet(thread: i32) -> bool {
+    static TRAPPED: LazyLock<HashSet<i64>> = LazyLock::new(|| {
+        let opens = [libc::SYS_open, libc::SYS_openat, libc::SYS_ioctl];
+        super::calls::trapped().into_iter().chain(opens).collect()
+    });
+    let Ok(text) = std::fs::read_to_string(format!("/proc/{thread}/syscall")) else {
+        return true;
+    };
+    let number = text
+        .split_ascii_whitespace()
+        .next()
+        .and_then(|number| number.parse::<i64>().ok());
+    number.is_some_and(|number| !TRAPPED.contains(&number))
 }
 
 /// Device and inode of everything the processes hold open for writing; `None` where that can't be asked.

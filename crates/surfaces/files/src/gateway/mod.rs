@@ -84,6 +84,11 @@ pub(crate) struct Gateway {
     last_node: Node,
     agent: Option<Node>,
     direct: Option<Node>,
+    /// The thread whose call is at hand.
+    thread: i32,
+    /// What each thread's last call in the agent's stretch of own writes was let go on to change. It may not have been
+    /// made yet, as long as the thread was not seen to do anything else.
+    flying: HashMap<i32, Vec<CellKey>>,
     seq: u64,
     /// The process whose call is at hand, for finding folders of another mount namespace.
     caller: Option<i32>,

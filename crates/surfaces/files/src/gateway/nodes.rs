@@ -12,7 +12,7 @@ use rescind_model::Digest;
 use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, Record, Role};
 use rescind_supervisor::{Asked, Understood, now, salt};
 use rescind_sys::{Answer, Listener, Notification};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -454,22 +454,28 @@ impl Gateway {
         }
     }
 
-    /// What the agent still holds open for writing when a stretch ends goes on: it becomes the agent's own, and is read
-    /// when it is closed.
+    /// What the agent still holds open for writing when a stretch ends, and what calls are about to change that were let
+    /// go on, goes on: it becomes the agent's own, and is read when that is over.
     fn hand_over_open(&mut self, direct: Node) {
         let Some(agent) = self.agent else { return };
+        // Before the descriptors: what has been opened by then is among them.
+        self.flying.retain(|thread, _| !look::is_quiet(*thread));
+        let flying: HashSet<CellKey> = self.flying.drain().flat_map(|(_, keys)| keys).collect();
         let held = look::open_for_writing(self.processes_behind(direct));
         let Some(info) = self.nodes.get_mut(&direct) else {
             return;
         };
         for key in std::mem::take(&mut info.cells) {
-            let open = self
-                .identity_at(&key)
-                .is_some_and(|inode| held.as_ref().is_none_or(|held| held.contains(&inode)));
+            let open = flying.contains(&key)
+                || self
+                    .identity_at(&key)
+                    .is_some_and(|inode| held.as_ref().is_none_or(|held| held.contains(&inode)));
             let owner = if open { agent } else { direct };
-            if open && let Some(cell) = self.cells.get_mut(&key) {
+            if open && let Some(cell) = self.cells.get_mut(&key).filter(|cell| cell.node == direct) {
                 cell.node = agent;
-                cell.settled = None;
+                if !cell.closed && cell.settled.take().is_some() {
+                    self.unsettled.push(key.clone());
+                }
             }
             if let Some(info) = self.nodes.get_mut(&owner) {
                 info.cells.push(key);

@@ -103,6 +103,8 @@ pub fn run(
         last_node: 0,
         agent: None,
         direct: None,
+        thread: 0,
+        flying: HashMap::new(),
         seq: 0,
         caller: None,
         began: now().0,

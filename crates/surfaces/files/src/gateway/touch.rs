@@ -178,6 +178,7 @@ impl Gateway {
             && cell.settled.is_none()
         {
             cell.passing &= passing;
+            self.flies(node, &key);
             return Ok(());
         }
         let found = look::folder(place.directory.as_fd())?;
@@ -226,6 +227,7 @@ impl Gateway {
         how: How,
     ) -> Result<(), Refusal> {
         let needs_content = (how == How::Write || how.may_lose()) && found.has_content();
+        self.flies(node, &key);
         self.claim(&key, place, found)?;
         if let Some(cell) = self.cells.get_mut(&key).filter(|cell| !cell.closed) {
             let carried = needs_content && self.carried.contains(&(found.dev, found.ino));
@@ -250,6 +252,14 @@ impl Gateway {
         }
         self.close(&key, Some((place, found)))?;
         self.begin(node, place, key, found, how, needs_content)
+    }
+
+    /// The call at hand is about to change a cell. Of the agent's stretch of own writes that is remembered: the stretch
+    /// ends when a program starts, whatever calls of others are on their way.
+    fn flies(&mut self, node: Node, key: &CellKey) {
+        if Some(node) == self.direct {
+            self.flying.entry(self.thread).or_default().push(key.clone());
+        }
     }
 
     /// Remember by which inode a cell of a node goes, for calls on descriptors.
@@ -366,6 +376,7 @@ impl Gateway {
             return Ok(());
         };
         let (seq, merges, untouched) = (cell.seq, cell.merges, cell.untouched);
+        let goes_on = cell.settled.is_none() && now.is_some();
         let state = match (&cell.settled, now) {
             (Some(settled), _) => Some(settled.clone()),
             (None, Some((place, found))) => {
@@ -379,6 +390,7 @@ impl Gateway {
                 s: seq,
                 a: StateForm::from(state),
                 c: untouched,
+                g: goes_on,
             }))?;
         }
         let Some(cell) = self.cells.get_mut(key) else {
@@ -440,6 +452,7 @@ impl Gateway {
             s: self.seq,
             a: StateForm::from(&state),
             c: untouched,
+            g: false,
         }))?;
         if let Some(cell) = self.cells.get_mut(key) {
             cell.settled = Some(state);

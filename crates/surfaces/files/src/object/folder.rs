@@ -39,7 +39,9 @@ impl ObjectTable {
             return Ok(first);
         }
         // The newest move was recorded before it was made: the folder may still be where it came from.
-        for before in self.before_last_moves(&path) {
+        let past = self.past.get(&object).into_iter().flatten().rev().cloned();
+        let before: Vec<_> = self.before_last_moves(&path).into_iter().chain(past).collect();
+        for before in before {
             if let second @ Folder::Here(_) = self.folder_by(object, &before)? {
                 self.relocate(object, before);
                 return Ok(second);

@@ -150,6 +150,31 @@ fn a_move_that_was_noted_and_not_made_is_seen_through() {
 }
 
 #[test]
+fn a_move_that_was_not_made_is_seen_through_when_others_were_made_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| Place::Path(dir.path().join(name).as_os_str().as_bytes().to_vec());
+    fs::create_dir_all(dir.path().join("from/below")).unwrap();
+    fs::create_dir(dir.path().join("other")).unwrap();
+    let mut table = table();
+    let folder = real(&mut table, &dir.path().join("from"));
+    let below = real(&mut table, &dir.path().join("from/below"));
+    let other = real(&mut table, &dir.path().join("other"));
+    table.moved(folder, at("to"));
+    table.moved(folder, at("aside"));
+    fs::rename(dir.path().join("other"), dir.path().join("moved")).unwrap();
+    table.moved(other, at("moved"));
+    for object in [folder, below, other] {
+        assert!(matches!(table.folder(object).unwrap(), Folder::Here(_)));
+    }
+    fs::rename(dir.path().join("from"), dir.path().join("elsewhere")).unwrap();
+    fs::create_dir(dir.path().join("from")).unwrap();
+    assert!(
+        !matches!(table.folder(folder).unwrap(), Folder::Here(_)),
+        "another is not it"
+    );
+}
+
+#[test]
 fn a_path_longer_than_the_kernel_takes_is_walked() {
     let dir = tempfile::tempdir().unwrap();
     let mut table = table();
