@@ -14,5 +14,6 @@ mod git;
 mod incidents;
 mod programs;
 mod redaction;
+mod scopes;
 mod tamper;
 mod torture;

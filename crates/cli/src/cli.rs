@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run,
+    approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, resume, run,
     sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
@@ -42,6 +42,8 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Take back a session, or a part of it
     Undo(undo::UndoArgs),
+    /// What was undone of a session and why, for the agent to try again, if its domain is healthy
+    Resume(resume::ResumeArgs),
     /// Verify the ledger, and everything that is kept, against it
     Verify(verify::VerifyArgs),
     /// Export, prove, check and mirror the ledger

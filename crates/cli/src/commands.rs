@@ -12,6 +12,7 @@ pub mod man;
 pub mod plan;
 pub mod policy;
 pub mod prune;
+pub mod resume;
 pub mod run;
 pub mod sessions;
 pub mod show;

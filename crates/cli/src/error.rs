@@ -85,6 +85,9 @@ codes! {
     JournalDamaged "journal-damaged" "store" Failed;
     Conflicts "conflicts" "conflict" Conflicts;
     UndoIncomplete "undo-incomplete" "undo" Incomplete;
+    NothingFailed "nothing-failed" "undo" Failed;
+    NothingUndone "nothing-undone" "undo" Failed;
+    HealthFailed "health-failed" "health" Unhealthy;
     UndoNotRecorded "undo-not-recorded" "undo" Incomplete;
     VerificationFailed "verification-failed" "verification" NotVerified;
     ProofInvalid "proof-invalid" "verification" NotVerified;

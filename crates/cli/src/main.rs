@@ -11,6 +11,7 @@ mod content;
 mod context;
 mod error;
 mod exit;
+mod health;
 mod history;
 mod out;
 mod pages;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run,
+        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, resume, run,
         sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
@@ -59,6 +60,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Why(args) => why::run(&context, args),
         Command::Plan(args) => plan::run(&context, args),
         Command::Undo(args) => undo::run(&context, args),
+        Command::Resume(args) => resume::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
