@@ -60,10 +60,17 @@ fn everything_of_an_agent_in_a_window_is_taken_back_and_another_agents_work_surv
         "sed -i s/1/2/ one; echo y > d/y; rm old; sed -i 's/^line 40$/third/' shared",
     );
     let done = scenario.manifest();
-    let since = session(&scenario, &first)["began"].as_str().expect("a time").to_owned();
+    let since = session(&scenario, &first)["began"]
+        .as_str()
+        .expect("a time")
+        .to_owned();
     let window = ["--agent", "bot-a", "--since", &since];
 
-    let plan = json(&scenario.tell(&[&["plan", "--json"], &window[..]].concat()).success());
+    let plan = json(
+        &scenario
+            .tell(&[&["plan", "--json"], &window[..]].concat())
+            .success(),
+    );
     assert_eq!(plan["sessions"], serde_json::json!([first, third]), "{plan}");
     done.assert_same(&scenario.manifest(), "a plan touches nothing");
 
@@ -95,8 +102,14 @@ fn everything_of_an_agent_in_a_window_is_taken_back_and_another_agents_work_surv
     scenario.undo(&[&third]);
     assert_eq!(scenario.read("one"), "1\n");
     assert!(scenario.path("d/x").exists() && !scenario.path("d/y").exists());
-    scenario.undo(&window);
-    assert!(!scenario.path("one").exists() && !scenario.path("d").exists());
+    scenario.undo(
+        &[
+            &window[..],
+            &["--path", "d/**", "--path", "d", "--path", "shared"],
+        ]
+        .concat(),
+    );
+    assert!(scenario.path("one").exists() && !scenario.path("d").exists());
     assert_eq!(scenario.read("shared"), page().replace("line 20\n", "theirs\n"));
     scenario.verify();
 }
@@ -136,6 +149,35 @@ fn a_window_takes_actions_by_when_they_began_and_what_came_after_on_the_same_is_
 }
 
 #[test]
+fn an_undo_over_sessions_that_is_killed_goes_on_in_its_own_scope() {
+    let scenario = Scenario::new();
+    for n in 1..=3 {
+        let script = format!("mkdir d{n}; for i in $(seq 120); do echo {n} > d{n}/$i; done; echo {n} >> all");
+        act(&scenario, "bot", &script);
+    }
+    // Killed at some step of it, by the clock: whatever that leaves, the next command ends it.
+    for _ in 0..3 {
+        let mut undo = scenario.rescind(&["undo", "--yes", "--agent", "bot"]);
+        let mut running = undo
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts");
+        rescind_scenarios::until("an undo that began", std::time::Duration::from_secs(60), || {
+            (!scenario.undos().is_empty() || running.try_wait().expect("it is ours").is_some()).then_some(())
+        });
+        let _ended_before = running.kill();
+        running.wait().expect("it ends");
+    }
+    let first = scenario.runs().remove(0);
+    scenario.undo(&[&first]);
+    scenario.undo(&["--agent", "bot"]);
+    assert_eq!(fs::read_dir(scenario.tree()).expect("a folder").count(), 0);
+    assert_eq!(scenario.undos().len(), 1, "it went on in its own session");
+    scenario.verify();
+}
+
+#[test]
 fn a_domain_takes_the_domains_below_it_and_a_wrong_scope_is_named() {
     let mut scenario = Scenario::new();
     scenario.options = vec!["--domain".to_owned(), "payments/prod".to_owned()];
@@ -149,6 +191,8 @@ fn a_domain_takes_the_domains_below_it_and_a_wrong_scope_is_named() {
     assert!(none.err().contains("error[no-such-session]"), "{none:?}");
     let wrong = scenario.tell(&["undo", "--yes", "--since", "yesterday"]).exits(2);
     assert!(wrong.err().contains("error[bad-argument]"), "{wrong:?}");
-    let both = scenario.tell(&["undo", "--yes", "--since", "1h", "abcd"]).exits(2);
+    let both = scenario
+        .tell(&["undo", "--yes", "--since", "1h", "abcd"])
+        .exits(2);
     assert!(both.err().contains("cannot be used with"), "{both:?}");
 }
