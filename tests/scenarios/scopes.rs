@@ -196,3 +196,97 @@ fn a_domain_takes_the_domains_below_it_and_a_wrong_scope_is_named() {
         .exits(2);
     assert!(both.err().contains("cannot be used with"), "{both:?}");
 }
+
+/// Set the health checks.
+fn checks(scenario: &mut Scenario, text: &str) {
+    let folder = scenario.base().join("config/rescind");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("health.toml"), text).expect("the checks");
+    let config = scenario.base().join("config").display().to_string();
+    scenario.environment.retain(|(name, _)| name != "XDG_CONFIG_HOME");
+    scenario.environment.push(("XDG_CONFIG_HOME".to_owned(), config));
+}
+
+#[test]
+fn last_good_takes_back_what_came_from_the_failure_on_and_resume_waits_for_the_health_checks() {
+    let mut scenario = Scenario::new();
+    let healthy = scenario.scratch().join("healthy");
+    let check = format!(
+        "[[check]]\nname = \"service\"\ndomain = \"payments\"\ncommand = [\"test\", \"-e\", \"{}\"]\n\
+         [[check]]\nname = \"of others\"\ndomain = \"search\"\ncommand = [\"false\"]\n",
+        healthy.display()
+    );
+    checks(&mut scenario, &check);
+    scenario.write("config", "port 1\n");
+    scenario.options = vec!["--domain".to_owned(), "payments/prod".to_owned()];
+    let program = agent(
+        &scenario,
+        "bot",
+        "set +e; sh -c 'echo 1 > good'; sh -c 'echo port 2 > config'; \
+         sh -c 'echo half > broken; echo no such table >&2; exit 3'; sh -c 'echo 2 > after'; true",
+    );
+    Outcome::of(&mut scenario.supervised([program])).success();
+    let id = scenario.runs().pop().expect("a session");
+    let early = scenario.tell(&["resume", &id]).exits(1);
+    assert!(early.err().contains("error[nothing-undone]"), "{early:?}");
+
+    let undone = scenario
+        .tell(&["undo", "--yes", "--json", &id, "--to", "last-good"])
+        .exits(6);
+    let undone = json(&undone);
+    assert_eq!(undone["receipt"]["proved"], true, "{undone}");
+    assert_eq!(undone["target"]["reached"], true, "{undone}");
+    assert_eq!(undone["health"]["passed"], false, "{undone}");
+    assert_eq!(
+        undone["health"]["checks"].as_array().map(Vec::len),
+        Some(1),
+        "{undone}"
+    );
+    assert_eq!(scenario.read("good"), "1\n");
+    assert_eq!(scenario.read("config"), "port 2\n");
+    assert!(!scenario.path("broken").exists() && !scenario.path("after").exists());
+
+    let refused = scenario.tell(&["resume", "--json", &id]).exits(6);
+    assert!(refused.err().contains("health-failed"), "{refused:?}");
+    let refused = json(&refused);
+    assert_eq!(refused["go"], false, "{refused}");
+
+    fs::write(&healthy, "").expect("health");
+    let told = json(&scenario.tell(&["resume", "--json", &id]).success());
+    assert_eq!(told["go"], true, "{told}");
+    let target = &told["undos"][0]["target"];
+    let actions = scenario.log(&[&id]);
+    let action = |part: &str| {
+        let found = actions.iter().find(|own| {
+            own["role"] == "action" && own["command"].as_str().is_some_and(|own| own.contains(part))
+        });
+        found.unwrap_or_else(|| panic!("{part} in {actions:?}"))["action_id"].clone()
+    };
+    assert_eq!(target["after"], action("port 2"), "{told}");
+    assert_eq!(target["failed"]["action_id"], action("half"), "{told}");
+    assert_eq!(target["failed"]["exit"], "exit 3", "{told}");
+    let said = target["failed"]["output"].as_str().expect("what it said");
+    assert!(said.contains("no such table"), "{told}");
+    let paths: Vec<&str> = told["undos"][0]["paths"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|path| path["path"].as_str())
+        .collect();
+    for name in ["broken", "after"] {
+        let path = scenario.path(name).display().to_string();
+        assert!(paths.contains(&path.as_str()), "{path} in {told}");
+    }
+    let shown = scenario.tell(&["resume", &id]).success().out();
+    assert!(
+        shown.contains("go on") && shown.contains("health: passed: service"),
+        "{shown}"
+    );
+    scenario.verify();
+
+    let fine = act(&scenario, "bot", "sh -c true");
+    let nothing = scenario
+        .tell(&["undo", "--yes", &fine, "--to", "last-good"])
+        .exits(1);
+    assert!(nothing.err().contains("error[nothing-failed]"), "{nothing:?}");
+}

@@ -67,7 +67,10 @@ impl Checks {
     /// Those of the user. Without a file there are none; one that can't be used is a check that fails.
     #[must_use]
     pub fn of_user() -> Self {
-        let Some(path) = Configuration::of_user().root().map(|root| root.join("health.toml")) else {
+        let Some(path) = Configuration::of_user()
+            .root()
+            .map(|root| root.join("health.toml"))
+        else {
             return Self::default();
         };
         let read = match std::fs::metadata(&path) {

@@ -45,8 +45,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, resume, run,
-        sessions, show, status, tour, undo, verify, why,
+        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, resume,
+        run, sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {

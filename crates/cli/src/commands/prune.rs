@@ -117,7 +117,12 @@ fn in_use(store: &Store) -> Done<BTreeSet<SessionId>> {
     let undone: Vec<SessionId> = open
         .iter()
         .filter_map(|id| opened(store, id).ok())
-        .flat_map(|begun| begun.taken_back().filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+        .flat_map(|begun| {
+            begun
+                .taken_back()
+                .filter_map(|id| id.parse().ok())
+                .collect::<Vec<_>>()
+        })
         .collect();
     open.extend(undone);
     Ok(open)

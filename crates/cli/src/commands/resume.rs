@@ -47,8 +47,9 @@ pub fn run(context: &Context, args: &ResumeArgs) -> Done {
     let undos = in_force(&history, view);
     if undos.is_empty() {
         let message = format!("nothing of session {id} is undone");
-        return Err(Failure::new(Code::NothingUndone, message)
-            .help(format!("`rescind undo {id} --to last-good` goes back to where nothing had failed")));
+        return Err(Failure::new(Code::NothingUndone, message).help(format!(
+            "`rescind undo {id} --to last-good` goes back to where nothing had failed"
+        )));
     }
     let checks = Checks::of_user().run([view.opened.domain.as_str()]);
     let go = health::all_passed(&checks);
@@ -65,7 +66,10 @@ pub fn run(context: &Context, args: &ResumeArgs) -> Done {
     let failed = checks.iter().filter(|check| !check.passed).count() as u64;
     Err(Failure::new(
         Code::HealthFailed,
-        format!("{} failed; session {id} is not to be resumed", count(failed, "health check", "health checks")),
+        format!(
+            "{} failed; session {id} is not to be resumed",
+            count(failed, "health check", "health checks")
+        ),
     )
     .help("mend what they say, then give the command again"))
 }
@@ -101,12 +105,19 @@ fn print(out: &mut Out, view: &SessionView, undos: &[&SessionView], checks: &[Ch
             out.line(format!("  now: {}", state(view, target.after.as_deref())))?;
         }
         let steps = system_steps(undo);
-        out.line(format!("  {} taken back", count(steps.len() as u64, "path", "paths")))?;
+        out.line(format!(
+            "  {} taken back",
+            count(steps.len() as u64, "path", "paths")
+        ))?;
         for step in steps.iter().take(PATHS) {
             out.line(format!("    {}: {}", step.end, clean(&step.name)))?;
         }
         if steps.len() > PATHS {
-            out.line(dim(&format!("    {} more: rescind log {}", steps.len() - PATHS, undo.id)))?;
+            out.line(dim(&format!(
+                "    {} more: rescind log {}",
+                steps.len() - PATHS,
+                undo.id
+            )))?;
         }
         let proved = receipt(undo).is_some_and(rescind_supervisor::Receipt::proved);
         if !proved {
@@ -149,7 +160,9 @@ impl Failed {
         Some(Self {
             command: record::command(node),
             how: exit_word(ended.map(|ended| ended.exit), &view.id),
-            said: ended.map(|ended| ended.output.preview.clone()).unwrap_or_default(),
+            said: ended
+                .map(|ended| ended.output.preview.clone())
+                .unwrap_or_default(),
         })
     }
 }

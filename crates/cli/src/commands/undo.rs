@@ -11,8 +11,8 @@ use crate::undoing::{
     Applied, Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
 };
 use clap::Args;
-use rescind_recovery::{OnConflict, Plan};
 use rescind_model::SessionId;
+use rescind_recovery::{OnConflict, Plan};
 use rescind_supervisor::Store;
 use serde_json::json;
 

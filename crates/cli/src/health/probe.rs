@@ -58,9 +58,7 @@ impl Target {
     /// Why not, in words.
     pub fn get(&self, status: u16, within: Duration) -> Result<String, String> {
         let until = Instant::now() + within;
-        let found = self
-            .ask(until)
-            .map_err(|error| format!("no answer: {error}"))?;
+        let found = self.ask(until).map_err(|error| format!("no answer: {error}"))?;
         if found == status {
             Ok(format!("status {found}"))
         } else {
@@ -72,7 +70,9 @@ impl Target {
         let other = |why: &str| std::io::Error::other(why.to_owned());
         let left = || {
             let left = until.saturating_duration_since(Instant::now());
-            (!left.is_zero()).then_some(left).ok_or_else(|| other("it took too long"))
+            (!left.is_zero())
+                .then_some(left)
+                .ok_or_else(|| other("it took too long"))
         };
         let plain = self.host.trim_start_matches('[').trim_end_matches(']');
         let mut stream = Err(other("the name leads nowhere"));
@@ -102,7 +102,9 @@ impl Target {
         let mut words = line.split_ascii_whitespace();
         let version = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
         let status = words.next().and_then(|status| status.parse().ok());
-        status.filter(|_| version).ok_or_else(|| other("the answer is not HTTP"))
+        status
+            .filter(|_| version)
+            .ok_or_else(|| other("the answer is not HTTP"))
     }
 }
 
@@ -145,8 +147,11 @@ pub fn command(words: &[String], within: Duration) -> Result<String, String> {
         }
     };
     let Some(status) = status else {
-        let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-        let killed = group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+        let group = i32::try_from(child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        let killed =
+            group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
         let _reaped = killed.map(|_| child.wait());
         return Err(format!("it did not end within {} s", within.as_secs()));
     };

@@ -78,7 +78,10 @@ fn what_is_no_check_is_named() {
         ("[[check]]\ndomain = \"x\"", "either a `command` or an `http`"),
         ("[[check]]\ncommand = []", "a list of words"),
         ("[[check]]\ncommand = [\"true\"]\nstatus = 200", "no `status`"),
-        ("[[check]]\ncommand = [\"true\"]\ntimeout = \"soon\"", "no duration"),
+        (
+            "[[check]]\ncommand = [\"true\"]\ntimeout = \"soon\"",
+            "no duration",
+        ),
         ("[[chek]]", "unknown field"),
     ] {
         let error = Checks::parse(text).unwrap_err();

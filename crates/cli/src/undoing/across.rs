@@ -1,9 +1,9 @@
 //! An undo that spans sessions: their effects under one run's numbers, in order of time, as one scope.
 
 use super::joined::Joined;
+use super::later;
 use super::scope::{ScopeArgs, Scoped};
 use super::window::{Met, Window, spans};
-use super::later;
 use crate::error::{Code, Done, Failure};
 use crate::history::{History, effects};
 use rescind_model::{Effect, SessionId, Timestamp};
@@ -147,7 +147,9 @@ pub fn interrupted(undo: &SessionView) -> Failure {
         Code::SessionBusy,
         format!("undo {} of session {of} was interrupted", undo.id),
     )
-    .help(format!("`rescind undo {of}` goes on with it; then give this command again"))
+    .help(format!(
+        "`rescind undo {of}` goes on with it; then give this command again"
+    ))
 }
 
 fn names(met: &[Met]) -> Vec<String> {

@@ -3,11 +3,11 @@
 use super::prepare::Prepared;
 use super::progress::Line;
 use crate::error::{Code, Done, Failure, chain};
+use crate::health::Checks;
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::text::{clean, count};
 use rescind_model::{Level, SessionId};
 use rescind_recovery::{ApplyError, Plan};
-use crate::health::Checks;
 use rescind_supervisor::journal::{ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened};
 use rescind_supervisor::{
     Opening, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession, now,

@@ -44,14 +44,21 @@ impl LastGood {
             Code::NothingFailed,
             format!("no action of session {} failed", view.id),
         )
-        .help(format!("`rescind log {}` lists its actions; --from takes back from one on", view.id)))
+        .help(format!(
+            "`rescind log {}` lists its actions; --from takes back from one on",
+            view.id
+        )))
     }
 
     /// In words, after the name of the session.
     #[must_use]
     pub fn text(&self, view: &SessionView) -> String {
         let command = |number: u64| view.nodes.get(&number).map(record::command).unwrap_or_default();
-        let failed = format!("{} `{}` failed", view.id.action(self.failed), command(self.failed));
+        let failed = format!(
+            "{} `{}` failed",
+            view.id.action(self.failed),
+            command(self.failed)
+        );
         match self.after {
             Some(after) => format!(
                 ", back to the state after {} `{}` ({failed})",

@@ -1,7 +1,7 @@
 //! Everything a plan needs, put together: the scope's effects, what earlier undos did, a driver that knows the objects.
 
-use super::notes::{self, JournalNotes};
 use super::across::{Across, interrupted};
+use super::notes::{self, JournalNotes};
 use super::scope::{Decide, ScopeArgs, Scoped};
 use super::stop::wait_for_books;
 use super::window::Window;
@@ -114,7 +114,9 @@ impl<'s> Prepared<'s> {
 
     /// Go on with an undo that spans sessions, in its own scope.
     fn resumed(store: &'s Store, args: ScopeArgs, window: Window, undo: &SessionId) -> Done<Self> {
-        say(format!("rescind: going on with undo {undo}, which was interrupted"));
+        say(format!(
+            "rescind: going on with undo {undo}, which was interrupted"
+        ));
         let across = Across::new(store, window, Some(undo))?;
         Self::put_together(store, args, across, Some(undo))
     }

@@ -123,7 +123,9 @@ impl Window {
         begun.kind == SessionKind::Run
             && self.agent.as_ref().is_none_or(|agent| *agent == begun.agent)
             && self.domain.as_ref().is_none_or(within)
-            && self.until.is_none_or(|until| began.is_none_or(|began| began < until))
+            && self
+                .until
+                .is_none_or(|until| began.is_none_or(|began| began < until))
     }
 
     /// An action belongs to the window when it began in it, and with it everything that it started.
@@ -163,12 +165,18 @@ pub fn time(text: &str) -> Done<Timestamp> {
     let wrong = || {
         Failure::new(
             Code::BadArgument,
-            format!("`{text}` is no time; write 2026-11-21T10:00:00Z, or a duration back from now as in 120m"),
+            format!(
+                "`{text}` is no time; write 2026-11-21T10:00:00Z, or a duration back from now as in 120m"
+            ),
         )
     };
     let back = parse_duration(text).map_err(|_| wrong())?;
-    let back = i64::try_from(back).ok().and_then(|back| back.checked_mul(1_000_000_000));
-    let time = back.and_then(|back| now().0.checked_sub(back)).ok_or_else(wrong)?;
+    let back = i64::try_from(back)
+        .ok()
+        .and_then(|back| back.checked_mul(1_000_000_000));
+    let time = back
+        .and_then(|back| now().0.checked_sub(back))
+        .ok_or_else(wrong)?;
     Ok(Timestamp(time))
 }
 
