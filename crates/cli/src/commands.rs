@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod completions;
 pub mod diff;
 pub mod errors;
+pub mod history;
 pub mod kill;
 pub mod ledger;
 pub mod log;

@@ -94,6 +94,7 @@ codes! {
     PolicyInvalid "policy-invalid" "policy" Failed;
     PolicyTestFailed "policy-test-failed" "policy" Failed;
     MirrorFailed "mirror-failed" "store" Failed;
+    GitFailed "git-failed" "system" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;
 }

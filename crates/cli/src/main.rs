@@ -5,6 +5,7 @@
 //! to stdout that is not an answer.
 
 mod changes;
+mod chronicle;
 mod cli;
 mod commands;
 mod content;
@@ -58,6 +59,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Show(args) => show::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Why(args) => why::run(&context, args),
+        Command::History(args) => commands::history::run(&context, args),
         Command::Plan(args) => plan::run(&context, args),
         Command::Undo(args) => undo::run(&context, args),
         Command::Resume(args) => resume::run(&context, args),

@@ -19,6 +19,6 @@ pub use apply::{Applied, apply, print_receipt};
 pub use decide::{Decision, decide};
 pub use joined::{Joined, Numbers};
 pub use prepare::Prepared;
-pub use scope::ScopeArgs;
+pub use scope::{ScopeArgs, pattern};
 pub use show::{plan_json, print_plan};
 pub use stop::{settle_dead, stop};
