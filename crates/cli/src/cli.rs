@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run,
-    sessions, show, status, tour, undo, verify, why,
+    approvals, catalog, completions, diff, errors, history, kill, ledger, log, man, plan, policy, prune,
+    resume, run, sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -38,10 +38,14 @@ pub enum Command {
     Diff(diff::DiffArgs),
     /// Which action last changed a path, and everything before
     Why(why::WhyArgs),
+    /// Every change of a path over all sessions; or of configuration, as commits in a git repository
+    History(history::HistoryArgs),
     /// What an undo would do
     Plan(plan::PlanArgs),
     /// Take back a session, or a part of it
     Undo(undo::UndoArgs),
+    /// What was undone of a session and why, for the agent to try again, if its domain is healthy
+    Resume(resume::ResumeArgs),
     /// Verify the ledger, and everything that is kept, against it
     Verify(verify::VerifyArgs),
     /// Export, prove, check and mirror the ledger

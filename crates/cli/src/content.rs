@@ -130,7 +130,8 @@ impl Body {
 }
 
 /// The file's bytes, if its stamp or its digest says that they are these.
-fn on_disk(name: &str, content: &Content) -> Option<Vec<u8>> {
+#[must_use]
+pub fn on_disk(name: &str, content: &Content) -> Option<Vec<u8>> {
     let path = bytes_from_text(name);
     let path = Path::new(OsStr::from_bytes(&path));
     let folder = std::fs::File::open(path.parent()?).ok()?;

@@ -85,12 +85,16 @@ codes! {
     JournalDamaged "journal-damaged" "store" Failed;
     Conflicts "conflicts" "conflict" Conflicts;
     UndoIncomplete "undo-incomplete" "undo" Incomplete;
+    NothingFailed "nothing-failed" "undo" Failed;
+    NothingUndone "nothing-undone" "undo" Failed;
+    HealthFailed "health-failed" "health" Unhealthy;
     UndoNotRecorded "undo-not-recorded" "undo" Incomplete;
     VerificationFailed "verification-failed" "verification" NotVerified;
     ProofInvalid "proof-invalid" "verification" NotVerified;
     PolicyInvalid "policy-invalid" "policy" Failed;
     PolicyTestFailed "policy-test-failed" "policy" Failed;
     MirrorFailed "mirror-failed" "store" Failed;
+    GitFailed "git-failed" "system" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;
 }

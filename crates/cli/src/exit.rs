@@ -15,6 +15,8 @@ pub enum Exit {
     NotVerified,
     /// 5: an undo was applied and is not proved complete: conflicts kept, steps failed, or something differs.
     Incomplete,
+    /// 6: a health check failed. An undo that says so was applied and is proved.
+    Unhealthy,
     /// `run` only: 125 rescind itself failed, 126 the agent could not be started, 127 it was not found; else the
     /// agent's own status, 128 + n where signal n ended it.
     Agent(u8),
@@ -28,6 +30,7 @@ pub const HELP: &str = "Exit codes:
   3        there are conflicts to decide; nothing was changed
   4        a verification found faults
   5        an undo was applied and is not proved complete
+  6        a health check failed; what an undo was to do is done
   125-127  run: rescind failed, the agent could not be started, it was not found
            run otherwise ends with the agent's own status";
 
@@ -42,6 +45,7 @@ impl Exit {
             Self::Conflicts => 3,
             Self::NotVerified => 4,
             Self::Incomplete => 5,
+            Self::Unhealthy => 6,
             Self::Agent(status) => status,
         }
     }

@@ -2,11 +2,12 @@
 
 use crate::context::load;
 use crate::error::{Code, Done, Failure};
+use crate::undoing::{Joined, Numbers};
 use rescind_model::{Effect, SessionId};
 use rescind_recovery::Earlier;
 use rescind_supervisor::journal::{ReceiptForm, SessionKind};
 use rescind_supervisor::{Life, Receipt, SessionView, Store, SystemRecord, opened};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A run and its undos, in order of time, the run first.
 pub struct History {
@@ -20,6 +21,14 @@ impl History {
     /// # Errors
     /// The run, or one of its undos, can't be read.
     pub fn load(store: &Store, id: &SessionId) -> Done<Self> {
+        Self::load_before(store, id, None)
+    }
+
+    /// The same, as it was before a session began.
+    ///
+    /// # Errors
+    /// As [`History::load`].
+    pub fn load_before(store: &Store, id: &SessionId, before: Option<&SessionId>) -> Done<Self> {
         let mut root = id.clone();
         while let Some(above) = opened(store, &root)?.undoes {
             let above: SessionId = above.parse().map_err(|_| {
@@ -38,18 +47,27 @@ impl History {
         }
         let mut sessions = vec![load(store, &root)?];
         let mut family = BTreeSet::from([root.to_string()]);
-        for later in store.sessions()?.into_iter().filter(|later| *later > root) {
+        // Undos that count in another run's numbers: how to read them in this one's.
+        let mut foreign: BTreeMap<String, Numbers> = BTreeMap::new();
+        let later = store.sessions()?.into_iter().filter(|later| *later > root);
+        for later in later.take_while(|later| before.is_none_or(|before| later < before)) {
             // What was erased or begins with nothing readable can't have undone anything that is still kept.
             let Ok(begun) = opened(store, &later) else {
                 continue;
             };
-            if begun
-                .undoes
-                .as_ref()
-                .is_some_and(|undone| family.contains(undone))
-            {
+            let undone = begun.undoes.clone().unwrap_or_default();
+            if let Some(numbers) = foreign.get(&undone).cloned() {
+                sessions.push(numbers.view(load(store, &later)?, &undone));
+                foreign.insert(later.to_string(), numbers);
+                family.insert(later.to_string());
+            } else if family.contains(&undone) {
                 family.insert(later.to_string());
                 sessions.push(load(store, &later)?);
+            } else if begun.spans.contains(&root.to_string()) {
+                let numbers = Joined::of(store, &begun.spans, &later)?.numbers(&root)?.inverse();
+                sessions.push(numbers.view(load(store, &later)?, &root.to_string()));
+                foreign.insert(later.to_string(), numbers);
+                family.insert(later.to_string());
             }
         }
         Ok(Self { sessions })

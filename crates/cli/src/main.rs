@@ -5,12 +5,14 @@
 //! to stdout that is not an answer.
 
 mod changes;
+mod chronicle;
 mod cli;
 mod commands;
 mod content;
 mod context;
 mod error;
 mod exit;
+mod health;
 mod history;
 mod out;
 mod pages;
@@ -44,8 +46,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run,
-        sessions, show, status, tour, undo, verify, why,
+        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, resume,
+        run, sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -57,8 +59,10 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Show(args) => show::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Why(args) => why::run(&context, args),
+        Command::History(args) => commands::history::run(&context, args),
         Command::Plan(args) => plan::run(&context, args),
         Command::Undo(args) => undo::run(&context, args),
+        Command::Resume(args) => resume::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),

@@ -1,7 +1,10 @@
 //! An undo from the command line: scope, plan, decisions, application.
 
+mod across;
 mod apply;
 mod decide;
+mod joined;
+mod last_good;
 mod later;
 mod notes;
 mod objects;
@@ -11,10 +14,12 @@ mod scope;
 mod settle;
 mod show;
 mod stop;
+mod window;
 
-pub use apply::{apply, print_receipt};
+pub use apply::{Applied, apply, print_receipt};
 pub use decide::{Decision, decide};
+pub use joined::{Joined, Numbers};
 pub use prepare::Prepared;
-pub use scope::ScopeArgs;
+pub use scope::{ScopeArgs, pattern};
 pub use show::{plan_json, print_plan};
 pub use stop::{settle_dead, stop};

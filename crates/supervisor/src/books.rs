@@ -125,6 +125,9 @@ mod tests {
             supervisor,
             undoes: None,
             scope: None,
+            spans: Vec::new(),
+            domain: String::new(),
+            environment: String::new(),
         };
         drop(store.begin(&id, opened, Level::Process).unwrap());
         id

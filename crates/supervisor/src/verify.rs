@@ -355,6 +355,9 @@ mod tests {
             supervisor: String::new(),
             undoes: None,
             scope: None,
+            spans: Vec::new(),
+            domain: String::new(),
+            environment: String::new(),
         };
         let log = store.begin(&id, opened, Level::Process).unwrap();
         log.put(&[7; 5_000], false).unwrap();

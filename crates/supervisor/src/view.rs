@@ -4,7 +4,7 @@ use crate::bodies::qualified;
 use crate::holds::ClosedForm;
 use crate::journal::{
     AfterForm, BeforeForm, EnvironmentForm, NodeEnded, NodeStarted, NoteForm, ObjectForm, OutcomeForm,
-    Record, Role, SessionEnded, SessionOpened, bytes_from_text,
+    ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
@@ -47,6 +47,8 @@ pub struct SessionView {
     pub system: Vec<SystemRecord>,
     /// What the driver of files noted down during an undo, in the order of noting.
     pub notes: Vec<NoteForm>,
+    /// What an undo came to besides its receipt.
+    pub reached: Option<ReachedForm>,
 }
 
 impl SessionView {
@@ -86,6 +88,7 @@ impl SessionView {
             escapes: Vec::new(),
             system: Vec::new(),
             notes: Vec::new(),
+            reached: None,
         };
         let mut places = BTreeMap::new();
         let mut stamps = Stamps::default();
@@ -145,6 +148,7 @@ impl SessionView {
             Record::Escape { n, what, why } => self.escapes.push((n, what, why)),
             Record::System(form) => self.system.extend(form.record()),
             Record::Note(note) => self.notes.push(note),
+            Record::Reached(reached) => self.reached = Some(reached),
             Record::SessionEnd(ended) => self.ended = Some(ended),
             Record::Session(_) | Record::Agent { .. } | Record::Uncertain { .. } => {}
         }

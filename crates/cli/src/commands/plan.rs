@@ -8,7 +8,6 @@ use crate::text::{command_line, local_time};
 use crate::undoing::{Prepared, ScopeArgs, plan_json, print_plan};
 use clap::Args;
 use rescind_recovery::OnConflict;
-use rescind_supervisor::{Life, SessionView};
 
 /// Arguments of `rescind plan`.
 #[derive(Debug, Clone, Args)]
@@ -26,18 +25,16 @@ pub fn run(context: &Context, args: &PlanArgs) -> Done {
     let store = context.store()?;
     let prepared = Prepared::new(&store, &args.scope, false)?;
     let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
-    let view = prepared.view()?;
-    if view.life() == Life::Running {
+    for id in prepared.running() {
         say(format!(
-            "rescind: session {} is running; an undo stops it first, and its plan may be another",
-            view.id
+            "rescind: session {id} is running; an undo stops it first, and its plan may be another"
         ));
     }
     let mut out = Out::new();
     if context.json {
-        out.json(&plan_json(&prepared.session, &plan))?;
+        out.json(&plan_json(&prepared, &plan))?;
     } else {
-        print_plan(&mut out, &prepared.session, &head(view), &plan)?;
+        print_plan(&mut out, &prepared.session, &head(&prepared), &plan)?;
     }
     out.end()?;
     Ok(if plan.undecided() > 0 {
@@ -47,12 +44,23 @@ pub fn run(context: &Context, args: &PlanArgs) -> Done {
     })
 }
 
-/// The session in a few words.
+/// The session in a few words, or how many more there are.
 #[must_use]
-pub fn head(view: &SessionView) -> String {
-    format!(
-        "({}, {})",
-        command_line(&view.opened.argv),
-        local_time(&view.opened.time)
-    )
+pub fn head(prepared: &Prepared<'_>) -> String {
+    let views = prepared.views();
+    let Some((first, others)) = views.split_first() else {
+        return String::new();
+    };
+    let one = format!(
+        "{}, {}",
+        command_line(&first.opened.argv),
+        local_time(&first.opened.time)
+    );
+    match others {
+        [] => format!("({one})"),
+        others => {
+            let others: Vec<String> = others.iter().map(|view| view.id.to_string()).collect();
+            format!("({one}) and {}", others.join(", "))
+        }
+    }
 }

@@ -116,7 +116,13 @@ fn in_use(store: &Store) -> Done<BTreeSet<SessionId>> {
     let mut open = rescind_supervisor::unended(store)?;
     let undone: Vec<SessionId> = open
         .iter()
-        .filter_map(|id| opened(store, id).ok()?.undoes?.parse().ok())
+        .filter_map(|id| opened(store, id).ok())
+        .flat_map(|begun| {
+            begun
+                .taken_back()
+                .filter_map(|id| id.parse().ok())
+                .collect::<Vec<_>>()
+        })
         .collect();
     open.extend(undone);
     Ok(open)

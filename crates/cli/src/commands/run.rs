@@ -289,6 +289,12 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
         supervisor: process_mark(std::process::id()),
         undoes: None,
         scope: None,
+        spans: Vec::new(),
+        domain: args.domain.clone(),
+        environment: match args.environment {
+            Environment::Unknown => String::new(),
+            known => known.name().to_owned(),
+        },
     }
 }
 

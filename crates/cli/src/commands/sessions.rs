@@ -61,8 +61,9 @@ pub fn run(context: &Context, args: &SessionsArgs) -> Done {
 fn undone_by(store: &Store, ids: &[rescind_model::SessionId]) -> BTreeMap<String, Vec<String>> {
     let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in ids {
-        if let Some(undoes) = opened(store, id).ok().and_then(|opened| opened.undoes) {
-            map.entry(undoes).or_default().push(id.to_string());
+        let Ok(begun) = opened(store, id) else { continue };
+        for undone in begun.taken_back() {
+            map.entry(undone.to_owned()).or_default().push(id.to_string());
         }
     }
     map

@@ -4,14 +4,16 @@ use super::plan::head;
 use crate::context::Context;
 use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
+use crate::health;
 use crate::history::receipt_json;
 use crate::out::{Out, ask, can_ask, say};
 use crate::undoing::{
-    Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
+    Applied, Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
 };
 use clap::Args;
+use rescind_model::SessionId;
 use rescind_recovery::{OnConflict, Plan};
-use rescind_supervisor::{Life, Store};
+use rescind_supervisor::Store;
 use serde_json::json;
 
 /// Arguments of `rescind undo`.
@@ -43,8 +45,9 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     }
     let store = context.store_outside()?;
     let mut prepared = Prepared::new(&store, &args.scope, true)?;
-    if prepared.view()?.life() == Life::Running {
-        match stopped(context, &store, prepared, args)? {
+    let running = prepared.running();
+    if !running.is_empty() {
+        match stopped(context, &store, prepared, &running, args)? {
             Some(again) => prepared = again,
             None => return Ok(Exit::Failed),
         }
@@ -63,13 +66,25 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     if plan.is_empty() && prepared.resume.is_none() {
         return nothing(context, &prepared, &plan);
     }
-    let (undo, receipt) = apply(&prepared, &plan)?;
+    let Applied {
+        undo,
+        receipt,
+        reached,
+    } = apply(&prepared, &plan)?;
     let mut out = Out::new();
     if context.json {
-        let plan = plan_json(&prepared.session, &plan);
-        out.json(&json!({"undo": undo.to_string(), "session_id": prepared.session.to_string(), "plan": plan, "receipt": receipt_json(&receipt)?}))?;
+        let plan = plan_json(&prepared, &plan);
+        out.json(&json!({
+            "undo": undo.to_string(),
+            "session_id": prepared.session.to_string(),
+            "plan": plan,
+            "receipt": receipt_json(&receipt)?,
+            "target": reached.target,
+            "health": health::json(&reached.checks),
+        }))?;
     } else {
         print_receipt(&mut out, &undo, &receipt)?;
+        health::print(&mut out, &reached.checks)?;
     }
     out.end()?;
     // Its log is closed with it.
@@ -77,10 +92,12 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     if let Some(said) = super::prune::give_back(&store, &undo)? {
         say(format!("rescind: {said}"));
     }
-    Ok(if receipt.proved() {
-        Exit::Ok
-    } else {
+    Ok(if !receipt.proved() {
         Exit::Incomplete
+    } else if !health::all_passed(&reached.checks) {
+        Exit::Unhealthy
+    } else {
+        Exit::Ok
     })
 }
 
@@ -88,9 +105,9 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
 fn show(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done<()> {
     let mut out = Out::new();
     if context.json {
-        out.json(&plan_json(&prepared.session, plan))?;
+        out.json(&plan_json(prepared, plan))?;
     } else {
-        print_plan(&mut out, &prepared.session, &head(prepared.view()?), plan)?;
+        print_plan(&mut out, &prepared.session, &head(prepared), plan)?;
     }
     out.end()
 }
@@ -99,7 +116,7 @@ fn show(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done<()> {
 fn nothing(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done {
     if context.json {
         let mut out = Out::new();
-        let plan = plan_json(&prepared.session, plan);
+        let plan = plan_json(prepared, plan);
         out.json(
             &json!({"undo": null, "session_id": prepared.session.to_string(), "plan": plan, "receipt": null}),
         )?;
@@ -109,39 +126,46 @@ fn nothing(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done {
     Ok(if whole { Exit::Ok } else { Exit::Incomplete })
 }
 
-/// Stop the running session and prepare again from where it ended; `None`: the person would rather not.
+/// Stop the running sessions and prepare again from where they ended; `None`: the person would rather not.
 fn stopped<'s>(
     context: &Context,
     store: &'s Store,
     prepared: Prepared<'s>,
+    running: &[SessionId],
     args: &UndoArgs,
 ) -> Done<Option<Prepared<'s>>> {
-    let id = prepared.session.clone();
+    let names: Vec<String> = running.iter().map(ToString::to_string).collect();
+    let names = names.join(", ");
     if !args.yes {
         if !can_ask() {
             let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
             show(context, &prepared, &plan)?;
             return Err(Failure::new(
                 Code::NeedsYes,
-                format!("session {id} is running and would be stopped first"),
+                format!("session {names} is running and would be stopped first"),
             )
             .help("give the command with --yes to stop it and undo it"));
         }
-        let answer = ask(&format!("session {id} is running; stop it now? [y/N]"))?;
+        let answer = ask(&format!("session {names} is running; stop it now? [y/N]"))?;
         if !matches!(answer.as_deref(), Some("y" | "yes")) {
             say("nothing was changed");
             return Ok(None);
         }
     }
-    match stop(store, &id, false) {
-        Ok(()) => say(format!("rescind: session {id} was stopped")),
-        // It ended by itself meanwhile.
-        Err(failure) if failure.is(Code::NotRunning) => {}
-        Err(failure) => return Err(failure),
+    for id in running {
+        match stop(store, id, false) {
+            Ok(()) => say(format!("rescind: session {id} was stopped")),
+            // It ended by itself meanwhile.
+            Err(failure) if failure.is(Code::NotRunning) => {}
+            Err(failure) => return Err(failure),
+        }
     }
-    let scope = ScopeArgs {
-        session: Some(id.to_string()),
-        ..args.scope.clone()
-    };
+    let mut scope = args.scope.clone();
+    if scope.is_wide() {
+        scope = prepared.args.clone();
+    } else {
+        scope.session = Some(prepared.session.to_string());
+    }
+    drop(prepared);
     Prepared::new(store, &scope, true).map(Some)
 }

@@ -73,7 +73,10 @@ fn is_about(effect: &Effect, names: &[String]) -> bool {
 }
 
 /// The path as records have it: absolute, and with its folder's links resolved.
-fn names(path: &Path) -> Done<Vec<String>> {
+///
+/// # Errors
+/// There is no working directory.
+pub fn names(path: &Path) -> Done<Vec<String>> {
     let mut plain = PathBuf::new();
     for part in std::path::absolute(path)?.components() {
         match part {

@@ -3,28 +3,46 @@
 use super::prepare::Prepared;
 use super::progress::Line;
 use crate::error::{Code, Done, Failure, chain};
+use crate::health::Checks;
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::text::{clean, count};
 use rescind_model::{Level, SessionId};
 use rescind_recovery::{ApplyError, Plan};
-use rescind_supervisor::journal::{ExitForm, SessionEnded, SessionKind, SessionOpened};
+use rescind_supervisor::journal::{ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened};
 use rescind_supervisor::{
     Opening, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession, now,
     process_mark, salt, session_id,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Apply a plan. Gives the session of the undo and its receipt.
+/// How many notes go into one frame of the journal.
+const ADDITIONS: usize = 256;
+
+/// What an undo came to.
+pub struct Applied {
+    /// Its session.
+    pub undo: SessionId,
+    /// What was read back.
+    pub receipt: Receipt,
+    /// The state it led to, and how the health checks went.
+    pub reached: ReachedForm,
+}
+
+/// Apply a plan, then run the health checks of the session's domain.
 ///
 /// # Errors
 /// It could not be recorded and stopped: given again, the command goes on.
-pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)> {
+pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
     prepared.store.vault().make_way().map_err(StoreError::from)?;
     let (id, log, position) = match &prepared.resume {
         Some((id, position)) => (id.clone(), prepared.store.resume(id, Level::Process)?, *position),
         None => {
             let id = session_id();
             let log = prepared.store.begin(&id, opened(prepared, &id), Level::Process)?;
+            for additions in prepared.additions().chunks(ADDITIONS) {
+                log.write(additions)?;
+            }
             (id, log, rescind_supervisor::Position::default())
         }
     };
@@ -37,7 +55,7 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)>
         plan: plan.digest(),
         resume: position,
     };
-    let receipt =
+    let (receipt, reached) =
         in_session(prepared, plan, &log, opening).map_err(|error| not_recorded(&id, prepared, &error))?;
     let not_closed = |error| {
         not_recorded(
@@ -55,7 +73,11 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<(SessionId, Receipt)>
         Err(error) if error.is_disk_full() => {}
         stopped => drop(stopped?),
     }
-    Ok((id, receipt))
+    Ok(Applied {
+        undo: id,
+        receipt,
+        reached,
+    })
 }
 
 fn in_session(
@@ -63,7 +85,7 @@ fn in_session(
     plan: &Plan,
     log: &Arc<SessionLog>,
     opening: Opening,
-) -> Result<Receipt, ApplyError> {
+) -> Result<(Receipt, ReachedForm), ApplyError> {
     let met_others = !plan.conflicts.is_empty() || !plan.lost.is_empty() || !plan.held.is_empty();
     let bodies = StoredBodies::new(prepared.store, Some(log)).dispensable(!met_others);
     let recorder: &SessionLog = log;
@@ -85,8 +107,26 @@ fn in_session(
         let contents = taken.filter_map(|(effect, _)| effect.before.fields()?.content("content"));
         bodies.let_go_of_pins(contents.filter_map(|content| content.kept.as_ref()));
     }
+    let reached = reached(prepared, &receipt);
+    if reached != ReachedForm::default() {
+        let record = Record::Reached(reached.clone());
+        log.write(&[record]).map_err(|source| SystemError {
+            what: "the state that was reached",
+            source,
+        })?;
+    }
     session.close()?;
-    Ok(receipt)
+    Ok((receipt, reached))
+}
+
+fn reached(prepared: &Prepared<'_>, receipt: &Receipt) -> ReachedForm {
+    let views = prepared.views();
+    let domains: BTreeSet<&str> = views.iter().map(|view| view.opened.domain.as_str()).collect();
+    let target = prepared.scoped.target.as_ref();
+    ReachedForm {
+        target: target.map(|target| target.form(&prepared.session, receipt.proved())),
+        checks: Checks::of_user().run(domains),
+    }
 }
 
 fn opened(prepared: &Prepared<'_>, id: &SessionId) -> SessionOpened {
@@ -105,6 +145,23 @@ fn opened(prepared: &Prepared<'_>, id: &SessionId) -> SessionOpened {
         supervisor: process_mark(std::process::id()),
         undoes: Some(prepared.session.to_string()),
         scope: Some(prepared.scoped.text.clone()),
+        spans: match prepared.views().as_slice() {
+            [_] => Vec::new(),
+            several => several.iter().map(|view| view.id.to_string()).collect(),
+        },
+        // An undo of this undo is one in the same domain.
+        domain: shared(prepared, |opened| &opened.domain),
+        environment: shared(prepared, |opened| &opened.environment),
+    }
+}
+
+/// What all sessions that are taken back have in common.
+fn shared(prepared: &Prepared<'_>, of: impl Fn(&SessionOpened) -> &String) -> String {
+    let views = prepared.views();
+    let all: BTreeSet<&String> = views.iter().map(|view| of(&view.opened)).collect();
+    match all.first() {
+        Some(one) if all.len() == 1 => (*one).clone(),
+        _ => String::new(),
     }
 }
 

@@ -2,21 +2,26 @@
 
 use crate::error::Done;
 use crate::history::History;
-use rescind_model::{Effect, ResourceId};
+use rescind_model::{Effect, ResourceId, SessionId};
 use rescind_recovery::Split;
 use rescind_supervisor::journal::SessionKind;
 use rescind_supervisor::{SessionView, Store, opened};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// How many later sessions are looked through, the newest first.
 const MOST: usize = 256;
 
-/// Effects of runs that began after `view` on the paths that the scope is about, as effects on its resources.
-/// What was undone since is left out.
+/// Effects of runs that began after `first`, but for the `own` ones, on the paths that the scope is about, as effects on
+/// its resources. What was undone since is left out.
 ///
 /// # Errors
 /// The ledger can't be read. A session that can't be read is left out: it only names dependents.
-pub fn of_others(store: &Store, view: &SessionView, scope: &Split) -> Done<Vec<Effect>> {
+pub fn of_others(
+    store: &Store,
+    first: &SessionId,
+    own: &BTreeSet<SessionId>,
+    scope: &Split,
+) -> Done<Vec<Effect>> {
     let names: HashMap<&str, &ResourceId> = scope
         .inside()
         .map(|effect| (effect.name.as_str(), &effect.resource))
@@ -26,7 +31,8 @@ pub fn of_others(store: &Store, view: &SessionView, scope: &Split) -> Done<Vec<E
     let runs = sessions
         .iter()
         .rev()
-        .take_while(|id| **id > view.id)
+        .take_while(|id| *id > first)
+        .filter(|id| !own.contains(id))
         .filter(is_run)
         .take(MOST);
     let mut later = Vec::new();

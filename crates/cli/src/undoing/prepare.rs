@@ -1,8 +1,10 @@
 //! Everything a plan needs, put together: the scope's effects, what earlier undos did, a driver that knows the objects.
 
+use super::across::{Across, interrupted};
 use super::notes::{self, JournalNotes};
 use super::scope::{Decide, ScopeArgs, Scoped};
 use super::stop::wait_for_books;
+use super::window::Window;
 use super::{later, objects};
 use crate::cli::{Cli, Command};
 use crate::context;
@@ -10,19 +12,19 @@ use crate::error::{Code, Done, Failure};
 use crate::history::{History, effects};
 use crate::out::say;
 use clap::Parser as _;
-use rescind_files::FilesDriver;
+use rescind_files::{FilesDriver, ObjectTable};
 use rescind_model::SessionId;
 use rescind_recovery::{Earlier, OnConflict, Plan, Request, Surfaces, plan};
-use rescind_supervisor::journal::SessionKind;
+use rescind_supervisor::journal::{Record, SessionKind};
 use rescind_supervisor::{Life, Position, SessionView, Store, StoredBodies, opened};
+use std::collections::BTreeSet;
 
 /// An undo that is ready to be planned.
 pub struct Prepared<'s> {
     /// The store.
     pub store: &'s Store,
-    /// The session that is taken back, and its kin.
-    pub history: History,
-    /// Which it is.
+    subject: Subject,
+    /// The session that is taken back; of several the oldest, in whose numbers the plan counts.
     pub session: SessionId,
     /// What of it, as given, or as the interrupted undo had it.
     pub args: ScopeArgs,
@@ -35,6 +37,14 @@ pub struct Prepared<'s> {
     pub(super) driver: FilesDriver,
 }
 
+/// What an undo is about.
+enum Subject {
+    /// One session, and its kin.
+    One(History),
+    /// All sessions that fit.
+    Several(Across),
+}
+
 impl<'s> Prepared<'s> {
     /// Put together what a plan for `args` needs. With `go_on` an interrupted undo of the session is gone on with, in
     /// its own scope.
@@ -42,6 +52,9 @@ impl<'s> Prepared<'s> {
     /// # Errors
     /// The session, or what is asked of it, is not found or can't be read.
     pub fn new(store: &'s Store, args: &ScopeArgs, go_on: bool) -> Done<Self> {
+        if let Some(window) = Window::of(args)? {
+            return Self::of_several(store, args, window, go_on);
+        }
         let session = meant(store, args)?;
         wait_for_books(store, &session)?;
         let history = History::load(store, &session)?;
@@ -55,6 +68,9 @@ impl<'s> Prepared<'s> {
         });
         if let Some((id, _)) = &resume {
             args = recorded(history.session(id)?).unwrap_or(args);
+            if let Some(window) = Window::of(&args)? {
+                return Self::resumed(store, args, window, id);
+            }
             say(format!("rescind: going on with undo {id}, which was interrupted"));
         }
         let view = history.session(&session)?;
@@ -64,7 +80,7 @@ impl<'s> Prepared<'s> {
         }
         let scoped = scoped(store, view, &args)?;
         let notes = JournalNotes::default();
-        let driver = driver(&history, &notes);
+        let driver = driver(&history, history.root().map(objects::table), &notes);
         Ok(Self {
             store,
             session,
@@ -74,7 +90,61 @@ impl<'s> Prepared<'s> {
             scoped,
             earlier,
             driver,
-            history,
+            subject: Subject::One(history),
+        })
+    }
+
+    /// For every session that fits.
+    fn of_several(store: &'s Store, args: &ScopeArgs, window: Window, go_on: bool) -> Done<Self> {
+        let mut args = args.clone();
+        window.write_to(&mut args);
+        let across = Across::new(store, window, None)?;
+        if let Some(undo) = across.unfinished() {
+            let recorded = recorded(undo).filter(|_| go_on);
+            let Some(args) = recorded else {
+                return Err(interrupted(undo));
+            };
+            let Some(window) = Window::of(&args)? else {
+                return Err(interrupted(undo));
+            };
+            return Self::resumed(store, args, window, &undo.id);
+        }
+        Self::put_together(store, args, across, None)
+    }
+
+    /// Go on with an undo that spans sessions, in its own scope.
+    fn resumed(store: &'s Store, args: ScopeArgs, window: Window, undo: &SessionId) -> Done<Self> {
+        say(format!(
+            "rescind: going on with undo {undo}, which was interrupted"
+        ));
+        let across = Across::new(store, window, Some(undo))?;
+        Self::put_together(store, args, across, Some(undo))
+    }
+
+    fn put_together(
+        store: &'s Store,
+        args: ScopeArgs,
+        across: Across,
+        undo: Option<&SessionId>,
+    ) -> Done<Self> {
+        let session = across.runs().next().map(|run| run.id.clone());
+        let session =
+            session.ok_or_else(|| Failure::new(Code::NoSuchSession, "there are no sessions to take back"))?;
+        let mut earlier = across.earlier()?;
+        let resume = earlier.unfinished.take().filter(|(id, _)| Some(id) == undo);
+        let scoped = across.scoped(store, &args)?;
+        let notes = JournalNotes::default();
+        let subject = Subject::Several(across);
+        Ok(Self {
+            driver: subject.driver(&notes),
+            store,
+            subject,
+            session,
+            args,
+            resume,
+            notes,
+            scoped,
+            earlier,
         })
     }
 
@@ -85,8 +155,11 @@ impl<'s> Prepared<'s> {
     pub fn decided(&mut self, on_conflict: Decide, leave: Vec<String>) -> Done<()> {
         self.args.on_conflict = on_conflict;
         self.args.leave.extend(leave);
-        self.scoped = scoped(self.store, self.history.session(&self.session)?, &self.args)?;
-        self.driver = driver(&self.history, &self.notes);
+        self.scoped = match &self.subject {
+            Subject::One(history) => scoped(self.store, history.session(&self.session)?, &self.args)?,
+            Subject::Several(across) => across.scoped(self.store, &self.args)?,
+        };
+        self.driver = self.subject.driver(&self.notes);
         Ok(())
     }
 
@@ -102,12 +175,32 @@ impl<'s> Prepared<'s> {
         plan(&request, &self.surfaces(), &StoredBodies::new(self.store, None))
     }
 
-    /// The session that is taken back.
-    ///
-    /// # Errors
-    /// Never: it was found before.
-    pub fn view(&self) -> Done<&SessionView> {
-        self.history.session(&self.session)
+    /// The sessions that are taken back, or parts of them, oldest first.
+    #[must_use]
+    pub fn views(&self) -> Vec<&SessionView> {
+        match &self.subject {
+            Subject::One(history) => history.session(&self.session).into_iter().collect(),
+            Subject::Several(across) => across.runs().collect(),
+        }
+    }
+
+    /// Those of them that are still running.
+    #[must_use]
+    pub fn running(&self) -> Vec<SessionId> {
+        let views = self.views().into_iter();
+        let running = views.filter(|view| view.life() == Life::Running);
+        running.map(|view| view.id.clone()).collect()
+    }
+
+    /// What several sessions have to be told of their objects before anything is changed.
+    pub(super) fn additions(&self) -> Vec<Record> {
+        match &self.subject {
+            Subject::One(_) => Vec::new(),
+            Subject::Several(across) => {
+                let notes = across.joined.additions();
+                notes.map(|note| Record::Note(notes::form(&note))).collect()
+            }
+        }
     }
 
     /// The surfaces this build can restore.
@@ -123,15 +216,28 @@ impl<'s> Prepared<'s> {
 /// The effects that are known, divided: the session's own, and those of others on the same paths.
 fn scoped(store: &Store, view: &SessionView, args: &ScopeArgs) -> Done<Scoped> {
     let mut scoped = args.split(store, view, effects(view))?;
-    let others = later::of_others(store, view, &scoped.split)?;
+    let others = later::of_others(store, &view.id, &BTreeSet::new(), &scoped.split)?;
     let known = scoped.split.inside.len() + others.len();
     scoped.split.inside.resize(known, false);
     scoped.split.effects.extend(others);
     Ok(scoped)
 }
 
+impl Subject {
+    fn driver(&self, notes: &JournalNotes) -> FilesDriver {
+        match self {
+            Self::One(history) => driver(history, history.root().map(objects::table), notes),
+            // The first one's history has the undo that is gone on with, in the numbers of the table.
+            Self::Several(across) => match across.histories.first() {
+                Some(first) => driver(first, Some(across.joined.table.clone()), notes),
+                None => FilesDriver::new(None, None, Box::new(notes.clone())),
+            },
+        }
+    }
+}
+
 /// A driver that knows where everything of the run is, after all undos so far.
-fn driver(history: &History, notes: &JournalNotes) -> FilesDriver {
+fn driver(history: &History, table: Option<ObjectTable>, notes: &JournalNotes) -> FilesDriver {
     let broken = |view: &SessionView| view.life() == Life::Broken;
     let earlier = history.sessions.iter().flat_map(|view| {
         let kept = view
@@ -140,11 +246,7 @@ fn driver(history: &History, notes: &JournalNotes) -> FilesDriver {
             .filter(move |note| broken(view) || !note.is_passing());
         kept.filter_map(notes::note)
     });
-    let driver = FilesDriver::new(
-        history.root().map(objects::table),
-        earlier,
-        Box::new(notes.clone()),
-    );
+    let driver = FilesDriver::new(table, earlier, Box::new(notes.clone()));
     let interrupted = history
         .sessions
         .iter()

@@ -1,5 +1,6 @@
 //! What is to be taken back, as it is given on the command line.
 
+use super::last_good::LastGood;
 use crate::context;
 use crate::error::{Code, Done, Failure};
 use clap::{Args, ValueEnum};
@@ -23,6 +24,13 @@ pub enum Decide {
     Ask,
 }
 
+/// A state to go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// That after the last action before the first one that failed.
+    LastGood,
+}
+
 /// The scope of an undo.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ScopeArgs {
@@ -34,9 +42,24 @@ pub struct ScopeArgs {
     /// This action and everything after it
     #[arg(long, value_name = "ACTION")]
     pub from: Option<String>,
+    /// Everything after this state: last-good, that after the last action before the first one that failed
+    #[arg(long, value_enum, value_name = "STATE", conflicts_with_all = ["only", "from"])]
+    pub to: Option<To>,
     /// Only paths that match; `**` is any number of folders; can be given several times
     #[arg(long, value_name = "GLOB")]
     pub path: Vec<String>,
+    /// Every session, from this time on: RFC 3339, or a duration back from now, such as 120m
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["session", "only", "from", "to"])]
+    pub since: Option<String>,
+    /// Every session, up to this time
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["session", "only", "from", "to"])]
+    pub until: Option<String>,
+    /// Every session of this agent
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["session", "only", "from", "to"])]
+    pub agent: Option<String>,
+    /// Every session in this domain, or in one below it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["session", "only", "from", "to"])]
+    pub domain: Option<String>,
     /// Where the session and others changed the same
     #[arg(long, value_enum, default_value_t = Decide::Ask)]
     pub on_conflict: Decide,
@@ -49,6 +72,10 @@ pub struct ScopeArgs {
 pub struct Scoped {
     /// In words.
     pub text: String,
+    /// The part of it that narrows a session.
+    pub narrowed: String,
+    /// The state it goes back to, where it was asked for.
+    pub target: Option<LastGood>,
     /// The effects, with whether they are to be taken back.
     pub split: Split,
 }
@@ -67,11 +94,19 @@ impl ScopeArgs {
     /// The same as words of a command line, so that an interrupted undo can be gone on with.
     #[must_use]
     pub fn argv(&self, session: &SessionId) -> Vec<String> {
-        let mut argv = vec!["rescind".to_owned(), "undo".to_owned(), session.to_string()];
+        let mut argv = vec!["rescind".to_owned(), "undo".to_owned()];
+        if !self.is_wide() {
+            argv.push(session.to_string());
+        }
         let mut push = |name: &str, value: &str| argv.push(format!("{name}={value}"));
         self.only.iter().for_each(|action| push("--only", action));
         self.from.iter().for_each(|action| push("--from", action));
+        self.to.iter().for_each(|To::LastGood| push("--to", "last-good"));
         self.path.iter().for_each(|path| push("--path", path));
+        self.since.iter().for_each(|time| push("--since", time));
+        self.until.iter().for_each(|time| push("--until", time));
+        self.agent.iter().for_each(|name| push("--agent", name));
+        self.domain.iter().for_each(|name| push("--domain", name));
         self.leave.iter().for_each(|path| push("--leave", path));
         match self.on_conflict {
             Decide::Keep => push("--on-conflict", "keep"),
@@ -79,6 +114,14 @@ impl ScopeArgs {
             Decide::Ask => {}
         }
         argv
+    }
+
+    /// Whether it is about every session that fits, and not about one.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        [&self.since, &self.until, &self.agent, &self.domain]
+            .iter()
+            .any(|asked| asked.is_some())
     }
 
     /// Divide the effects of a session.
@@ -103,9 +146,20 @@ impl ScopeArgs {
             scope = scope.and(Filter::From(view.id.action(self.number(store, view, asked)?)));
         }
         let mut text = scope.to_string();
+        let target = self.to.map(|To::LastGood| LastGood::of(view)).transpose()?;
+        if let Some(target) = &target {
+            scope = scope.and(Filter::From(view.id.action(target.failed)));
+            text.push_str(&target.text(view));
+        }
+        let mut narrowed = String::new();
         if self.path.is_empty() {
-            let split = self.without_left(scope.split(effects), &mut text);
-            return Ok(Scoped { text, split });
+            let split = self.without_left(scope.split(effects), &mut narrowed);
+            return Ok(Scoped {
+                text: text + &narrowed,
+                narrowed,
+                target,
+                split,
+            });
         }
         // Filters narrow one another; several patterns are to widen: what any of them matches is in the scope.
         let mut split = Split {
@@ -114,7 +168,7 @@ impl ScopeArgs {
         };
         for glob in &self.path {
             let pattern = pattern(glob)?;
-            text.push_str(&format!(", path {}", pattern.as_str()));
+            narrowed.push_str(&format!(", path {}", pattern.as_str()));
             let one = scope
                 .clone()
                 .and(Filter::Path(pattern))
@@ -126,8 +180,13 @@ impl ScopeArgs {
                 .zip(one.inside)
                 .for_each(|(all, one)| *all |= one);
         }
-        let split = self.without_left(split, &mut text);
-        Ok(Scoped { text, split })
+        let split = self.without_left(split, &mut narrowed);
+        Ok(Scoped {
+            text: text + &narrowed,
+            narrowed,
+            target,
+            split,
+        })
     }
 
     /// Take the paths that are to be left as they are out of the scope. They must not be dropped from a plan later: a
@@ -232,6 +291,7 @@ mod tests {
             path: vec!["--odd name*".to_owned()],
             on_conflict: Decide::Keep,
             leave: vec!["/a b".to_owned()],
+            ..ScopeArgs::default()
         };
         let cli = crate::cli::Cli::try_parse_from(scope.argv(&session)).unwrap();
         let crate::cli::Command::Undo(back) = cli.command else {

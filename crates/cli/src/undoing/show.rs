@@ -1,5 +1,6 @@
 //! A plan for a person, and as JSON.
 
+use super::prepare::Prepared;
 use crate::changes::{Change, Kind, attributes, net, summary, value};
 use crate::error::Done;
 use crate::out::{Out, bold, dim, red, yellow};
@@ -298,7 +299,8 @@ fn print_rest(out: &mut Out, plan: &Plan) -> Done<()> {
 
 /// A plan as JSON.
 #[must_use]
-pub fn plan_json(session: &SessionId, plan: &Plan) -> Value {
+pub fn plan_json(prepared: &Prepared<'_>, plan: &Plan) -> Value {
+    let sessions: Vec<String> = prepared.views().iter().map(|view| view.id.to_string()).collect();
     let steps: Vec<Value> = changes(plan).iter().map(change_json).collect();
     let conflicts: Vec<Value> = plan.conflicts.iter().map(conflict_json).collect();
     let remark = |name: &str, why: &str| json!({"path": name, "why": why});
@@ -320,7 +322,8 @@ pub fn plan_json(session: &SessionId, plan: &Plan) -> Value {
         .iter()
         .map(|own| json!({"path": own.name, "times": own.times}));
     json!({
-        "session_id": session.to_string(),
+        "session_id": prepared.session.to_string(),
+        "sessions": sessions,
         "scope": plan.scope,
         "target": plan.target,
         "digest": plan.digest().to_string(),

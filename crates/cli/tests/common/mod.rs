@@ -122,6 +122,9 @@ pub fn begin(store: &Store, argv: &[&str], supervisor: &str) -> (SessionId, Sess
         supervisor: supervisor.to_owned(),
         undoes: None,
         scope: None,
+        spans: Vec::new(),
+        domain: String::new(),
+        environment: String::new(),
     };
     let log = store.begin(&id, opened, Level::Process).unwrap();
     (id, log)

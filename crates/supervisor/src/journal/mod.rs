@@ -5,12 +5,14 @@
 mod form;
 mod judged;
 mod note;
+mod reached;
 mod record;
 mod system;
 
 pub use form::{StateForm, bytes_from_text, text_from_bytes};
 pub use judged::{DecidedForm, FactorForm, JudgedForm};
 pub use note::NoteForm;
+pub use reached::{CheckForm, ReachedForm, TargetForm};
 pub use record::{
     AfterForm, BeforeForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, ObjectForm, OutcomeForm,
     OutputForm, Record, RedactedForm, Role, SessionEnded, SessionKind, SessionOpened,

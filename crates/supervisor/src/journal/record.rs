@@ -56,6 +56,8 @@ pub enum Record {
     Note(super::note::NoteForm),
     /// A hold ended (the body of the ledger's `action.decided`).
     Decided(super::judged::DecidedForm),
+    /// What an undo came to besides its receipt.
+    Reached(super::reached::ReachedForm),
     /// The session ended.
     SessionEnd(SessionEnded),
 }
@@ -90,6 +92,24 @@ pub struct SessionOpened {
     /// For an undo: what of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// For an undo that spans several sessions: all of them, oldest first. `undoes` is the first of them, in whose
+    /// numbers it counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<String>,
+    /// The domain the agent works in, where one was given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub domain: String,
+    /// What kind of environment that is, where it was given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub environment: String,
+}
+
+impl SessionOpened {
+    /// The sessions that an undo takes back, or parts of: one or several.
+    pub fn taken_back(&self) -> impl Iterator<Item = &str> {
+        let one = self.undoes.as_deref().filter(|_| self.spans.is_empty());
+        self.spans.iter().map(String::as_str).chain(one)
+    }
 }
 
 /// The kinds of sessions.

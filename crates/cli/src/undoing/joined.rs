@@ -1,0 +1,309 @@
+//! Several runs' objects under the numbers of the first of them, so that an undo that spans them has one plan.
+//!
+//! Each run numbers the inodes it sees for itself. What makes two numbers the same object is the inode's identity.
+
+use super::{notes, objects};
+use crate::error::{Code, Done, Failure};
+use crate::history::History;
+use rescind_files::{Cell, Note, ObjectRecord, ObjectTable, Place, state};
+use rescind_model::{Effect, ObjectId, ResourceId, SessionId, State, Surface, Value};
+use rescind_supervisor::{Restored, SessionView, Step, StepEnd, Store, SystemRecord};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The objects of several runs, numbered as the first of them does.
+pub struct Joined {
+    /// All objects, in the first run's numbers.
+    pub table: ObjectTable,
+    numbers: BTreeMap<SessionId, Numbers>,
+    seen_by_others: BTreeSet<ObjectId>,
+}
+
+/// How to read one run's numbers in another's.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    from: SessionId,
+    to: SessionId,
+    /// The number in `to` for each in `from`; `None`: they are the same run's.
+    objects: Option<HashMap<ObjectId, ObjectId>>,
+}
+
+impl Joined {
+    /// Join the runs that an undo spans, as they were before it.
+    ///
+    /// # Errors
+    /// One of them can't be read.
+    pub fn of(store: &Store, spans: &[String], before: &SessionId) -> Done<Self> {
+        let mut histories = Vec::new();
+        for span in spans {
+            let id: SessionId = span.parse().map_err(|_| {
+                Failure::new(
+                    Code::JournalDamaged,
+                    format!("undo {before} spans `{span}`, which is no session"),
+                )
+            })?;
+            if id >= *before {
+                return Err(Failure::new(
+                    Code::JournalDamaged,
+                    format!("undo {before} spans a later session"),
+                ));
+            }
+            histories.push(History::load_before(store, &id, Some(before))?);
+        }
+        Self::new(&histories)
+    }
+
+    /// Join runs, given oldest first.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn new(histories: &[History]) -> Done<Self> {
+        let none = || Failure::new(Code::NoSuchSession, "an undo spans at least one session");
+        let (first, others) = histories.split_first().ok_or_else(none)?;
+        let root = first.root().ok_or_else(none)?;
+        let host = root.id.clone();
+        let mut table = objects::table(root);
+        for note in noted(first) {
+            take(&mut table, &note);
+        }
+        let own = Numbers {
+            from: host.clone(),
+            to: host.clone(),
+            objects: None,
+        };
+        let mut joined = Self {
+            table,
+            numbers: BTreeMap::from([(host.clone(), own)]),
+            seen_by_others: BTreeSet::new(),
+        };
+        for history in others {
+            joined.add(&host, history);
+        }
+        Ok(joined)
+    }
+
+    fn add(&mut self, host: &SessionId, history: &History) {
+        let Some(root) = history.root() else { return };
+        let mut numbers = Numbers {
+            from: root.id.clone(),
+            to: host.clone(),
+            objects: Some(HashMap::new()),
+        };
+        for record in root.objects.iter().filter_map(objects::record) {
+            self.see(&mut numbers, &record);
+        }
+        for note in noted(history) {
+            match note {
+                Note::Object(record) if record.session == root.id => self.see(&mut numbers, &record),
+                other => {
+                    if let Some(note) = numbers.note(&other) {
+                        take(&mut self.table, &note);
+                    }
+                }
+            }
+        }
+        self.numbers.insert(root.id.clone(), numbers);
+    }
+
+    /// Take in what another run says of an object. An inode that is known has its number; another gets the next.
+    fn see(&mut self, numbers: &mut Numbers, record: &ObjectRecord) {
+        let known = numbers.object(record.object);
+        let object = known.unwrap_or_else(|| {
+            let place = Place::Path(record.path.clone());
+            self.table.number(record.identity, record.kind, place).0
+        });
+        if let Some(objects) = &mut numbers.objects {
+            objects.insert(record.object, object);
+        }
+        self.seen_by_others.insert(object);
+        self.table.load(&ObjectRecord {
+            session: numbers.to.clone(),
+            object,
+            ..record.clone()
+        });
+    }
+
+    /// How to read a run's numbers in the first one's.
+    ///
+    /// # Errors
+    /// It is none of these.
+    pub fn numbers(&self, run: &SessionId) -> Done<&Numbers> {
+        self.numbers.get(run).ok_or_else(|| {
+            Failure::new(
+                Code::NoSuchSession,
+                format!("session {run} is none of those that the undo spans"),
+            )
+        })
+    }
+
+    /// What the first run's table does not say by itself: to be noted in the undo's journal, so that whoever reads the
+    /// first run's history knows these objects, too.
+    pub fn additions(&self) -> impl Iterator<Item = Note> {
+        let records = self
+            .seen_by_others
+            .iter()
+            .filter_map(|object| self.table.record(*object));
+        records.map(Note::Object)
+    }
+}
+
+/// What lasts of the notes of a run's undos.
+fn noted(history: &History) -> impl Iterator<Item = Note> {
+    let forms = history.sessions.iter().flat_map(|view| &view.notes);
+    forms.filter(|form| !form.is_passing()).filter_map(notes::note)
+}
+
+fn take(table: &mut ObjectTable, note: &Note) {
+    match note {
+        Note::Object(record) if record.session == *table.session() => table.load(record),
+        Note::Exchanged { session, one, other } if session == table.session() => {
+            table.exchanged(*one, *other);
+        }
+        _ => {}
+    }
+}
+
+impl Numbers {
+    /// The other way round.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        let turned = |objects: &HashMap<ObjectId, ObjectId>| {
+            objects.iter().map(|(own, other)| (*other, *own)).collect()
+        };
+        Self {
+            from: self.to.clone(),
+            to: self.from.clone(),
+            objects: self.objects.as_ref().map(turned),
+        }
+    }
+
+    fn object(&self, object: ObjectId) -> Option<ObjectId> {
+        match &self.objects {
+            None => Some(object),
+            Some(objects) => objects.get(&object).copied(),
+        }
+    }
+
+    fn resource(&self, resource: &ResourceId) -> Option<ResourceId> {
+        if resource.surface != Surface::Files || self.objects.is_none() {
+            return Some(resource.clone());
+        }
+        let cell = Cell::parse(resource)?;
+        if cell.session != self.from {
+            return None;
+        }
+        Some(Cell::new(&self.to, self.object(cell.folder)?, &cell.name).resource())
+    }
+
+    /// A state in the other numbers. An object that the other run never saw has none there.
+    fn state(&self, own: &State) -> State {
+        let (State::Present(fields), true) = (own, self.objects.is_some()) else {
+            return own.clone();
+        };
+        let mut fields = fields.clone();
+        if let Some(object) = fields.object(state::OBJECT) {
+            fields.remove(state::OBJECT);
+            if let Some(object) = self.object(object) {
+                fields.set(state::OBJECT.to_owned(), Value::Object(object));
+            }
+        }
+        if let Some(folder) = fields.int(state::FOLDER) {
+            fields.remove(state::FOLDER);
+            if let Some(folder) = self.object(ObjectId(folder.cast_unsigned())) {
+                fields.set(state::FOLDER.to_owned(), Value::Int(folder.0.cast_signed()));
+            }
+        }
+        State::Present(fields)
+    }
+
+    /// An effect in the other numbers; `None`: it is on a folder that the other run never saw.
+    pub fn effect(&self, effect: &Effect) -> Option<Effect> {
+        Some(Effect {
+            resource: self.resource(&effect.resource)?,
+            before: self.state(&effect.before),
+            after: self.state(&effect.after),
+            ..effect.clone()
+        })
+    }
+
+    fn step(&self, step: &Step) -> Option<Step> {
+        Some(Step {
+            resource: self.resource(&step.resource)?,
+            name: step.name.clone(),
+            expected: self.state(&step.expected),
+            target: self.state(&step.target),
+        })
+    }
+
+    /// A record of an undo in the other numbers. A step on what the other run never saw keeps its name, so that what it
+    /// took back is known all the same.
+    pub fn record(&self, record: &SystemRecord) -> Option<SystemRecord> {
+        Some(match record {
+            SystemRecord::Disturbs { action, step } => SystemRecord::Disturbs {
+                action: action.clone(),
+                step: self.step(step)?,
+            },
+            SystemRecord::StepStarted {
+                action,
+                resource,
+                name,
+                took,
+                whole,
+            } => SystemRecord::StepStarted {
+                action: action.clone(),
+                resource: self.resource(resource).unwrap_or_else(|| resource.clone()),
+                name: name.clone(),
+                took: took.clone(),
+                whole: *whole,
+            },
+            SystemRecord::Intent { effect } => SystemRecord::Intent {
+                effect: self.effect(effect).unwrap_or_else(|| effect.clone()),
+            },
+            SystemRecord::StepEnded { action, end } => SystemRecord::StepEnded {
+                action: action.clone(),
+                end: match end {
+                    StepEnd::Ended(Restored::Done { left }) => StepEnd::Ended(Restored::Done {
+                        left: self.state(left),
+                    }),
+                    StepEnd::Ended(Restored::Drifted { now }) => {
+                        StepEnd::Ended(Restored::Drifted { now: self.state(now) })
+                    }
+                    other => other.clone(),
+                },
+            },
+            other => other.clone(),
+        })
+    }
+
+    fn note(&self, note: &Note) -> Option<Note> {
+        Some(match note {
+            Note::Object(record) if record.session == self.from => Note::Object(ObjectRecord {
+                session: self.to.clone(),
+                object: self.object(record.object)?,
+                ..record.clone()
+            }),
+            Note::Exchanged { session, one, other } if *session == self.from => Note::Exchanged {
+                session: self.to.clone(),
+                one: self.object(*one)?,
+                other: self.object(*other)?,
+            },
+            _ => return None,
+        })
+    }
+
+    /// An undo's session in the other numbers, as one of `undone`.
+    #[must_use]
+    pub fn view(&self, mut view: SessionView, undone: &str) -> SessionView {
+        view.opened.undoes = Some(undone.to_owned());
+        view.system = view
+            .system
+            .iter()
+            .filter_map(|record| self.record(record))
+            .collect();
+        let lasting = view.notes.iter().filter_map(notes::note);
+        view.notes = lasting
+            .filter_map(|note| self.note(&note))
+            .map(|note| notes::form(&note))
+            .collect();
+        view
+    }
+}
