@@ -469,6 +469,43 @@ fn what_a_program_sends_elsewhere_is_asked_about_whatever_the_route() {
 }
 
 #[test]
+fn the_past_is_judged_by_another_policy_and_says_what_would_have_been_otherwise() {
+    let scenario = place();
+    scenario.write("a", "a");
+    scenario.run("ls >/dev/null; rm a; kubectl get pods").success();
+    let strict = scenario.scratch().join("strict.cedar");
+    fs::write(
+        &strict,
+        "@id(\"mine\") @hold(\"me\") forbid (principal, action == Action::\"delete\", resource);",
+    )
+    .expect("a policy");
+    let same = scenario
+        .tell(&["policy", "replay", "--json"])
+        .success()
+        .json_lines();
+    assert_eq!(same.len(), 1, "{same:#?}");
+    let strict = strict.display().to_string();
+    let replayed = scenario
+        .tell(&["policy", "replay", "--json", "--policy", &strict])
+        .success()
+        .json_lines();
+    assert_eq!(replayed.len(), 2, "{replayed:#?}");
+    assert_eq!(replayed[0]["command"], "rm a");
+    assert_eq!(
+        (&replayed[0]["was"], &replayed[0]["would_be"]),
+        (&"allow".into(), &"hold".into())
+    );
+    assert_eq!(replayed[1]["held"], 1);
+    let action = replayed[0]["action_id"].as_str().expect("an action").to_owned();
+    let explained = scenario.tell(&["policy", "explain", &action]).success();
+    assert!(
+        explained.out().contains("let run: class reversible_with_state"),
+        "{}",
+        explained.out()
+    );
+}
+
+#[test]
 fn a_session_that_only_records_holds_nothing_and_says_what_it_would_have() {
     let mut scenario = place();
     scenario.options.push("--record-only".to_owned());

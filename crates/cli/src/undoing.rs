@@ -14,7 +14,7 @@ mod scope;
 mod settle;
 mod show;
 mod stop;
-mod window;
+pub mod window;
 
 pub use apply::{Applied, apply, print_receipt};
 pub use decide::{Decision, decide};

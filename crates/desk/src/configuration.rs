@@ -14,6 +14,8 @@ const MOST_BYTES: u64 = 4 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Configuration {
     root: Option<PathBuf>,
+    /// Policies instead of those in the folder.
+    policies: Option<Vec<PathBuf>>,
 }
 
 /// A file and its text.
@@ -69,7 +71,15 @@ impl Configuration {
         let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
         Self {
             root: folder.map(|folder| folder.join("rescind")),
+            policies: None,
         }
+    }
+
+    /// The same with these policies instead of those in the folder.
+    #[must_use]
+    pub fn with_policies(mut self, files: Vec<PathBuf>) -> Self {
+        self.policies = Some(files);
+        self
     }
 
     /// The folder, where there can be one.
@@ -108,7 +118,10 @@ impl Configuration {
     /// # Errors
     /// A file can't be read, or is wrong.
     pub fn rules(&self) -> Done<Rules> {
-        let texts = Text::all(&self.files("policies", &["cedar"])?)?;
+        let texts = match &self.policies {
+            Some(files) => Text::all(files)?,
+            None => Text::all(&self.files("policies", &["cedar"])?)?,
+        };
         let files: Vec<(&str, &str)> = texts.iter().map(|file| (&*file.name, &*file.text)).collect();
         Rules::parse(&files).map_err(ConfigurationError::Policies)
     }

@@ -44,6 +44,11 @@ pub struct Acting {
     pub domain: String,
     /// What kind of environment that is.
     pub environment: Environment,
+    /// The folders that whoever started it looks for programs in, as `PATH` has them. Those outside of where it works are
+    /// trusted to hold what they are called.
+    pub path: String,
+    /// The folder it works in.
+    pub cwd: String,
 }
 
 impl SessionDesk {
@@ -69,7 +74,7 @@ impl SessionDesk {
                 actions: 0,
             },
             history: History::default(),
-            trusted: trusted(),
+            trusted: trusted(&acting.path, Path::new(&acting.cwd)),
             clock: now,
             record_only: false,
             open: HashMap::new(),
@@ -237,12 +242,10 @@ const INTERPRETERS: [&str; 8] = ["node", "nodejs", "python", "ruby", "perl", "ba
 
 /// Folders whose programs are what they are called: those of the path of whoever started the session, without the
 /// folder it works in.
-fn trusted() -> Vec<String> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let here = std::env::current_dir().unwrap_or_default();
+fn trusted(path: &str, here: &Path) -> Vec<String> {
     let folders = path.split(':').filter(|folder| Path::new(folder).is_absolute());
     folders
-        .filter(|folder| !Path::new(folder).starts_with(&here))
+        .filter(|folder| !Path::new(folder).starts_with(here))
         .map(str::to_owned)
         .collect()
 }

@@ -1,5 +1,7 @@
 //! `rescind policy`: check, test and show what actions are judged by.
 
+mod replay;
+
 use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
@@ -42,6 +44,20 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "FILE")]
         policy: Vec<PathBuf>,
     },
+    /// Say why an action was let run, held or denied, and what the policies in force would say now
+    Explain {
+        /// SESSION.NUMBER, or the NUMBER alone for the last session
+        action: String,
+    },
+    /// Judge the recorded past by other policies, and say what would have come out otherwise
+    Replay {
+        /// Only sessions that began since: a time such as 2026-11-21T08:00:00Z, or how long ago, such as 2h or 7d
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// These policies instead of yours; the default ones stand unless one has their `@id`
+        #[arg(long, value_name = "FILE")]
+        policy: Vec<PathBuf>,
+    },
     /// Print the default policy, or the schema that policies are validated against
     Show {
         /// The schema
@@ -58,6 +74,8 @@ pub fn run(context: &Context, args: &PolicyArgs) -> Done {
     match &args.command {
         PolicyCommand::Check { files } => check(context, files),
         PolicyCommand::Test { files, policy } => test(context, files, policy),
+        PolicyCommand::Explain { action } => replay::explain(context, action),
+        PolicyCommand::Replay { since, policy } => replay::replay(context, since.as_deref(), policy),
         PolicyCommand::Show { schema } => show(context, *schema),
     }
 }

@@ -239,6 +239,8 @@ fn desk(args: &RunArgs, opened: &SessionOpened, id: &SessionId) -> Result<Box<dy
         owner: opened.user.clone(),
         domain: args.domain.clone(),
         environment: args.environment,
+        path: std::env::var("PATH").unwrap_or_default(),
+        cwd: opened.cwd.clone(),
     };
     let desk = SessionDesk::new(&Configuration::of_user(), acting)?;
     Ok(Box::new(if args.record_only {

@@ -11,6 +11,8 @@ fn desk() -> SessionDesk {
         owner: "ann".to_owned(),
         domain: String::new(),
         environment: Environment::Unknown,
+        path: "/usr/bin".to_owned(),
+        cwd: "/work".to_owned(),
     };
     SessionDesk::new(&Configuration::default(), acting).unwrap()
 }
