@@ -24,7 +24,9 @@ pub struct SessionDesk {
     whitelist: Whitelist,
     session: Session,
     history: History,
-    trusted: Vec<String>,
+    /// What is known around the last command: its environment, raw in `environment`.
+    context: Context,
+    environment: Vec<Vec<u8>>,
     clock: fn() -> Timestamp,
     record_only: bool,
     /// What was proposed and is not settled, by the digest of the judgement's proposal.
@@ -74,7 +76,12 @@ impl SessionDesk {
                 actions: 0,
             },
             history: History::default(),
-            trusted: trusted(&acting.path, Path::new(&acting.cwd)),
+            context: Context {
+                variables: HashMap::new(),
+                complete: true,
+                trusted: trusted(&acting.path, Path::new(&acting.cwd)),
+            },
+            environment: Vec::new(),
             clock: now,
             record_only: false,
             open: HashMap::new(),
@@ -88,22 +95,22 @@ impl SessionDesk {
         self
     }
 
-    fn known(&self, asked: &Asked<'_>) -> Known {
-        let variables = asked.environment.iter().filter_map(|pair| {
-            let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
-            Some((name.to_owned(), value.to_owned()))
-        });
-        let context = Context {
-            variables: variables.collect(),
-            complete: true,
-            trusted: self.trusted.clone(),
-        };
+    fn known(&mut self, asked: &Asked<'_>) -> Known {
+        // Most commands have the environment of the one before.
+        if self.environment != asked.environment {
+            let variables = asked.environment.iter().filter_map(|pair| {
+                let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+                Some((name.to_owned(), value.to_owned()))
+            });
+            self.context.variables = variables.collect();
+            self.environment = asked.environment.to_vec();
+        }
         // The file that runs says what runs; the first argument can be anything.
         let mut argv: Vec<&str> = vec![asked.exe];
         argv.extend(asked.argv.iter().skip(1).map(String::as_str));
         let script = self.is_known_script(&argv);
         self.catalog
-            .judge_argv(argv.get(usize::from(script)..).unwrap_or_default(), &context)
+            .judge_argv(argv.get(usize::from(script)..).unwrap_or_default(), &self.context)
     }
 
     /// Whether an interpreter runs a program that the catalog knows by its name: `node /usr/bin/npm test` is `npm test`.
