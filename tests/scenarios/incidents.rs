@@ -180,13 +180,13 @@ fn tc_17_to_the_start_and_only_the_removal() {
         let start = scenario.manifest();
         let agent = scenario.write(
             "../agent",
-            "#!/bin/sh\nmv a/img* a/log/\ntouch moved\nwhile [ ! -e ../scratch/go ]; do sleep 0.01; done\nrm -rf a\n",
+            "#!/bin/sh\nmv a/img* a/log/\ntouch moved\n: > ../scratch/moved\nwhile [ ! -e ../scratch/go ]; do sleep 0.01; done\nrm -rf a\n",
         );
         fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).expect("chmod");
         let mut command = scenario.rescind(&["run", "--agent", "agent", "--"]);
         let mut run = spawn(command.arg(&agent));
         until("the move", Duration::from_secs(60), || {
-            scenario.path("moved").exists().then_some(())
+            scenario.scratch().join("moved").exists().then_some(())
         });
         let moved = scenario.manifest();
         fs::write(scenario.scratch().join("go"), "").expect("the sign");
