@@ -113,8 +113,9 @@ impl From<io::Error> for Refusal {
 /// How long after its last touch a cell may be taken as settled, if no descriptor on it is open any more.
 pub const SETTLES_AFTER: Duration = Duration::from_millis(20);
 /// As long as a thread of the node is on its way, the call that we have let go on may not have been made yet: then the
-/// cell is taken as settled only after this time.
-const SETTLES_ANYHOW: Duration = Duration::from_secs(1);
+/// cell is taken as settled only after this time. On a machine that is busy, a call takes as long as its program gets no
+/// processor.
+const SETTLES_ANYHOW: Duration = Duration::from_secs(5);
 /// After-images of text up to this size are kept for merging.
 const MERGED_SIZE: u64 = 1 << 20;
 /// Files up to this size are copied into packs when they are removed; larger ones are pinned.
@@ -564,8 +565,8 @@ impl Gateway {
     pub fn settle(&mut self, limit: usize) {
         let now = Instant::now();
         let mut later = Vec::new();
-        let mut open: std::collections::HashMap<Node, Option<std::collections::HashSet<(u64, u64)>>> =
-            std::collections::HashMap::new();
+        // A descriptor goes to whatever a program starts: `tar -z` opens the archive that `gzip` writes.
+        let mut open: Option<Option<std::collections::HashSet<(u64, u64)>>> = None;
         let mut done = 0;
         let mut quiet: std::collections::HashMap<Node, bool> = std::collections::HashMap::new();
         while let Some(key) = self.unsettled.pop() {
@@ -592,9 +593,9 @@ impl Gateway {
                 continue;
             }
             done += 1;
-            let held = open
-                .entry(node)
-                .or_insert_with(|| look::open_for_writing(self.processes_behind(node)));
+            let held = open.get_or_insert_with(|| {
+                look::open_for_writing(self.tree.processes().map(|(number, _)| number).collect())
+            });
             let identity = self.identity_at(&key);
             let is_held = match (held, identity) {
                 (Some(held), Some(identity)) => held.contains(&identity),
