@@ -246,15 +246,18 @@ impl Scopes {
     /// What a subagent gets that asks for `asked`: what both permit, and never more than either.
     #[must_use]
     pub fn narrow(&self, asked: &Self) -> Self {
-        let pairs = self
-            .scopes
-            .iter()
-            .flat_map(|own| asked.scopes.iter().filter_map(|other| own.and(other)));
-        let least = |one: Option<_>, two: Option<_>| [one, two].into_iter().flatten().min();
+        let mut scopes: Vec<Scope> = Vec::new();
+        for own in &self.scopes {
+            for both in asked.scopes.iter().filter_map(|other| own.and(other)) {
+                if !scopes.contains(&both) {
+                    scopes.push(both);
+                }
+            }
+        }
         Self {
-            scopes: pairs.collect(),
+            scopes,
             until: [self.until, asked.until].into_iter().flatten().min(),
-            uses: least(self.uses, asked.uses),
+            uses: [self.uses, asked.uses].into_iter().flatten().min(),
         }
     }
 

@@ -147,11 +147,16 @@ pub(crate) fn stronger(proposal: &Proposal, history: &History) -> Option<Trip> {
 /// So many of the latest denials are compared with. A session is halted long before it has that many.
 const MOST_DENIED: usize = 100;
 
+const MOST_PAIRS: usize = 1_000_000;
+
 fn how_stronger(now: &Attempt, denied: &Attempt) -> Option<Vec<String>> {
-    let overlaps = now
-        .targets
-        .iter()
-        .any(|one| denied.targets.iter().any(|two| one.overlaps(two)));
+    // With more pairs of targets than can be looked at, they are taken to have one in common.
+    let too_many = now.targets.len().saturating_mul(denied.targets.len()) > MOST_PAIRS;
+    let overlaps = too_many
+        || now
+            .targets
+            .iter()
+            .any(|one| denied.targets.iter().any(|two| one.overlaps(two)));
     let weaker = now.operation < denied.operation || now.severity < denied.severity;
     if !overlaps || weaker || now.digest == denied.digest {
         return None;
@@ -172,7 +177,7 @@ fn how_stronger(now: &Attempt, denied: &Attempt) -> Option<Vec<String>> {
         ));
     }
     let wider = |one: &&Target| denied.targets.iter().any(|two| one.is_around(two));
-    if let Some(target) = now.targets.iter().find(wider) {
+    if let Some(target) = now.targets.iter().filter(|_| !too_many).find(wider) {
         how.push(format!("`{}` is wider", target.name));
     }
     how.extend(

@@ -125,3 +125,18 @@ fn what_is_weaker_elsewhere_or_the_same_is_not_stronger() {
         now.kind = "http.put".to_owned();
     });
 }
+
+#[test]
+fn more_targets_than_can_be_compared_are_taken_to_overlap() {
+    let many = |folder: &str| {
+        (0..1_100)
+            .map(|number| format!("/{folder}/{number}"))
+            .collect::<Vec<_>>()
+    };
+    let (mut now, mut denied) = (proposal("now"), proposal("denied"));
+    (now.targets, denied.targets) = (many("a"), many("b"));
+    now.force.insert("force".to_owned());
+    assert_eq!(trips(&now, &denied).len(), 1);
+    now.targets.truncate(10);
+    assert!(trips(&now, &denied).is_empty());
+}

@@ -1,6 +1,6 @@
 //! Reading policies: parse each statement, validate it against the schema, analyse it, index all.
 
-use super::statements::statements;
+use super::statements::{nesting, statements};
 use super::{DEFAULT_POLICY, Kinds, Part, Place, Problem, Problems, Rule, Rules, SCHEMA, annotations};
 use crate::analyse::{Analysis, analyse, without_scope};
 use crate::index::{Demands, Index};
@@ -10,6 +10,10 @@ use rescind_model::Digest;
 use std::collections::BTreeMap;
 
 const DEFAULT_FILE: &str = "default.cedar";
+
+/// The most of `nesting` that is read. What reads and judges policies recurses; this much leaves half of a thread's usual
+/// stack (2 MiB) free in a build without optimisation.
+const MOST_NESTING: usize = 200;
 
 /// One policy, read.
 struct Read {
@@ -104,6 +108,11 @@ fn policy(
     let at = |offset: usize| Place::of(file, text, start + offset);
     let wrong = |message: String| vec![Problem::new(place.clone(), message)];
     let line = format!("{file}:{}", place.line);
+    if nesting(own) > MOST_NESTING {
+        return Err(wrong(
+            "the policy has too many operators and brackets: split it".to_owned(),
+        ));
+    }
     let parsed = Policy::parse(Some(PolicyId::new(&line)), own).map_err(|errors| {
         let problem = |error: &dyn Diagnostic| {
             let message = lower(&error.to_string());

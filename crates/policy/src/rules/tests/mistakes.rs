@@ -116,3 +116,40 @@ fn a_policy_without_an_id_is_called_after_its_line() {
     assert_eq!(rules.rules()[0].id, "own.cedar:3");
     assert_eq!(rules.rules()[0].place.column, 3);
 }
+
+#[test]
+fn the_deepest_policies_that_are_read_are_judged_and_deeper_ones_refused() {
+    let policy = |body: &str| format!("permit (principal, action, resource) when {{ {body} }};");
+    let deepest = [
+        vec!["true"; 95].join("&&"),
+        vec!["false"; 95].join(" || "),
+        format!("{} > 0", vec!["1"; 190].join("+")),
+        format!("{} > 0", vec!["1"; 190].join("*")),
+        format!("{}true", "if true then true else ".repeat(190)),
+        format!("{}true{}", "(".repeat(48), ")".repeat(48)),
+        format!("{}true{}", "!(".repeat(38), ")".repeat(38)),
+        format!("{}true{}.isEmpty()", "[".repeat(48), "]".repeat(48)),
+        format!("{}true{}", "if (".repeat(38), ") then true else true".repeat(38)),
+        format!("{}1{} > 0", "(1 + (".repeat(21), "))".repeat(21)),
+        format!("context{}", ".a".repeat(190)),
+    ];
+    for body in deepest {
+        // Cedar has bounds of its own, and not all of these have a type. Whichever it is, an answer comes back.
+        if let Ok(rules) = Rules::parse_alone(&[("own.cedar", &policy(&body))]) {
+            assert_eq!(rules.rules().len(), 1);
+        }
+        let deeper = policy(&format!("({}) && {}", body, vec!["true"; 101].join("&&")));
+        assert_eq!(
+            wrong(&deeper),
+            "own.cedar:1:1: the policy has too many operators and brackets: split it"
+        );
+    }
+    let chain = vec!["context.risk >= 1"; 60].join(" && ");
+    assert_eq!(
+        Rules::parse_alone(&[("own.cedar", &policy(&chain))])
+            .unwrap()
+            .rules()
+            .len(),
+        1
+    );
+}
