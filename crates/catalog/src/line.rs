@@ -54,7 +54,9 @@ impl Line {
         let mut rest = arguments.iter().peekable();
         while let Some(field) = rest.next() {
             if field.text == "--" {
-                reader.line.words.extend(rest.by_ref().cloned());
+                for field in rest.by_ref() {
+                    reader.word(field);
+                }
                 break;
             }
             reader.field(field, &mut rest);
@@ -66,6 +68,30 @@ impl Line {
     #[must_use]
     pub fn each(&self) -> Vec<Self> {
         let object = |word: &Field| word.text.contains('/') || word.many;
+        if let Some(at) = self
+            .words
+            .iter()
+            .take(4)
+            .position(|word| word.text.contains(',') && !object(word))
+        {
+            let kinds = self
+                .words
+                .get(at)
+                .map(|word| word.text.clone())
+                .unwrap_or_default();
+            let line = |kind: &str| {
+                let mut line = self.clone();
+                if let Some(word) = line.words.get_mut(at) {
+                    kind.clone_into(&mut word.text);
+                }
+                line
+            };
+            return kinds
+                .split(',')
+                .filter(|kind| !kind.is_empty())
+                .map(line)
+                .collect();
+        }
         let objects: Vec<&Field> = self.words.iter().skip(1).filter(|word| object(word)).collect();
         if objects.len() < 2 {
             return Vec::new();
@@ -121,13 +147,24 @@ impl Reader<'_> {
         if self.tool.spec.ignore_case {
             field.text = field.text.to_ascii_uppercase();
         }
-        let canonical = match field.text.split_once('/') {
+        field.text = match field.text.split_once('/') {
             Some((kind, name)) if self.tool.spec.slash_names => {
-                Some(format!("{}/{name}", self.tool.canonical(kind)))
+                format!("{}/{name}", self.kinds(kind))
             }
-            _ => None,
+            None if self.tool.spec.slash_names => {
+                // A kind follows the verb; what follows the kind are names, which stay as they are.
+                let verb = self.line.words.first().map(|word| word.text.as_str());
+                let at = match verb {
+                    Some("rollout" | "set") => 2,
+                    _ => 1,
+                };
+                match self.line.words.len() == at {
+                    true => self.kinds(&field.text),
+                    false => field.text,
+                }
+            }
+            _ => self.tool.canonical(&field.text).to_owned(),
         };
-        field.text = canonical.unwrap_or_else(|| self.tool.canonical(&field.text).to_owned());
         if self.scopes.len() == self.line.words.len() && self.scopes.len() < 3 {
             let scope = match self.scopes.last() {
                 Some(before) => format!("{before} {}", field.text),
@@ -136,6 +173,20 @@ impl Reader<'_> {
             self.scopes.push(scope);
         }
         self.line.words.push(field);
+    }
+
+    /// Kinds of objects by the name that patterns use: `Deployments.v1.apps,ns` is `deployment,namespace`.
+    fn kinds(&self, text: &str) -> String {
+        let kind = |text: &str| {
+            let lower = text.to_ascii_lowercase();
+            let short = lower.split('.').next().unwrap_or_default();
+            let known = [lower.as_str(), short].into_iter().find_map(|text| {
+                let canonical = self.tool.canonical(text);
+                (canonical != text || self.tool.spec.words.contains_key(text)).then(|| canonical.to_owned())
+            });
+            known.unwrap_or_else(|| text.to_owned())
+        };
+        text.split(',').map(kind).collect::<Vec<_>>().join(",")
     }
 
     fn push(&mut self, name: Arc<str>, value: Option<Field>) {

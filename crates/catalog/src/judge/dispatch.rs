@@ -7,6 +7,7 @@ use super::{Doubt, Part, Place};
 use crate::catalog::{Best, Match};
 use crate::entry::{Effects, Entry};
 use crate::field::{Field, HOLE};
+use crate::pattern::Bindings;
 use crate::recovery::Recovery;
 use rescind_model::{Class, Reversibility};
 use std::sync::Arc;
@@ -235,15 +236,33 @@ impl Judge<'_> {
         }
         self.in_language(entry, &mut part, found);
         doubts(&mut part, found);
-        let back = entry.compensating_action.is_some() || entry.pre_capture.is_some();
-        if back || entry.spend.is_some() || entry.blast_radius.is_some() {
-            part.recoveries = best
-                .targets
-                .iter()
-                .map(|target| Recovery::new(entry.clone(), found.tool, &found.line, target.clone()))
-                .collect();
-        }
+        self.way_back(&mut part, found, best);
         part
+    }
+
+    /// How it is taken back, where anything here can do that.
+    fn way_back(&self, part: &mut Part, found: &Match<'_>, best: &Best) {
+        let entry = &best.entry;
+        let back = entry.compensating_action.is_some() || entry.pre_capture.is_some();
+        let prefix = match &self.place {
+            Place::Elsewhere(_) => None,
+            Place::Here | Place::Privileged => self.prefix.as_deref(),
+        };
+        let Some(prefix) = prefix.filter(|_| back) else {
+            // The way back would have to be gone there, by commands that nothing here runs.
+            let partly = Class::Known(Reversibility::PartiallyReversible);
+            if back && part.class > Class::NoEffect && part.class < partly {
+                part.class = partly;
+                part.uncaptured = part.uncaptured.worst(partly);
+                let place = self.place.name();
+                part.why = format!("{}; it runs {place}, where nothing takes it back", part.why);
+            }
+            if !back && (entry.spend.is_some() || entry.blast_radius.is_some()) {
+                part.recoveries = recoveries(found, best, &[]);
+            }
+            return;
+        };
+        part.recoveries = recoveries(found, best, prefix);
     }
 
     /// Work on files: the kernel captures it here, and nobody elsewhere.
@@ -316,6 +335,16 @@ fn doubts(part: &mut Part, found: &Match<'_>) {
         part.doubt = Some(doubt);
         part.why = why;
     }
+}
+
+/// What an entry knows of each target.
+fn recoveries(found: &Match<'_>, best: &Best, prefix: &[String]) -> Vec<Recovery> {
+    let recovery =
+        |target: &Bindings| Recovery::new(best.entry.clone(), found.tool, &found.line, target.clone());
+    best.targets
+        .iter()
+        .map(|target| recovery(target).behind(prefix))
+        .collect()
 }
 
 /// What an entry says, in a line.

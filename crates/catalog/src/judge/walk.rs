@@ -23,6 +23,8 @@ pub(super) struct Judge<'a> {
     pub(super) context: &'a Context,
     pub(super) parts: Vec<Part>,
     pub(super) place: Place,
+    /// The words that stand before what is judged and before its way back: `sudo -u postgres`. `None`: not known.
+    pub(super) prefix: Option<Vec<String>>,
     steps: usize,
     calls: usize,
     bytes: usize,
@@ -35,6 +37,7 @@ impl<'a> Judge<'a> {
             context,
             parts: Vec::new(),
             place: Place::Here,
+            prefix: Some(Vec::new()),
             steps: 0,
             calls: 0,
             bytes: 0,
@@ -332,11 +335,14 @@ impl<'a> Judge<'a> {
             self.dispatch(&fields, scope, &input);
         } else {
             let mut inner = scope.clone();
+            let mut words = vec![Field::known("env")];
             for (name, value) in assigned {
                 self.variable_set(&name, &value, &mut inner);
+                words.push(Field::known(format!("{name}={value}")));
                 inner.set(&name, value);
             }
-            self.dispatch(&fields, &mut inner, &input);
+            // The way back needs them, too: they may say which cluster or account it is.
+            self.behind(&words, |judge| judge.dispatch(&fields, &mut inner, &input));
         }
         if !own_parts && let Some(part) = self.parts.get_mut(first) {
             part.writes = writes;

@@ -189,7 +189,8 @@ impl Judge<'_> {
                 break;
             }
         }
-        self.inner(fields, rest, &mut inner, input);
+        let prefix = fields.get(..fields.len() - rest.len()).unwrap_or_default();
+        self.behind(prefix, |judge| judge.inner(fields, rest, &mut inner, input));
     }
 
     fn sudo(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
@@ -261,10 +262,32 @@ impl Judge<'_> {
             inner.set(name, value.to_owned());
             rest = behind;
         }
+        let prefix = fields.get(..fields.len() - rest.len()).unwrap_or_default();
         // The root user of a session's own machine is beyond what the session's capture can promise.
-        self.at(Place::Privileged, |judge| {
-            judge.inner(fields, rest, &mut inner, input)
+        self.behind(prefix, |judge| {
+            judge.at(Place::Privileged, |judge| {
+                judge.inner(fields, rest, &mut inner, input)
+            });
         });
+    }
+
+    /// Judge something that only runs behind these words, and whose way back does, too.
+    pub(super) fn behind(&mut self, words: &[Field], run: impl FnOnce(&mut Self)) {
+        let known: Option<Vec<String>> = words.iter().map(|word| word.exact().map(str::to_owned)).collect();
+        let longer = match (self.prefix.clone(), known) {
+            (Some(before), Some(known)) => Some([before, known].concat()),
+            _ => None,
+        };
+        let before = std::mem::replace(&mut self.prefix, longer);
+        run(self);
+        self.prefix = before;
+    }
+
+    /// Judge something whose surroundings can't be put in front of another command.
+    fn alone(&mut self, run: impl FnOnce(&mut Self)) {
+        let before = self.prefix.take();
+        run(self);
+        self.prefix = before;
     }
 
     fn su(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
@@ -276,8 +299,10 @@ impl Judge<'_> {
         match text {
             Some(text) => {
                 let text = text.text.clone();
-                self.at(Place::Privileged, |judge| {
-                    judge.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                self.alone(|judge| {
+                    judge.at(Place::Privileged, |judge| {
+                        judge.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                    });
                 });
             }
             None => {
@@ -290,8 +315,10 @@ impl Judge<'_> {
                     self.at(Place::Privileged, |judge| judge.shell_reads(fields, scope, input));
                 } else {
                     let rest: Vec<Field> = behind.into_iter().cloned().collect();
-                    self.at(Place::Privileged, |judge| {
-                        judge.inner(fields, &rest, &mut scope.clone(), input)
+                    self.alone(|judge| {
+                        judge.at(Place::Privileged, |judge| {
+                            judge.inner(fields, &rest, &mut scope.clone(), input)
+                        });
                     });
                 }
             }
