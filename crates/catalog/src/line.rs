@@ -68,6 +68,10 @@ impl Line {
     #[must_use]
     pub fn each(&self) -> Vec<Self> {
         let object = |word: &Field| word.text.contains('/') || word.many;
+        // Where paths stand, a slash makes no object.
+        if self.words.first().is_some_and(|verb| verb.text == "cp") {
+            return Vec::new();
+        }
         if let Some(at) = self
             .words
             .iter()

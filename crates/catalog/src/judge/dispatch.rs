@@ -26,6 +26,41 @@ const FOLDERS: [&str; 10] = [
     "/usr/games",
 ];
 
+/// What a subcommand is called that destroys, in whatever program.
+const SURE: [&str; 8] = [
+    "delete",
+    "destroy",
+    "purge",
+    "terminate",
+    "wipe",
+    "erase",
+    "drop",
+    "obliterate",
+];
+/// The same in programs that the catalog knows.
+const VERBS: [&str; 18] = [
+    "delete",
+    "destroy",
+    "purge",
+    "terminate",
+    "wipe",
+    "erase",
+    "drop",
+    "obliterate",
+    "rm",
+    "remove",
+    "prune",
+    "reset",
+    "flush",
+    "truncate",
+    "revoke",
+    "uninstall",
+    "del",
+    "leave",
+];
+/// A subcommand stands among this many words.
+const SUBCOMMANDS: usize = 6;
+
 const WITH_STATE: Class = Class::Known(Reversibility::ReversibleWithState);
 
 impl Judge<'_> {
@@ -162,11 +197,11 @@ impl Judge<'_> {
                 self.doubt(&words(fields), Doubt::NoEntry, why);
                 return;
             }
-            self.doubt(
-                &words(fields),
-                Doubt::NoEntry,
-                "the catalog has no entry for this program",
-            );
+            let why = "the catalog has no entry for this program";
+            match destroys(arguments, &SURE) {
+                Some(verb) => self.destruction(fields, &verb, why),
+                None => self.doubt(&words(fields), Doubt::NoEntry, why),
+            }
             return;
         };
         // A known program that is only asked what it is.
@@ -195,11 +230,25 @@ impl Judge<'_> {
             } else {
                 Doubt::NoEntry
             };
-            self.doubt(&words(fields), doubt, &why);
+            match names_destruction(found) {
+                Some(verb) => self.destruction(fields, &verb, &why),
+                None => self.doubt(&words(fields), doubt, &why),
+            }
             return;
         };
         let part = self.part(fields, found, best, judged);
-        self.parts.push(part);
+        let vague = part.class == Class::Unknown && best.entry.effects == Effects::Remote;
+        match names_destruction(found).filter(|_| vague) {
+            Some(verb) => self.destruction(fields, &verb, &part.why),
+            None => self.parts.push(part),
+        }
+    }
+
+    /// What is not known, except that it is called a deletion.
+    fn destruction(&mut self, fields: &[Field], verb: &str, why: &str) {
+        let why = format!("it says `{verb}`; {why}");
+        let lost = Class::Known(Reversibility::Irreversible);
+        self.plain(fields, lost, Effects::Remote, &why);
     }
 
     /// The part that an entry makes of a command.
@@ -299,6 +348,32 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// The same for a program that the catalog knows.
+fn names_destruction(found: &Match<'_>) -> Option<String> {
+    let spec = &found.tool.spec;
+    // There, what follows the verb are kinds and names, or the command for a container.
+    let words = match spec.slash_names {
+        true => found.line.words.get(..1).unwrap_or_default(),
+        false => &found.line.words,
+    };
+    destroys(words, &VERBS).filter(|_| !spec.raw)
+}
+
+/// The subcommand that is one of these verbs: `delete`, `delete-batch`, `admin-delete-user`, `apps:destroy`.
+fn destroys(words: &[Field], verbs: &[&str]) -> Option<String> {
+    let is_verb = |part: &str| verbs.contains(&part);
+    let word = words
+        .iter()
+        .filter_map(|word| word.literal())
+        .filter(|word| !word.starts_with('-') && !word.contains(['/', '.', ' ', '=']))
+        .take(SUBCOMMANDS)
+        .find(|word| {
+            let word = word.to_ascii_lowercase();
+            is_verb(&word) || word.len() < 40 && word.split(['-', ':']).any(|part| SURE.contains(&part))
+        });
+    word.map(str::to_owned)
 }
 
 /// What could make it something worse than the entry.

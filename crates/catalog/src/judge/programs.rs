@@ -341,6 +341,44 @@ impl Judge<'_> {
         });
     }
 
+    /// `gcloud compute ssh HOST --command TEXT`. `false`: something else.
+    pub(super) fn gcloud(&mut self, fields: &[Field], input: &Input) -> bool {
+        let words: Vec<&str> = fields.iter().map(|field| field.text.as_str()).collect();
+        let Some(at) = words
+            .windows(2)
+            .position(|pair| matches!(pair, ["compute", "ssh"] | ["tpu-vm", "ssh"]))
+        else {
+            return false;
+        };
+        let text = fields.iter().enumerate().find_map(|(index, field)| {
+            if field.text == "--command" {
+                return fields.get(index + 1).cloned();
+            }
+            let text = field.text.strip_prefix("--command=")?;
+            Some(Field {
+                text: text.to_owned(),
+                ..field.clone()
+            })
+        });
+        let host = fields
+            .iter()
+            .skip(at + 2)
+            .find(|field| !field.text.starts_with('-'));
+        let place = Place::Elsewhere(host.map_or_else(|| "a machine".to_owned(), Field::shown));
+        self.at(place, |judge| match text.as_ref().map(Field::exact) {
+            Some(Some(text)) => {
+                judge.deeper(|judge| judge.text_with(text, &mut Scope::elsewhere(), input));
+            }
+            Some(None) => judge.doubt(
+                &super::walk::words(fields),
+                Doubt::Word,
+                "a part of the remote command is only known when it runs",
+            ),
+            None => judge.shell_reads(fields, &Scope::elsewhere(), input),
+        });
+        true
+    }
+
     /// `docker exec C CMD` and `docker compose exec S CMD`. `false`: something else.
     pub(super) fn container(&mut self, fields: &[Field], input: &Input) -> bool {
         let mut rest = behind_flags(fields.get(1..).unwrap_or_default(), &DOCKER_VALUES);

@@ -142,6 +142,7 @@ impl Judge<'_> {
             | "tmux" | "screen" | "expect" | "socat" => {
                 return self.aside(name, fields, arguments);
             }
+            "gcloud" => return self.gcloud(fields, input),
             "python" | "python3" => return self.python_module(fields, scope, input),
             "git" => return self.git(fields, scope),
             _ => return false,
