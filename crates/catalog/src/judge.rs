@@ -6,6 +6,7 @@ mod awk;
 mod builtin;
 mod dispatch;
 mod expand;
+mod git;
 mod input;
 mod languages;
 mod programs;

@@ -515,43 +515,6 @@ impl Judge<'_> {
             _ => false,
         }
     }
-
-    /// git runs commands that stand on its command line.
-    fn git(&mut self, fields: &[Field], scope: &mut Scope) -> bool {
-        let position = |word: &str| fields.iter().position(|field| field.text == word);
-        let Some(command) = fields.iter().skip(1).find(|field| !field.text.starts_with('-')) else {
-            return false;
-        };
-        match command.text.as_str() {
-            "submodule" => {
-                let Some(at) = position("foreach") else {
-                    return false;
-                };
-                let rest = behind_flags(fields.get(at + 1..).unwrap_or_default(), &[]);
-                self.joined(fields, rest, scope);
-                true
-            }
-            "bisect" => {
-                let Some(at) = position("run") else { return false };
-                let rest = fields.get(at + 1..).unwrap_or_default();
-                self.inner(fields, rest, scope, &Input::Own);
-                false
-            }
-            "rebase" => {
-                for (index, field) in fields.iter().enumerate() {
-                    let text = match field.text.as_str() {
-                        "-x" | "--exec" => fields.get(index + 1).map(|field| field.text.clone()),
-                        text => text.strip_prefix("--exec=").map(str::to_owned),
-                    };
-                    if let Some(text) = text {
-                        self.deeper(|judge| judge.text(&text, &mut scope.clone()));
-                    }
-                }
-                false
-            }
-            _ => false,
-        }
-    }
 }
 
 /// What stands behind flags, of which some take a value.
