@@ -303,7 +303,10 @@ impl Judge<'_> {
                 Doubt::Code,
                 "an option of ssh can run commands here",
             );
-            return;
+            // Whatever that may be, the command is not better than what it says.
+            if !rest.first().is_some_and(|host| host.many) {
+                return;
+            }
         }
         let Some((host, command)) = rest.split_first() else {
             self.doubt(&words(fields), Doubt::Syntax, "the host is missing");

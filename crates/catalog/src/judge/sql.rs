@@ -187,7 +187,7 @@ impl Judge<'_> {
             "SELECT" | "WITH" | "VALUES" | "TABLE" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC"
         );
         let runs = first == "EXPLAIN" && words.iter().any(|word| *word == "ANALYZE" || *word == "ANALYSE");
-        let changes = words.iter().skip(1).any(|word| CHANGES.contains(word));
+        let changes = !changes_at(&words).is_empty();
         if query && (!changes || (first == "EXPLAIN" && !runs)) {
             match unknown_function(tokens) {
                 None => self.plain(&[shown], Class::NoEffect, Effects::None, "it only reads"),
@@ -198,21 +198,21 @@ impl Judge<'_> {
             }
             return;
         }
-        let fields: Vec<Field> = words.iter().map(|word| Field::known(*word)).collect();
-        // A query that changes something is what it changes by.
-        let from = match query {
-            true => words.iter().position(|word| CHANGES.contains(word)).unwrap_or(0),
-            false => 0,
-        };
+        for part in effects_of(&words, query) {
+            self.changes(&part, &shown, program);
+        }
+    }
+
+    /// What the catalog says of words that change something.
+    fn changes(&mut self, words: &[&str], shown: &Field, program: &str) {
         let name = if self.catalog.knows(&format!("sql-{program}")) {
             format!("sql-{program}")
         } else {
             "sql".to_owned()
         };
-        let fields = fields.get(from..).unwrap_or_default();
         let before = self.parts.len();
         let mut line = vec![Field::known("sql")];
-        line.extend(fields.iter().cloned());
+        line.extend(words.iter().map(|word| Field::known(*word)));
         self.only_catalog(&name, &line);
         for part in self.parts.iter_mut().skip(before) {
             part.text.clone_from(&shown.text);
@@ -224,6 +224,68 @@ impl Judge<'_> {
         let arguments = fields.get(1..).unwrap_or_default();
         self.known(name, fields, arguments, &super::input::Input::Own);
     }
+}
+
+/// What a statement changes by, as statements of their own: a query may change by several.
+fn effects_of<'t>(words: &[&'t str], query: bool) -> Vec<Vec<&'t str>> {
+    let first = words.first().copied().unwrap_or_default();
+    let has = |word: &str| words.contains(&word);
+    match first {
+        // An upsert is an update of what is there.
+        "INSERT" if has("UPDATE") => return vec![vec!["UPDATE"]],
+        "ALTER" if loses(words) => return vec![vec!["ALTER", "TABLE", "T", "DROP"]],
+        "ALTER" if words.get(1) == Some(&"TABLE") => return vec![vec!["ALTER", "TABLE", "T"]],
+        _ if !query => return vec![words.to_vec()],
+        _ => {}
+    }
+    let places = changes_at(words);
+    let strong = ["INSERT", "UPDATE", "DELETE", "MERGE", "DROP", "TRUNCATE", "ALTER"];
+    let is_strong = |at: &usize| words.get(*at).is_some_and(|word| strong.contains(word));
+    let mut chosen: Vec<usize> = places.iter().copied().filter(is_strong).collect();
+    if chosen.is_empty() {
+        chosen.extend(places.first());
+    }
+    let from = |at: usize| words.get(at..).map(<[&str]>::to_vec);
+    chosen.into_iter().filter_map(from).collect()
+}
+
+/// Where the words stand by which a query changes something. `FOR UPDATE` only locks.
+fn changes_at(words: &[&str]) -> Vec<usize> {
+    let locks = |at: usize| at > 0 && matches!(words.get(at - 1), Some(&("FOR" | "KEY")));
+    words
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(at, word)| CHANGES.contains(word) && !(**word == "UPDATE" && locks(*at)))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Whether an `ALTER TABLE` throws values away: a column goes, or its values are made to fit.
+fn loses(words: &[&str]) -> bool {
+    let kept = [
+        "CONSTRAINT",
+        "DEFAULT",
+        "NOT",
+        "IDENTITY",
+        "EXPRESSION",
+        "FOREIGN",
+        "INDEX",
+        "KEY",
+        "CHECK",
+        "PRIMARY",
+        "TRIGGER",
+    ];
+    let behind = words.get(2..).unwrap_or_default();
+    let drops = behind
+        .windows(2)
+        .any(|pair| matches!(pair, ["DROP", next] if !kept.contains(next)));
+    let last = behind.last() == Some(&"DROP");
+    let alters = behind.iter().position(|word| *word == "ALTER");
+    let retyped = alters.is_some_and(|at| behind.iter().skip(at).any(|word| *word == "TYPE"));
+    let other = ["MODIFY", "CHANGE", "TRUNCATE", "DISCARD", "EXCHANGE", "CONVERT"];
+    matches!(words.get(1), Some(&("TABLE" | "TYPE")))
+        && (drops || last || retyped || behind.iter().any(|word| other.contains(word)))
 }
 
 /// A function in a query that is not known to be harmless.

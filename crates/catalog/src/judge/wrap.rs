@@ -5,6 +5,7 @@ use super::scope::Scope;
 use super::walk::{Judge, words};
 use super::{Doubt, Place};
 use crate::field::{Field, HOLE};
+use rescind_model::{Class, Reversibility};
 
 /// A program that runs what follows it.
 struct Prefix {
@@ -145,6 +146,10 @@ impl Judge<'_> {
             "gcloud" => return self.gcloud(fields, input),
             "python" | "python3" => return self.python_module(fields, scope, input),
             "git" => return self.git(fields, scope),
+            "npx" | "bunx" | "pnpx" | "uvx" | "npm" | "pnpm" | "yarn" | "bun" | "pipx" => {
+                self.package(fields, scope, input);
+                return false;
+            }
             _ => return false,
         }
         true
@@ -502,6 +507,50 @@ impl Judge<'_> {
             );
         }
         true
+    }
+
+    /// `npx PROGRAM ...`: a package, which nobody read; but it is not better than what the program is known for.
+    fn package(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
+        const KNOWN: [&str; 18] = [
+            "prisma",
+            "drizzle-kit",
+            "sequelize",
+            "knex",
+            "typeorm",
+            "supabase",
+            "wrangler",
+            "vercel",
+            "netlify",
+            "firebase",
+            "serverless",
+            "sls",
+            "cdk",
+            "lerna",
+            "changeset",
+            "twine",
+            "alembic",
+            "sequelize-cli",
+        ];
+        let at = fields.iter().take(6).position(|field| {
+            let name = field.text.split('@').next().unwrap_or_default();
+            KNOWN.contains(&name)
+        });
+        let Some(at) = at.filter(|at| *at > 0) else { return };
+        let mut inner: Vec<Field> = fields.get(at..).unwrap_or_default().to_vec();
+        if let Some(first) = inner.first_mut() {
+            first.text = first
+                .text
+                .split('@')
+                .next()
+                .unwrap_or_default()
+                .replace("-cli", "");
+        }
+        let before = self.parts.len();
+        self.deeper(|judge| judge.outside(&inner, &mut scope.clone(), input));
+        let lost = Class::Known(Reversibility::Irreversible);
+        if self.parts.iter().skip(before).all(|part| part.class < lost) {
+            self.parts.truncate(before);
+        }
     }
 
     /// `python -m pip ...` is pip.
