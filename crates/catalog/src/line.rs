@@ -223,7 +223,8 @@ impl Reader<'_> {
             }
         }
         let Some(info) = known else {
-            if inline.is_none() {
+            // By convention this one takes no value.
+            if inline.is_none() && spelling != "--help" {
                 self.strange();
             }
             let mut value = inline;

@@ -58,6 +58,20 @@ const VERBS: [&str; 18] = [
     "del",
     "leave",
 ];
+/// Programs for which `--help` anywhere means that nothing else is done.
+const HELPFUL: [&str; 11] = [
+    "kubectl",
+    "helm",
+    "git",
+    "docker",
+    "gh",
+    "gcloud",
+    "az",
+    "cargo",
+    "npm",
+    "systemctl",
+    "apt-get",
+];
 /// A subcommand stands among this many words.
 const SUBCOMMANDS: usize = 6;
 
@@ -210,7 +224,16 @@ impl Judge<'_> {
             return;
         }
         for found in &found {
-            self.one(fields, found, input);
+            if asks_for_help(found) {
+                self.plain(
+                    fields,
+                    Class::NoEffect,
+                    Effects::None,
+                    "it only says how it is used",
+                );
+            } else {
+                self.one(fields, found, input);
+            }
         }
     }
 
@@ -300,7 +323,9 @@ impl Judge<'_> {
         let Some(prefix) = prefix.filter(|_| back) else {
             // The way back would have to be gone there, by commands that nothing here runs.
             let partly = Class::Known(Reversibility::PartiallyReversible);
-            if back && part.class > Class::NoEffect && part.class < partly {
+            let uncaptured = entry.effects == Effects::LocalFiles && self.place != Place::Here;
+            let lost = back || uncaptured || matches!(self.place, Place::Elsewhere(_));
+            if lost && part.class > Class::NoEffect && part.class < partly {
                 part.class = partly;
                 part.uncaptured = part.uncaptured.worst(partly);
                 let place = self.place.name();
@@ -348,6 +373,22 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// Whether a program that does nothing else when asked for help is asked for it.
+fn asks_for_help(found: &Match<'_>) -> bool {
+    let asked = found.line.flag("--help").is_some_and(|flag| flag.value.is_none());
+    let verb = found.line.words.first().map(|word| word.text.as_str());
+    let passes_on = matches!(
+        verb,
+        Some("run" | "exec" | "create" | "compose" | "container" | "x" | "dlx")
+    );
+    asked
+        && HELPFUL.contains(&found.tool.spec.name.as_str())
+        && !passes_on
+        && !found.line.open
+        && found.line.strange_after.is_none()
+        && found.line.ambiguous.is_none()
 }
 
 /// The same for a program that the catalog knows.

@@ -50,13 +50,13 @@ impl Judge<'_> {
             };
             for text in texts {
                 judged = true;
-                match text.exact() {
-                    Some(text) => self.sql(text, &found.tool.spec.name),
-                    None => self.doubt(
+                self.sql(&text.text, &found.tool.spec.name);
+                if text.many {
+                    self.doubt(
                         &super::walk::words(fields),
                         Doubt::Word,
                         "a part of the SQL is only known when it runs",
-                    ),
+                    );
                 }
             }
         }

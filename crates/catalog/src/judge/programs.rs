@@ -121,16 +121,24 @@ impl Judge<'_> {
             };
             let mut inner = self.fresh(scope);
             inner.arguments = Some(Arc::new(arguments.get(1..).unwrap_or_default().to_vec()));
+            match arguments.first() {
+                Some(name) if !name.many => inner.set("0", name.text.clone()),
+                _ => inner.forget("0"),
+            }
             match text.exact() {
                 Some(text) => {
                     let text = text.to_owned();
                     self.deeper(|judge| judge.text_with(&text, &mut inner, input));
                 }
-                None => self.doubt(
-                    &words(fields),
-                    Doubt::Word,
-                    "a part of the shell's text is only known when it runs",
-                ),
+                None => {
+                    self.doubt(
+                        &words(fields),
+                        Doubt::Word,
+                        "a part of the shell's text is only known when it runs",
+                    );
+                    let text = text.text.clone();
+                    self.no_better_than(|judge| judge.text_with(&text, &mut inner, input));
+                }
             }
             return;
         }
@@ -335,11 +343,18 @@ impl Judge<'_> {
                     let text = texts.join(" ");
                     judge.deeper(|judge| judge.text_with(&text, &mut Scope::elsewhere(), input));
                 }
-                None => judge.doubt(
-                    &words(fields),
-                    Doubt::Word,
-                    "a part of the remote command is only known when it runs",
-                ),
+                None => {
+                    judge.doubt(
+                        &words(fields),
+                        Doubt::Word,
+                        "a part of the remote command is only known when it runs",
+                    );
+                    let texts: Vec<&str> = command.iter().map(|field| field.text.as_str()).collect();
+                    let text = texts.join(" ");
+                    judge.no_better_than(|judge| {
+                        judge.text_with(&text, &mut Scope::elsewhere(), input);
+                    });
+                }
             }
         });
     }
@@ -372,11 +387,10 @@ impl Judge<'_> {
             Some(Some(text)) => {
                 judge.deeper(|judge| judge.text_with(text, &mut Scope::elsewhere(), input));
             }
-            Some(None) => judge.doubt(
-                &super::walk::words(fields),
-                Doubt::Word,
-                "a part of the remote command is only known when it runs",
-            ),
+            Some(None) => {
+                let text = text.as_ref().map(|field| field.text.clone()).unwrap_or_default();
+                judge.deeper(|judge| judge.text_with(&text, &mut Scope::elsewhere(), input));
+            }
             None => judge.shell_reads(fields, &Scope::elsewhere(), input),
         });
         true

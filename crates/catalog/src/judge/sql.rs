@@ -94,12 +94,19 @@ enum Token {
 impl Judge<'_> {
     /// Judge each statement of a text.
     pub(super) fn sql(&mut self, text: &str, program: &str) {
-        if text.contains(HOLE) || text.len() > 256 * 1024 {
+        if text.len() > 256 * 1024 {
+            self.doubt(&shorten(text), Doubt::Limit, "the SQL is too long to be read");
+            return;
+        }
+        if text.contains(HOLE) {
             self.doubt(
                 &shorten(text),
                 Doubt::Word,
                 "a part of the SQL is only known when it runs",
             );
+            // Whatever the part is, the rest is not better than what it says.
+            let known = text.replace(HOLE, "unknown_part");
+            self.no_better_than(|judge| judge.sql(&known, program));
             return;
         }
         let mut rest = text;

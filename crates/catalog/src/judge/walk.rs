@@ -17,6 +17,9 @@ const MAX_CALLS: usize = 40;
 /// No more bytes than this are read as shell text in one judgement, nested texts included.
 const MAX_READ: usize = 1024 * 1024;
 
+/// Stands in a shell text for a part that is not known.
+const UNKNOWN: &str = "${__rescind_unknown}";
+
 /// One judgement.
 pub(super) struct Judge<'a> {
     pub(super) catalog: &'a Catalog,
@@ -70,6 +73,11 @@ impl<'a> Judge<'a> {
                 Doubt::Word,
                 "a part of the shell text is only known when it runs",
             );
+            // Whatever the part is, the rest is not better than what it says.
+            let known = text.replace(HOLE, UNKNOWN);
+            let mut inner = scope.clone();
+            inner.forget(UNKNOWN.trim_matches(['$', '{', '}']));
+            self.no_better_than(|judge| judge.text_with(&known, &mut inner, input));
             return;
         }
         let (list, error) = shell::parse(text);
@@ -77,6 +85,16 @@ impl<'a> Judge<'a> {
         if let Some(error) = error {
             self.doubt(&shorten(text), Doubt::Syntax, &error.to_string());
         }
+    }
+
+    /// Look at something of which a part is not known: only what is certainly lost counts.
+    pub(super) fn no_better_than(&mut self, run: impl FnOnce(&mut Self)) {
+        let before = self.parts.len();
+        self.deeper(run);
+        let lost = Class::Known(Reversibility::Irreversible);
+        let after = self.parts.split_off(before);
+        self.parts
+            .extend(after.into_iter().filter(|part| part.class == lost));
     }
 
     /// One call deeper, unless that is too deep.
@@ -183,19 +201,16 @@ impl<'a> Judge<'a> {
         let Some((command, arguments)) = fields.split_first() else {
             return Input::Unknown;
         };
-        let texts: Option<Vec<&str>> = arguments.iter().map(Field::exact).collect();
-        match (command.literal(), texts) {
-            (Some("echo" | "printf"), Some(texts)) => Input::About(texts.join(" ")),
-            (Some("cat"), Some(texts)) if texts.is_empty() => match simple.redirects.as_slice() {
+        let texts: Vec<&str> = arguments.iter().map(|field| field.text.as_str()).collect();
+        match command.literal() {
+            Some("echo" | "printf") => Input::About(texts.join(" ")),
+            Some("cat") if texts.is_empty() => match simple.redirects.as_slice() {
                 [
                     Redirect {
                         kind: RedirectKind::Here,
                         target,
                     },
-                ] => match self.single(target, &mut scope.clone()).exact() {
-                    Some(text) => Input::Text(text.to_owned()),
-                    None => Input::Unknown,
-                },
+                ] => Input::Text(self.single(target, &mut scope.clone()).text),
                 _ => Input::Unknown,
             },
             _ => Input::Unknown,
@@ -373,10 +388,7 @@ impl<'a> Judge<'a> {
             let field = self.single(&redirect.target, scope);
             match redirect.kind {
                 RedirectKind::Here => {
-                    input = match field.exact() {
-                        Some(text) => Input::Text(text.to_owned()),
-                        None => Input::Unknown,
-                    };
+                    input = Input::Text(field.text.clone());
                 }
                 RedirectKind::Read => {
                     input = if field.text == "/dev/null" {

@@ -5,7 +5,6 @@ use super::scope::Scope;
 use super::walk::{Judge, words};
 use super::{Doubt, Place};
 use crate::field::{Field, HOLE};
-use rescind_model::{Class, Reversibility};
 
 /// A program that runs what follows it.
 struct Prefix {
@@ -435,6 +434,9 @@ impl Judge<'_> {
                 Doubt::Input,
                 "what it runs is put together when it runs",
             );
+            let texts: Vec<&str> = command.iter().map(|field| field.text.as_str()).collect();
+            let text = texts.join(" ").replace("{}", "\u{ffff}");
+            self.no_better_than(|judge| judge.text(&text, &mut scope.clone()));
             return;
         }
         let command = with_holes(&command, Some("{}"));
@@ -456,11 +458,16 @@ impl Judge<'_> {
                 let text = texts.join(" ");
                 self.deeper(|judge| judge.text(&text, scope));
             }
-            None => self.doubt(
-                &words(fields),
-                Doubt::Word,
-                "a part of the text for a shell is only known when it runs",
-            ),
+            None => {
+                let texts: Vec<&str> = rest.iter().map(|field| field.text.as_str()).collect();
+                let text = texts.join(" ");
+                self.deeper(|judge| judge.text(&text, scope));
+                self.doubt(
+                    &words(fields),
+                    Doubt::Word,
+                    "a part of the text for a shell is only known when it runs",
+                );
+            }
         }
     }
 
@@ -545,12 +552,7 @@ impl Judge<'_> {
                 .unwrap_or_default()
                 .replace("-cli", "");
         }
-        let before = self.parts.len();
-        self.deeper(|judge| judge.outside(&inner, &mut scope.clone(), input));
-        let lost = Class::Known(Reversibility::Irreversible);
-        if self.parts.iter().skip(before).all(|part| part.class < lost) {
-            self.parts.truncate(before);
-        }
+        self.no_better_than(|judge| judge.outside(&inner, &mut scope.clone(), input));
     }
 
     /// `python -m pip ...` is pip.
