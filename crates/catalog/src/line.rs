@@ -2,6 +2,7 @@
 
 use crate::field::{Field, HOLE};
 use crate::tool::{FlagInfo, Tool};
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -78,34 +79,51 @@ impl Line {
             .take(4)
             .position(|word| word.text.contains(',') && !object(word))
         {
-            let kinds = self
-                .words
-                .get(at)
-                .map(|word| word.text.clone())
-                .unwrap_or_default();
-            let line = |kind: &str| {
-                let mut line = self.clone();
-                if let Some(word) = line.words.get_mut(at) {
-                    kind.clone_into(&mut word.text);
-                }
-                line
-            };
-            return kinds
-                .split(',')
-                .filter(|kind| !kind.is_empty())
-                .map(line)
-                .collect();
+            return self.each_kind(at);
         }
         let objects: Vec<&Field> = self.words.iter().skip(1).filter(|word| object(word)).collect();
         if objects.len() < 2 {
             return Vec::new();
         }
         let verbs: Vec<Field> = self.words.iter().filter(|word| !object(word)).cloned().collect();
-        let line = |object: &Field| Self {
-            words: verbs.iter().chain([object]).cloned().collect(),
-            ..self.clone()
-        };
+        let line = |object: &Field| self.with(verbs.iter().chain([object]).cloned().collect());
         objects.into_iter().map(line).collect()
+    }
+
+    /// One line for each of the kinds that a word names: `delete ns,deploy prod`.
+    fn each_kind(&self, at: usize) -> Vec<Self> {
+        /// More kinds times words than these are not told apart.
+        const MOST: usize = 20_000;
+        let text = self
+            .words
+            .get(at)
+            .map(|word| word.text.as_str())
+            .unwrap_or_default();
+        let mut seen = HashSet::new();
+        let kinds = text.split(',').filter(|kind| !kind.is_empty());
+        let kinds: Vec<&str> = kinds.filter(|kind| seen.insert(*kind)).collect();
+        if kinds.len().saturating_mul(self.words.len()) > MOST {
+            return vec![self.with(self.words.get(..at).unwrap_or_default().to_vec())];
+        }
+        let line = |kind: &str| {
+            let mut words = self.words.clone();
+            if let Some(word) = words.get_mut(at) {
+                kind.clone_into(&mut word.text);
+            }
+            self.with(words)
+        };
+        kinds.into_iter().map(line).collect()
+    }
+
+    /// The same with other words.
+    fn with(&self, words: Vec<Field>) -> Self {
+        Self {
+            words,
+            flags: self.flags.clone(),
+            open: self.open,
+            strange_after: self.strange_after,
+            ambiguous: self.ambiguous.clone(),
+        }
     }
 
     /// The flag of that name, the last one where it is repeated.

@@ -131,11 +131,15 @@ impl Judge<'_> {
                             let text = text.to_owned();
                             self.deeper(|judge| judge.text(&text, &mut scope.clone()));
                         }
-                        None => self.doubt(
-                            &words(fields),
-                            Doubt::Word,
-                            "what the trap runs is only known then",
-                        ),
+                        None => {
+                            let text = text.text.clone();
+                            self.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                            self.doubt(
+                                &words(fields),
+                                Doubt::Word,
+                                "what the trap runs is only known then",
+                            );
+                        }
                     }
                 }
                 _ => self.nothing(fields),
@@ -223,6 +227,9 @@ impl Judge<'_> {
                     Doubt::Word,
                     "what it evaluates is only known when it runs",
                 );
+                let texts: Vec<&str> = arguments.iter().map(|field| field.text.as_str()).collect();
+                let text = texts.join(" ");
+                self.no_better_than(|judge| judge.text_with(&text, &mut scope.clone(), input));
                 scope.taint("an evaluated text may have defined anything");
             }
         }

@@ -17,6 +17,8 @@ const MAX_CALLS: usize = 40;
 /// No more bytes than this are read as shell text in one judgement, nested texts included.
 const MAX_READ: usize = 1024 * 1024;
 
+/// No more characters of a command than this are shown.
+const MAX_SHOWN: usize = 400;
 /// Stands in a shell text for a part that is not known.
 const UNKNOWN: &str = "${__rescind_unknown}";
 
@@ -551,8 +553,18 @@ pub(super) fn normal(path: &str) -> String {
 
 /// Words as a person would type them.
 pub(super) fn words(fields: &[Field]) -> String {
-    let words: Vec<String> = fields.iter().map(shown_word).collect();
-    shorten(&words.join(" "))
+    let mut text = String::new();
+    for field in fields {
+        // More is not shown.
+        if text.len() > 4 * MAX_SHOWN {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&shown_word(field));
+    }
+    shorten(&text)
 }
 
 fn shown_word(field: &Field) -> String {
@@ -564,8 +576,7 @@ fn shown_word(field: &Field) -> String {
 
 /// A text that fits on a few lines.
 pub(super) fn shorten(text: &str) -> String {
-    const MAX: usize = 400;
-    match text.char_indices().nth(MAX) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }
