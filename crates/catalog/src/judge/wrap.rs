@@ -4,7 +4,9 @@ use super::input::Input;
 use super::scope::Scope;
 use super::walk::{Judge, words};
 use super::{Doubt, Place};
+use crate::entry::Effects;
 use crate::field::{Field, HOLE};
+use rescind_model::{Class, Reversibility};
 
 /// A program that runs what follows it.
 struct Prefix {
@@ -142,6 +144,7 @@ impl Judge<'_> {
             | "tmux" | "screen" | "expect" | "socat" => {
                 return self.aside(name, fields, arguments);
             }
+            "bq" => return self.bigquery(fields),
             "gcloud" => return self.gcloud(fields, input),
             "python" | "python3" => return self.python_module(fields, scope, input),
             "git" => return self.git(fields, scope),
@@ -504,8 +507,17 @@ impl Judge<'_> {
             "vagrant" => matches!(first, "status" | "global-status" | "version"),
             _ => false,
         };
+        let destroys = matches!(name, "lxc" | "incus" | "vagrant")
+            && arguments
+                .iter()
+                .take(3)
+                .any(|word| matches!(word.text.as_str(), "delete" | "destroy"));
         if reads {
             self.nothing(fields);
+        } else if destroys {
+            let lost = Class::Known(Reversibility::Irreversible);
+            let why = "it deletes a machine with what it holds";
+            self.plain(fields, lost, Effects::LocalHost, why);
         } else {
             self.doubt(
                 &words(fields),
