@@ -145,6 +145,10 @@ impl Judge<'_> {
                 return self.aside(name, fields, arguments);
             }
             "bq" => return self.bigquery(fields),
+            "sqlite3" | "sqlite" => return self.sqlite(fields, input),
+            "hyperfine" => self.each_text(fields, scope),
+            "ip" => return self.namespace(fields, scope, input),
+            "cargo" | "rustc" | "rustfmt" | "rustdoc" => return self.toolchain(fields, scope, input),
             "gcloud" => return self.gcloud(fields, input),
             "python" | "python3" => return self.python_module(fields, scope, input),
             "git" => return self.git(fields, scope),
@@ -565,6 +569,97 @@ impl Judge<'_> {
                 .replace("-cli", "");
         }
         self.no_better_than(|judge| judge.outside(&inner, &mut scope.clone(), input));
+    }
+
+    /// A program each of whose words is a text for a shell.
+    fn each_text(&mut self, fields: &[Field], scope: &Scope) {
+        let values = [
+            "-w",
+            "--warmup",
+            "-r",
+            "--runs",
+            "-m",
+            "--min-runs",
+            "-M",
+            "--max-runs",
+            "-L",
+            "-D",
+            "--export-json",
+            "--style",
+            "--export-markdown",
+            "-n",
+            "--command-name",
+            "-u",
+            "-N",
+            "--export-csv",
+            "-S",
+            "--shell",
+            "--input",
+            "--output",
+        ];
+        self.nothing(fields.get(..1).unwrap_or_default());
+        let mut rest = fields.get(1..).unwrap_or_default().iter();
+        while let Some(field) = rest.next() {
+            let runs = [
+                "-p",
+                "--prepare",
+                "-c",
+                "--cleanup",
+                "-s",
+                "--setup",
+                "-C",
+                "--conclude",
+            ];
+            if values.contains(&field.text.as_str()) {
+                rest.next();
+            } else if runs.contains(&field.text.as_str()) || !field.text.starts_with('-') {
+                let text = match field.text.starts_with('-') {
+                    true => rest.next().map(|field| field.text.clone()).unwrap_or_default(),
+                    false => field.text.clone(),
+                };
+                self.deeper(|judge| judge.text(&text, &mut scope.clone()));
+            } else if field.text.contains('=') || field.text.contains(HOLE) {
+                self.doubt(&words(fields), Doubt::Code, "a flag of it can run commands");
+            }
+        }
+    }
+
+    /// `ip netns exec NAME COMMAND`. `false`: something else.
+    fn namespace(&mut self, fields: &[Field], scope: &mut Scope, input: &Input) -> bool {
+        let rest = behind_flags(
+            fields.get(1..).unwrap_or_default(),
+            &["-n", "-netns", "-b", "-batch", "-f", "-family", "-rc", "-l"],
+        );
+        let batch = fields
+            .iter()
+            .any(|field| matches!(field.text.as_str(), "-b" | "-batch"));
+        match rest {
+            [object, verb, _, inner @ ..]
+                if matches!(object.text.as_str(), "netns" | "net" | "netn" | "vrf")
+                    && matches!(verb.text.as_str(), "exec" | "exe" | "ex" | "e") =>
+            {
+                self.inner(fields, inner, scope, input);
+                true
+            }
+            _ if batch => {
+                self.doubt(&words(fields), Doubt::Code, "a file of commands is not read here");
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `cargo +nightly ...` is cargo. `false`: it says no toolchain.
+    fn toolchain(&mut self, fields: &[Field], scope: &mut Scope, input: &Input) -> bool {
+        let [program, chain, rest @ ..] = fields else {
+            return false;
+        };
+        if !chain.text.starts_with('+') || chain.exact().is_none() {
+            return false;
+        }
+        let inner: Vec<Field> = [program].into_iter().chain(rest).cloned().collect();
+        self.deeper(|judge| judge.outside(&inner, scope, input));
+        true
     }
 
     /// `python -m pip ...` is pip.
