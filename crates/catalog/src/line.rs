@@ -37,13 +37,12 @@ impl Line {
         let mut line = Self {
             words: Vec::new(),
             flags: Vec::new(),
-            open: arguments
-                .iter()
-                .any(|field| field.many || field.text.starts_with(HOLE)),
+            open: arguments.iter().any(|field| field.many),
             strange_after: None,
             ambiguous: None,
         };
         if tool.spec.raw {
+            line.open = arguments.iter().any(may_be_flag);
             line.words = arguments.to_vec();
             return line;
         }
@@ -133,6 +132,12 @@ impl Line {
     }
 }
 
+/// Whether a word may turn out to be a flag. What stands in quotes is taken for the word that it is meant to be: when
+/// the program is started, its real words are judged again.
+fn may_be_flag(field: &Field) -> bool {
+    field.many || field.text.starts_with(HOLE) && !field.quoted
+}
+
 struct Reader<'a> {
     tool: &'a Tool,
     /// The subcommands so far, each with those before it.
@@ -160,6 +165,7 @@ impl Reader<'_> {
         } else if text.len() > 1 && text.starts_with('-') {
             self.short(field, rest);
         } else {
+            self.line.open |= may_be_flag(field);
             self.word(field);
         }
     }

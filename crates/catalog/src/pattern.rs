@@ -492,6 +492,18 @@ impl Glob {
                 bound.insert(name.clone(), value.to_owned());
                 Some(true)
             }
+            [
+                GlobPiece::Any(first),
+                GlobPiece::Text(text),
+                GlobPiece::Any(second),
+            ] if before.contains(text.as_str()) => {
+                let (value, rest) = field.text.split_once(text.as_str())?;
+                bound.insert(first.clone(), value.to_owned());
+                bound.insert(second.clone(), rest.to_owned());
+                Some(true)
+            }
+            // A value that is not known is not taken for the one that means standard input.
+            [GlobPiece::Text(text)] if text == "-" || text == "/dev/stdin" => None,
             [GlobPiece::Text(text), ..] => {
                 let shorter = text.len().min(before.len());
                 (text.as_bytes().get(..shorter) == before.as_bytes().get(..shorter)).then_some(false)

@@ -38,7 +38,7 @@ const SURE: [&str; 8] = [
     "obliterate",
 ];
 /// The same in programs that the catalog knows.
-const VERBS: [&str; 18] = [
+pub(super) const VERBS: [&str; 18] = [
     "delete",
     "destroy",
     "purge",
@@ -260,7 +260,9 @@ impl Judge<'_> {
             return;
         };
         let part = self.part(fields, found, best, judged);
-        let vague = part.class == Class::Unknown && best.entry.effects == Effects::Remote;
+        let vague = best.entry.reversibility == Class::Unknown
+            && part.class == Class::Unknown
+            && best.entry.effects == Effects::Remote;
         match names_destruction(found).filter(|_| vague) {
             Some(verb) => self.destruction(fields, &verb, &part.why),
             None => self.parts.push(part),
@@ -356,6 +358,9 @@ impl Judge<'_> {
             .iter()
             .filter(|flag| &*flag.name != "if")
             .filter_map(|flag| flag.value.as_ref());
+        if found.tool.spec.name == "tar" && found.line.flag("--force-local").is_none() {
+            remote_archive(part, found);
+        }
         for field in found.line.words.iter().chain(flags) {
             let path = normal(&field.text);
             if !["/dev/", "/proc/", "/sys/"]
@@ -403,7 +408,7 @@ fn names_destruction(found: &Match<'_>) -> Option<String> {
 }
 
 /// The subcommand that is one of these verbs: `delete`, `delete-batch`, `admin-delete-user`, `apps:destroy`.
-fn destroys(words: &[Field], verbs: &[&str]) -> Option<String> {
+pub(super) fn destroys(words: &[Field], verbs: &[&str]) -> Option<String> {
     let is_verb = |part: &str| verbs.contains(&part);
     let word = words
         .iter()
@@ -415,6 +420,22 @@ fn destroys(words: &[Field], verbs: &[&str]) -> Option<String> {
             is_verb(&word) || word.len() < 40 && word.split(['-', ':']).any(|part| SURE.contains(&part))
         });
     word.map(str::to_owned)
+}
+
+/// GNU tar takes `HOST:PATH` for an archive on another machine.
+fn remote_archive(part: &mut Part, found: &Match<'_>) {
+    let old_style = found.line.words.first().filter(|mode| mode.text.contains('f'));
+    let archive = match found.line.flag("--file") {
+        Some(flag) => flag.value.as_ref(),
+        None => old_style.and_then(|_| found.line.words.get(1)),
+    };
+    let host = archive.and_then(|archive| archive.exact()?.split('/').next());
+    if host.is_some_and(|host| host.contains(':')) && part.class > Class::NoEffect {
+        part.class = Class::Known(Reversibility::Irreversible);
+        part.uncaptured = part.class;
+        part.effects = Effects::Remote;
+        part.why = "its archive is on another machine, where nothing is captured".to_owned();
+    }
 }
 
 /// What could make it something worse than the entry.

@@ -1,5 +1,6 @@
 //! Programs that run another one which stands behind their own flags.
 
+use super::dispatch::{VERBS, destroys};
 use super::input::Input;
 use super::scope::Scope;
 use super::walk::{Judge, words};
@@ -393,7 +394,16 @@ impl Judge<'_> {
             replaced = Some("{}".to_owned());
         }
         let command = with_holes(rest, replaced.as_deref());
+        let before = self.parts.len();
         self.deeper(|judge| judge.outside(&command, &mut scope.clone(), &Input::Text(String::new())));
+        // Whatever it is that comes: it is deleted, and nobody knows what to capture.
+        if destroys(rest, &VERBS).is_some() {
+            let parts = self.parts.iter_mut().skip(before);
+            for part in parts.filter(|part| part.doubt == Some(Doubt::Word) && part.entry.is_some()) {
+                part.class = Class::Known(Reversibility::Irreversible);
+                part.uncaptured = part.class;
+            }
+        }
     }
 
     fn parallel(&mut self, fields: &[Field], scope: &Scope) {
