@@ -232,6 +232,7 @@ fn what_runs_where_nothing_takes_it_back_is_no_better_than_partly_reversible() {
         "docker exec web systemctl start a",
         "su bob -c 'systemctl start a'",
         "KUBECONFIG=$K kubectl cordon n",
+        "kubectl apply -f a.yaml -f b.yaml",
         "sudo -u \"$U\" systemctl start a",
     ] {
         let judged = catalog.judge_text(text, &Context::default());

@@ -7,7 +7,7 @@ use super::{Doubt, Part, Place};
 use crate::catalog::{Best, Match};
 use crate::entry::{Effects, Entry};
 use crate::field::{Field, HOLE};
-use crate::pattern::Bindings;
+use crate::pattern::{Bindings, placeholder};
 use crate::recovery::Recovery;
 use rescind_model::{Class, Reversibility};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ const SURE: [&str; 8] = [
     "obliterate",
 ];
 /// The same in programs that the catalog knows.
-pub(super) const VERBS: [&str; 18] = [
+pub(super) const VERBS: [&str; 29] = [
     "delete",
     "destroy",
     "purge",
@@ -57,6 +57,17 @@ pub(super) const VERBS: [&str; 18] = [
     "uninstall",
     "del",
     "leave",
+    "clear",
+    "kill",
+    "abort",
+    "close",
+    "teardown",
+    "undeploy",
+    "decommission",
+    "evict",
+    "nuke",
+    "forget",
+    "unregister",
 ];
 /// Programs for which `--help` anywhere means that nothing else is done.
 const HELPFUL: [&str; 11] = [
@@ -320,6 +331,7 @@ impl Judge<'_> {
         let back = entry.compensating_action.is_some() || entry.pre_capture.is_some();
         let prefix = match &self.place {
             Place::Elsewhere(_) => None,
+            Place::Here | Place::Privileged if several_values(entry, found) => None,
             Place::Here | Place::Privileged => self.prefix.as_deref(),
         };
         let Some(prefix) = prefix.filter(|_| back) else {
@@ -330,8 +342,14 @@ impl Judge<'_> {
             if lost && part.class > Class::NoEffect && part.class < partly {
                 part.class = partly;
                 part.uncaptured = part.uncaptured.worst(partly);
-                let place = self.place.name();
-                part.why = format!("{}; it runs {place}, where nothing takes it back", part.why);
+                part.why = match &self.place {
+                    Place::Here => format!("{}; what it was before is captured only in part", part.why),
+                    place => format!(
+                        "{}; it runs {}, where nothing takes it back",
+                        part.why,
+                        place.name()
+                    ),
+                };
             }
             if !back && (entry.spend.is_some() || entry.blast_radius.is_some()) {
                 part.recoveries = recoveries(found, best, &[]);
@@ -472,6 +490,25 @@ fn doubts(part: &mut Part, found: &Match<'_>) {
         part.doubt = Some(doubt);
         part.why = why;
     }
+}
+
+/// Whether a flag that the way back repeats was given several times: it would take back one of them.
+fn several_values(entry: &Entry, found: &Match<'_>) -> bool {
+    let texts = [&entry.pre_capture, &entry.compensating_action];
+    let used = |flag: &str| {
+        let name = format!("{{{}}}", placeholder(flag));
+        texts
+            .iter()
+            .any(|text| text.as_ref().is_some_and(|text| text.contains(&name)))
+    };
+    let flags = found.line.flags.iter().enumerate();
+    flags.filter(|(_, flag)| flag.value.is_some()).any(|(at, flag)| {
+        let before = found.line.flags.iter().take(at);
+        before
+            .filter(|other| other.name == flag.name)
+            .any(|other| other.value != flag.value)
+            && used(&flag.name)
+    })
 }
 
 /// What an entry knows of each target.
