@@ -80,6 +80,10 @@ impl Judge<'_> {
                 );
                 return;
             }
+            if flag == "-" {
+                rest = behind;
+                break;
+            }
             if !flag.starts_with(['-', '+']) || flag.len() < 2 {
                 break;
             }

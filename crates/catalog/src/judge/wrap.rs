@@ -38,7 +38,7 @@ const fn sub(name: &'static str, sub: &'static str, values: &'static [&'static s
     }
 }
 
-const PREFIXES: [Prefix; 26] = [
+const PREFIXES: [Prefix; 38] = [
     prefix("nohup", &[], 0),
     prefix("nice", &["-n", "--adjustment"], 0),
     prefix("ionice", &["-c", "-n", "-p", "--class", "--classdata"], 0),
@@ -67,6 +67,18 @@ const PREFIXES: [Prefix; 26] = [
     ),
     prefix("dotenv", &["-f", "-e", "-c"], 0),
     prefix("busybox", &[], 0),
+    prefix("xvfb-run", &["-s", "-n", "-e", "-f", "-w", "-p"], 0),
+    prefix("gosu", &[], 1),
+    prefix("su-exec", &[], 1),
+    prefix("tini", &["-p", "-e"], 0),
+    prefix("dumb-init", &["-r"], 0),
+    prefix("proxychains", &["-f"], 0),
+    prefix("proxychains4", &["-f"], 0),
+    prefix("torsocks", &["-u", "-p", "-P", "-a"], 0),
+    prefix("systemd-inhibit", &[], 0),
+    prefix("sshpass", &["-p", "-f", "-d", "-P"], 0),
+    prefix("dbus-run-session", &[], 0),
+    prefix("entr", &[], 0),
     prefix("toybox", &[], 0),
     sub("poetry", "run", &["-C", "-P", "--directory", "--project"]),
     sub("pipenv", "run", &[]),
@@ -92,6 +104,20 @@ const PREFIXES: [Prefix; 26] = [
     sub("mise", "exec", &["-C"]),
 ];
 
+/// Programs that run others with secrets or settings: name, subcommand, and how many words of its own follow.
+const ENVIRONMENTS: [(&str, &str, usize); 10] = [
+    ("op", "run", 0),
+    ("doppler", "run", 0),
+    ("infisical", "run", 0),
+    ("dotenvx", "run", 0),
+    ("rbenv", "exec", 0),
+    ("asdf", "exec", 0),
+    ("aws-vault", "exec", 1),
+    ("chamber", "exec", 1),
+    ("direnv", "exec", 1),
+    ("pyenv", "exec", 0),
+];
+
 impl Judge<'_> {
     /// Judge what a wrapper runs. `false`: it is no wrapper.
     pub(super) fn wrapped(&mut self, name: &str, fields: &[Field], scope: &mut Scope, input: &Input) -> bool {
@@ -115,7 +141,20 @@ impl Judge<'_> {
                 return true;
             }
             let rest = rest.get(prefix.own..).unwrap_or_default();
+            let rest = rest.strip_prefix(&[Field::known("--")]).unwrap_or(rest);
             self.inner(fields, rest, scope, input);
+            return true;
+        }
+        if let Some((_, _, own)) = ENVIRONMENTS
+            .iter()
+            .find(|(known, sub, _)| *known == name && arguments.first().is_some_and(|word| word.text == *sub))
+        {
+            let rest = behind_flags(arguments.get(1..).unwrap_or_default(), &[]);
+            let rest = rest.get(*own..).unwrap_or_default();
+            let behind = rest.iter().position(|field| field.text == "--");
+            let rest = rest.get(behind.map_or(0, |at| at + 1)..).unwrap_or_default();
+            let prefix = fields.get(..fields.len() - rest.len()).unwrap_or_default();
+            self.behind(prefix, |judge| judge.inner(fields, rest, scope, input));
             return true;
         }
         match name {
@@ -138,6 +177,23 @@ impl Judge<'_> {
             "find" | "gfind" | "fd" | "fdfind" => return self.find(name, fields, scope),
             "flock" => self.flock(fields, scope, input),
             "ssh" => self.ssh(fields, input),
+            "mosh" | "autossh" | "pdsh" | "pssh" | "parallel-ssh" | "clush" | "dsh" => {
+                self.doubt(
+                    &words(fields),
+                    Doubt::Code,
+                    "it runs commands on other machines, which is not read here",
+                );
+                self.at(Place::Elsewhere("other machines".to_owned()), |judge| {
+                    judge.hidden(fields)
+                });
+            }
+            "at" | "batch" => {
+                if let Input::Text(text) | Input::About(text) = input {
+                    let text = text.clone();
+                    self.no_better_than(|judge| judge.text(&text, &mut scope.clone()));
+                }
+                return false;
+            }
             "docker" | "podman" | "nerdctl" | "docker-compose" => return self.container(fields, input),
             "kubectl" | "oc" => return self.pod(fields, input),
             "chroot" | "nsenter" | "unshare" | "systemd-run" | "machinectl" | "firejail" | "bwrap"
@@ -538,8 +594,26 @@ impl Judge<'_> {
                 Doubt::Code,
                 "it runs others in surroundings of its own, which are not read here",
             );
+            self.hidden(fields);
         }
         true
+    }
+
+    /// Look for a command in the words of a program that runs one somewhere: it is not better than that.
+    fn hidden(&mut self, fields: &[Field]) {
+        const MOST: usize = 16;
+        for at in 1..fields.len().min(MOST) {
+            let rest = fields.get(at..).unwrap_or_default();
+            let Some(word) = rest.first().and_then(Field::exact).map(str::to_owned) else {
+                continue;
+            };
+            let name = word.rsplit('/').next().unwrap_or_default();
+            if word.contains(' ') {
+                self.no_better_than(|judge| judge.text(&word, &mut Scope::default()));
+            } else if self.catalog.knows(name) || matches!(name, "sh" | "bash" | "sudo" | "env") {
+                self.no_better_than(|judge| judge.outside(rest, &mut Scope::default(), &Input::Own));
+            }
+        }
     }
 
     /// `npx PROGRAM ...`: a package, which nobody read; but it is not better than what the program is known for.
