@@ -602,6 +602,8 @@ impl Judge<'_> {
     /// Look for a command in the words of a program that runs one somewhere: it is not better than that.
     fn hidden(&mut self, fields: &[Field]) {
         const MOST: usize = 16;
+        const LONGEST: usize = 64;
+        let fields = fields.get(..LONGEST).unwrap_or(fields);
         for at in 1..fields.len().min(MOST) {
             let rest = fields.get(at..).unwrap_or_default();
             let Some(word) = rest.first().and_then(Field::exact).map(str::to_owned) else {
