@@ -187,6 +187,12 @@ impl Judge<'_> {
                     judge.hidden(fields)
                 });
             }
+            "mongosh" | "mongo" => {
+                if let Input::Text(text) | Input::About(text) = input {
+                    self.mongo(fields, text);
+                }
+                return false;
+            }
             "at" | "batch" => {
                 if let Input::Text(text) | Input::About(text) = input {
                     let text = text.clone();
@@ -597,6 +603,26 @@ impl Judge<'_> {
             self.hidden(fields);
         }
         true
+    }
+
+    /// JavaScript for MongoDB that is read from the input: not better than the deletions that stand in it.
+    fn mongo(&mut self, fields: &[Field], text: &str) {
+        const DELETES: [&str; 9] = [
+            "drop",
+            "delete",
+            "Delete",
+            "remove",
+            "update",
+            "replaceOne",
+            "findOneAnd",
+            "bulkWrite",
+            "shutdown",
+        ];
+        if let Some(word) = DELETES.iter().find(|word| text.contains(**word)) {
+            let lost = Class::Known(Reversibility::Irreversible);
+            let why = format!("what it reads says `{word}`");
+            self.plain(fields, lost, Effects::Remote, &why);
+        }
     }
 
     /// Look for a command in the words of a program that runs one somewhere: it is not better than that.
