@@ -9,10 +9,14 @@ mod expand;
 mod git;
 mod input;
 mod languages;
+mod prefixes;
 mod programs;
+mod runners;
 mod scope;
 mod sed;
 mod sql;
+mod sqlite;
+mod verbs;
 mod walk;
 mod wrap;
 

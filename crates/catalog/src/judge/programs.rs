@@ -363,32 +363,6 @@ impl Judge<'_> {
         });
     }
 
-    /// `bq query TEXT`. `false`: something else.
-    pub(super) fn bigquery(&mut self, fields: &[Field]) -> bool {
-        let words = || fields.iter().skip(1).filter(|field| !field.text.starts_with('-'));
-        let (Some(first), Some(text)) = (words().next(), fields.last()) else {
-            return false;
-        };
-        if first.text != "query" || !text.text.contains([' ', '\n', HOLE]) || text.text.starts_with('-') {
-            return false;
-        }
-        let replaces = fields.iter().any(|field| {
-            field
-                .text
-                .trim_start_matches('-')
-                .starts_with("destination_table")
-        });
-        if replaces {
-            self.doubt(
-                &super::walk::words(fields),
-                Doubt::Code,
-                "it writes its result into a table",
-            );
-        }
-        self.sql(&text.text, "bq");
-        true
-    }
-
     /// `gcloud compute ssh HOST --command TEXT`. `false`: something else.
     pub(super) fn gcloud(&mut self, fields: &[Field], input: &Input) -> bool {
         let words: Vec<&str> = fields.iter().map(|field| field.text.as_str()).collect();
