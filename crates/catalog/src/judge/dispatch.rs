@@ -6,7 +6,7 @@ use super::verbs::{SURE, asks_for_help, destroys, names_destruction};
 use super::walk::{Judge, normal, shorten, words};
 use super::{Doubt, Part, Place};
 use crate::catalog::{Best, Match};
-use crate::entry::{Effects, Entry};
+use crate::entry::{Effects, Entry, Find};
 use crate::field::{Field, HOLE};
 use crate::pattern::{Bindings, placeholder};
 use crate::recovery::Recovery;
@@ -280,7 +280,16 @@ impl Judge<'_> {
             let partly = Class::Known(Reversibility::PartiallyReversible);
             let uncaptured = entry.effects == Effects::LocalFiles && self.place != Place::Here;
             let lost = back || uncaptured || matches!(self.place, Place::Elsewhere(_));
-            if lost && part.class > Class::NoEffect && part.class < partly {
+            let elsewhere = !several_values(entry, found);
+            if elsewhere && part.class == WITH_STATE && needs_what_was(entry) {
+                part.class = Class::Known(Reversibility::Irreversible);
+                part.uncaptured = part.class;
+                let place = self.place.name();
+                part.why = format!(
+                    "{}; it runs {place}, where nobody keeps what was before",
+                    part.why
+                );
+            } else if lost && part.class > Class::NoEffect && part.class < partly {
                 part.class = partly;
                 part.uncaptured = part.uncaptured.worst(partly);
                 part.why = match &self.place {
@@ -408,6 +417,12 @@ fn several_values(entry: &Entry, found: &Match<'_>) -> bool {
             .any(|other| other.value != flag.value)
             && used(&flag.name)
     })
+}
+
+/// Whether the way back writes what was captured before, so that without it nothing brings that back.
+fn needs_what_was(entry: &Entry) -> bool {
+    let whole = entry.captures.values().any(|capture| capture.find == Find::Text);
+    whole || entry.compensation_stdin.as_deref() == Some("pre_capture")
 }
 
 /// What an entry knows of each target.
