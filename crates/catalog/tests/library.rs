@@ -219,6 +219,11 @@ fn the_way_back_goes_through_the_same_user_and_environment() {
         ["sudo env A=b kubectl uncordon n"]
     );
     assert_eq!(
+        ways_back("systemctl -H web start a"),
+        ["systemctl --host=web stop a"]
+    );
+    assert_eq!(ways_back("ip6tables -F"), ["ip6tables-restore"]);
+    assert_eq!(
         ways_back("sudo systemctl start a; systemctl start b"),
         ["sudo systemctl stop a", "systemctl stop b"]
     );
