@@ -145,6 +145,7 @@ impl Catalog {
         let mut best: Option<(u32, &Arc<Entry>, Vec<Bindings>)> = None;
         let mut maybe: Option<&Arc<Entry>> = None;
         let mut others = 0;
+        let mut alternatives: Vec<&Arc<Entry>> = Vec::new();
         let mut doubt = opaque(tool, &line);
         for (pattern, number) in self.compiled.patterns.get(index)? {
             let Some(entry) = self.entries.get(*number) else {
@@ -153,6 +154,7 @@ impl Catalog {
             match pattern.fit(tool, &line) {
                 Fit::No => {}
                 Fit::Maybe => {
+                    alternatives.push(entry);
                     if maybe.is_none_or(|known| known.reversibility < entry.reversibility) {
                         maybe = Some(entry);
                     }
@@ -162,6 +164,7 @@ impl Catalog {
                         continue;
                     }
                     others += 1;
+                    alternatives.push(entry);
                     let rank =
                         |entry: &Entry, score: u32| (entry.overrides, score, entry.own, entry.reversibility);
                     let better = best
@@ -176,9 +179,15 @@ impl Catalog {
         if let Some((_, entry, _)) = &best
             && (line.open && entry.unless.iter().any(|flag| flag.starts_with('-'))
                 || line.words.iter().any(|word| word.text.contains(HOLE))
-                    && entry.unless.iter().any(|text| !text.starts_with('-')))
+                    && entry.unless.iter().any(|text| may_hide(text))
+                    && !no_worse(entry, &alternatives))
         {
             doubt.get_or_insert_with(|| "a word that is not known may make it something else".to_owned());
+        }
+        if line.open && !tool.spec.opaque.is_empty() {
+            doubt.get_or_insert_with(|| {
+                "a word that is not known may be a flag that runs other code".to_owned()
+            });
         }
         let best = best.map(|(_, entry, targets)| Best {
             entry: entry.clone(),
@@ -193,6 +202,21 @@ impl Catalog {
             doubt,
         })
     }
+}
+
+/// Whether a command that is not this entry is one of others, none of which is worse.
+fn no_worse(entry: &Arc<Entry>, alternatives: &[&Arc<Entry>]) -> bool {
+    let mut others = alternatives
+        .iter()
+        .filter(|other| !Arc::ptr_eq(other, entry))
+        .peekable();
+    others.peek().is_some() && others.all(|other| other.reversibility <= entry.reversibility)
+}
+
+/// Whether a text that rules an entry out may be in a word that is not known. An address is taken for one that its
+/// program is usually given.
+fn may_hide(unless: &str) -> bool {
+    !unless.starts_with(['-', '%']) && !unless.ends_with([':', '/'])
 }
 
 /// A flag that rules an entry out.

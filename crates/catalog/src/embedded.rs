@@ -10,6 +10,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("helm.yaml", include_str!("../../../catalog/helm.yaml")),
     ("http.yaml", include_str!("../../../catalog/http.yaml")),
     ("kubectl.yaml", include_str!("../../../catalog/kubectl.yaml")),
+    ("others.yaml", include_str!("../../../catalog/others.yaml")),
     ("packages.yaml", include_str!("../../../catalog/packages.yaml")),
     ("system.yaml", include_str!("../../../catalog/system.yaml")),
 ];

@@ -163,6 +163,8 @@ pub enum Language {
     Sed,
     /// awk's: it can write files and run commands.
     Awk,
+    /// A copy's: the last word is where it goes.
+    Copy,
 }
 
 /// Commands that are tests.

@@ -60,5 +60,5 @@ impl Field {
 /// A text for people, unknown places marked.
 #[must_use]
 pub fn show(text: &str) -> String {
-    text.replace(HOLE, "<unknown>")
+    text.replace("\u{ffff}\u{fffe}", "~").replace(HOLE, "<unknown>")
 }

@@ -6,12 +6,17 @@ mod awk;
 mod builtin;
 mod dispatch;
 mod expand;
+mod git;
 mod input;
 mod languages;
+mod prefixes;
 mod programs;
+mod runners;
 mod scope;
 mod sed;
 mod sql;
+mod sqlite;
+mod verbs;
 mod walk;
 mod wrap;
 

@@ -2,6 +2,7 @@
 
 use crate::field::{Field, HOLE};
 use crate::tool::{FlagInfo, Tool};
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -36,13 +37,12 @@ impl Line {
         let mut line = Self {
             words: Vec::new(),
             flags: Vec::new(),
-            open: arguments
-                .iter()
-                .any(|field| field.many || field.text.starts_with(HOLE)),
+            open: arguments.iter().any(|field| field.many),
             strange_after: None,
             ambiguous: None,
         };
         if tool.spec.raw {
+            line.open = arguments.iter().any(may_be_flag);
             line.words = arguments.to_vec();
             return line;
         }
@@ -54,7 +54,9 @@ impl Line {
         let mut rest = arguments.iter().peekable();
         while let Some(field) = rest.next() {
             if field.text == "--" {
-                reader.line.words.extend(rest.by_ref().cloned());
+                for field in rest.by_ref() {
+                    reader.word(field);
+                }
                 break;
             }
             reader.field(field, &mut rest);
@@ -66,16 +68,61 @@ impl Line {
     #[must_use]
     pub fn each(&self) -> Vec<Self> {
         let object = |word: &Field| word.text.contains('/') || word.many;
+        // Where paths stand, a slash makes no object.
+        if self.words.first().is_some_and(|verb| verb.text == "cp") {
+            return Vec::new();
+        }
+        if let Some(at) = self
+            .words
+            .iter()
+            .take(4)
+            .position(|word| word.text.contains(',') && !object(word))
+        {
+            return self.each_kind(at);
+        }
         let objects: Vec<&Field> = self.words.iter().skip(1).filter(|word| object(word)).collect();
         if objects.len() < 2 {
             return Vec::new();
         }
         let verbs: Vec<Field> = self.words.iter().filter(|word| !object(word)).cloned().collect();
-        let line = |object: &Field| Self {
-            words: verbs.iter().chain([object]).cloned().collect(),
-            ..self.clone()
-        };
+        let line = |object: &Field| self.with(verbs.iter().chain([object]).cloned().collect());
         objects.into_iter().map(line).collect()
+    }
+
+    /// One line for each of the kinds that a word names: `delete ns,deploy prod`.
+    fn each_kind(&self, at: usize) -> Vec<Self> {
+        /// More kinds times words than these are not told apart.
+        const MOST: usize = 20_000;
+        let text = self
+            .words
+            .get(at)
+            .map(|word| word.text.as_str())
+            .unwrap_or_default();
+        let mut seen = HashSet::new();
+        let kinds = text.split(',').filter(|kind| !kind.is_empty());
+        let kinds: Vec<&str> = kinds.filter(|kind| seen.insert(*kind)).collect();
+        if kinds.len().saturating_mul(self.words.len()) > MOST {
+            return vec![self.with(self.words.get(..at).unwrap_or_default().to_vec())];
+        }
+        let line = |kind: &str| {
+            let mut words = self.words.clone();
+            if let Some(word) = words.get_mut(at) {
+                kind.clone_into(&mut word.text);
+            }
+            self.with(words)
+        };
+        kinds.into_iter().map(line).collect()
+    }
+
+    /// The same with other words.
+    fn with(&self, words: Vec<Field>) -> Self {
+        Self {
+            words,
+            flags: self.flags.clone(),
+            open: self.open,
+            strange_after: self.strange_after,
+            ambiguous: self.ambiguous.clone(),
+        }
     }
 
     /// The flag of that name, the last one where it is repeated.
@@ -83,6 +130,12 @@ impl Line {
     pub fn flag(&self, name: &str) -> Option<&Flag> {
         self.flags.iter().rev().find(|flag| &*flag.name == name)
     }
+}
+
+/// Whether a word may turn out to be a flag. What stands in quotes is taken for the word that it is meant to be: when
+/// the program is started, its real words are judged again.
+fn may_be_flag(field: &Field) -> bool {
+    field.many || field.text.starts_with(HOLE) && !field.quoted
 }
 
 struct Reader<'a> {
@@ -112,6 +165,7 @@ impl Reader<'_> {
         } else if text.len() > 1 && text.starts_with('-') {
             self.short(field, rest);
         } else {
+            self.line.open |= may_be_flag(field);
             self.word(field);
         }
     }
@@ -121,13 +175,24 @@ impl Reader<'_> {
         if self.tool.spec.ignore_case {
             field.text = field.text.to_ascii_uppercase();
         }
-        let canonical = match field.text.split_once('/') {
+        field.text = match field.text.split_once('/') {
             Some((kind, name)) if self.tool.spec.slash_names => {
-                Some(format!("{}/{name}", self.tool.canonical(kind)))
+                format!("{}/{name}", self.kinds(kind))
             }
-            _ => None,
+            None if self.tool.spec.slash_names => {
+                // A kind follows the verb; what follows the kind are names, which stay as they are.
+                let verb = self.line.words.first().map(|word| word.text.as_str());
+                let at = match verb {
+                    Some("rollout" | "set") => 2,
+                    _ => 1,
+                };
+                match self.line.words.len() == at {
+                    true => self.kinds(&field.text),
+                    false => field.text,
+                }
+            }
+            _ => self.tool.canonical(&field.text).to_owned(),
         };
-        field.text = canonical.unwrap_or_else(|| self.tool.canonical(&field.text).to_owned());
         if self.scopes.len() == self.line.words.len() && self.scopes.len() < 3 {
             let scope = match self.scopes.last() {
                 Some(before) => format!("{before} {}", field.text),
@@ -136,6 +201,20 @@ impl Reader<'_> {
             self.scopes.push(scope);
         }
         self.line.words.push(field);
+    }
+
+    /// Kinds of objects by the name that patterns use: `Deployments.v1.apps,ns` is `deployment,namespace`.
+    fn kinds(&self, text: &str) -> String {
+        let kind = |text: &str| {
+            let lower = text.to_ascii_lowercase();
+            let short = lower.split('.').next().unwrap_or_default();
+            let known = [lower.as_str(), short].into_iter().find_map(|text| {
+                let canonical = self.tool.canonical(text);
+                (canonical != text || self.tool.spec.words.contains_key(text)).then(|| canonical.to_owned())
+            });
+            known.unwrap_or_else(|| text.to_owned())
+        };
+        text.split(',').map(kind).collect::<Vec<_>>().join(",")
     }
 
     fn push(&mut self, name: Arc<str>, value: Option<Field>) {
@@ -168,7 +247,8 @@ impl Reader<'_> {
             }
         }
         let Some(info) = known else {
-            if inline.is_none() {
+            // By convention this one takes no value.
+            if inline.is_none() && spelling != "--help" {
                 self.strange();
             }
             let mut value = inline;

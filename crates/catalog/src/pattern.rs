@@ -60,6 +60,9 @@ pub struct PatternError {
     pub why: &'static str,
 }
 
+/// The placeholder for what stands before the slash of a `TYPE/NAME`.
+const KIND: &str = "type";
+
 /// Patterns with alternatives are written out; more than this is a mistake.
 const MAX_ALTERNATIVES: usize = 256;
 
@@ -256,7 +259,8 @@ impl Pattern {
                 GlobPiece::Any(name) => Some(name.clone()),
                 GlobPiece::Text(_) => None,
             });
-        let flags = self.flags.iter().map(|(name, _)| placeholder(name));
+        let kind = self.words.iter().any(Glob::has_slash).then(|| KIND.to_owned());
+        let flags = self.flags.iter().map(|(name, _)| placeholder(name)).chain(kind);
         names.chain(flags).chain(self.rest.clone().flatten()).collect()
     }
 
@@ -279,6 +283,9 @@ impl Pattern {
                 .is_some_and(|strange| index >= strange && glob.score() >= 1000)
             {
                 certain = false;
+            }
+            if tool.spec.slash_names {
+                glob.kind(word, &mut bound);
             }
             match glob.fit(word, &mut bound) {
                 Some(true) => {}
@@ -440,6 +447,16 @@ impl Glob {
             .any(|piece| matches!(piece, GlobPiece::Text(text) if text.contains('/')))
     }
 
+    /// Bind the kind of an object, where the pattern names it.
+    fn kind(&self, field: &Field, bound: &mut Bindings) {
+        if let [GlobPiece::Text(_), ..] = self.pieces.as_slice()
+            && self.has_slash()
+            && let Some((kind, _)) = field.text.split_once('/')
+        {
+            bound.insert(KIND.to_owned(), kind.to_owned());
+        }
+    }
+
     fn score(&self) -> u32 {
         if !self.has_wild() {
             return 1000;
@@ -475,6 +492,18 @@ impl Glob {
                 bound.insert(name.clone(), value.to_owned());
                 Some(true)
             }
+            [
+                GlobPiece::Any(first),
+                GlobPiece::Text(text),
+                GlobPiece::Any(second),
+            ] if before.contains(text.as_str()) => {
+                let (value, rest) = field.text.split_once(text.as_str())?;
+                bound.insert(first.clone(), value.to_owned());
+                bound.insert(second.clone(), rest.to_owned());
+                Some(true)
+            }
+            // A value that is not known is not taken for the one that means standard input.
+            [GlobPiece::Text(text)] if text == "-" || text == "/dev/stdin" => None,
             [GlobPiece::Text(text), ..] => {
                 let shorter = text.len().min(before.len());
                 (text.as_bytes().get(..shorter) == before.as_bytes().get(..shorter)).then_some(false)

@@ -18,6 +18,8 @@ pub struct Recovery {
     pub bindings: Bindings,
     captures: BTreeMap<String, Capture>,
     place: Place,
+    /// What stood before the command, and stands before each of these: `sudo -u postgres`.
+    prefix: Vec<String>,
 }
 
 /// Flags that say where a command happens.
@@ -70,7 +72,14 @@ impl Recovery {
             entry,
             bindings,
             captures,
+            prefix: Vec::new(),
         }
+    }
+
+    /// The same, behind words that run a command as another user.
+    pub(crate) fn behind(mut self, prefix: &[String]) -> Self {
+        self.prefix = prefix.to_vec();
+        self
     }
 
     /// The placeholders whose values come from an output, and from which.
@@ -160,6 +169,7 @@ impl Recovery {
         let optional = |flag: &str| self.place.optional.iter().any(|known| known == flag);
         let mut filled = template.fill(&self.bindings, optional);
         self.place.carry(&mut filled.argv);
+        filled.argv.splice(0..0, self.prefix.iter().cloned());
         Some(filled)
     }
 }

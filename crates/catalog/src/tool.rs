@@ -90,7 +90,8 @@ impl Tool {
 
     /// Learn a flag from a pattern; what is declared already stays.
     pub fn learn(&mut self, scope: &str, spelling: &str, value: bool) {
-        if self.find(&[scope], spelling).is_some() {
+        // Where flags take all the words that follow, one that a pattern names does, too.
+        if self.find(&[scope], spelling).is_some() || self.spec.value_flags && value {
             return;
         }
         let table = if scope.is_empty() {

@@ -1,5 +1,7 @@
 //! The built-in catalog: its examples, its completeness, and the entry that everything must accept.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
 use rescind_catalog::{Builder, CaptureFrom, Catalog, Context, Safe, examples, lint};
 use rescind_model::{Class, Reversibility};
 
@@ -190,6 +192,79 @@ fn each_object_of_a_command_is_judged_and_taken_back_by_itself() {
         .map(|r| r.compensation().unwrap().text())
         .collect();
     assert_eq!(texts, ["systemctl start a", "systemctl start b"]);
+}
+
+fn ways_back(text: &str) -> Vec<String> {
+    let judged = Catalog::builtin().unwrap().judge_text(text, &Context::default());
+    let recoveries = judged.parts.iter().flat_map(|part| &part.recoveries);
+    recoveries.map(|r| r.compensation().unwrap().text()).collect()
+}
+
+#[test]
+fn the_way_back_goes_through_the_same_user_and_environment() {
+    assert_eq!(
+        ways_back("sudo -u bob systemctl start a"),
+        ["sudo -u bob systemctl stop a"]
+    );
+    assert_eq!(
+        ways_back("sudo sh -c 'systemctl start a'"),
+        ["sudo systemctl stop a"]
+    );
+    assert_eq!(
+        ways_back("KUBECONFIG=/a/b kubectl cordon n"),
+        ["env KUBECONFIG=/a/b kubectl uncordon n"]
+    );
+    assert_eq!(
+        ways_back("sudo env A=b nice kubectl cordon n"),
+        ["sudo env A=b kubectl uncordon n"]
+    );
+    assert_eq!(
+        ways_back("systemctl -H web start a"),
+        ["systemctl --host=web stop a"]
+    );
+    assert_eq!(ways_back("ip6tables -F"), ["ip6tables-restore"]);
+    assert_eq!(
+        ways_back("sudo systemctl start a; systemctl start b"),
+        ["sudo systemctl stop a", "systemctl stop b"]
+    );
+}
+
+#[test]
+fn what_runs_where_nothing_takes_it_back_is_no_better_than_partly_reversible() {
+    let catalog = Catalog::builtin().unwrap();
+    for text in [
+        "ssh host systemctl start a",
+        "docker exec web systemctl start a",
+        "su bob -c 'systemctl start a'",
+        "KUBECONFIG=$K kubectl cordon n",
+        "kubectl apply -f a.yaml -f b.yaml",
+        "sudo -u \"$U\" systemctl start a",
+    ] {
+        let judged = catalog.judge_text(text, &Context::default());
+        assert!(
+            judged.class >= Class::Known(Reversibility::PartiallyReversible),
+            "{text}: {}",
+            judged.class
+        );
+        assert!(ways_back(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn kinds_of_objects_are_known_by_each_of_their_names() {
+    let catalog = Catalog::builtin().unwrap();
+    let judged = catalog.judge_text(
+        "kubectl delete ns,Deployments.v1.apps -- prod",
+        &Context::default(),
+    );
+    let classes: Vec<&str> = judged.parts.iter().map(|part| part.class.name()).collect();
+    assert_eq!(classes, ["irreversible", "reversible_with_state"]);
+    let before = judged.parts[1].recoveries[0].pre_capture().unwrap();
+    assert_eq!(before.text(), "kubectl get deployment/prod -o json");
+    // A name that is also a kind stays a name.
+    let judged = catalog.judge_text("kubectl delete deploy po", &Context::default());
+    let before = judged.parts[0].recoveries[0].pre_capture().unwrap();
+    assert_eq!(before.text(), "kubectl get deployment/po -o json");
 }
 
 #[test]

@@ -178,6 +178,16 @@ fn texts_made_to_blow_up_end_and_are_unknown() {
         format!("echo $({text} $(ls | cat) | cat)")
     });
     let _ends = judge(&nested);
+    for many in [
+        format!("kubectl delete {}", "pod/a ".repeat(10_000)),
+        format!("kubectl delete {} a", "pod,ns,".repeat(10_000)),
+        format!("systemctl stop {}", "a ".repeat(20_000)),
+        "tmux ".repeat(20_000),
+        format!("screen {}", "kubectl delete ns a ".repeat(4_000)),
+        "eval \"tmux $X \" ".repeat(2_000),
+    ] {
+        let _ends = judge(&many);
+    }
     let many = "ls; ".repeat(20_000);
     assert!(judge(&many) >= Class::Unknown);
     assert!(judge(&"a".repeat(400_000)) >= Class::Unknown);

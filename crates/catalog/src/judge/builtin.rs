@@ -1,7 +1,7 @@
 //! Commands of the shell itself, which change what later ones mean.
 
 use super::input::Input;
-use super::scope::Scope;
+use super::scope::{HOME, Scope};
 use super::walk::{Judge, words};
 use super::{Doubt, Place};
 use crate::entry::Effects;
@@ -92,6 +92,9 @@ impl Judge<'_> {
                         Arc::make_mut(&mut scope.functions).remove(&field.text);
                     }
                     scope.unset(&field.text);
+                    if field.text == "PATH" || field.exact().is_none() {
+                        scope.taint("the folders of programs are not known");
+                    }
                 }
                 self.nothing(fields);
             }
@@ -128,11 +131,15 @@ impl Judge<'_> {
                             let text = text.to_owned();
                             self.deeper(|judge| judge.text(&text, &mut scope.clone()));
                         }
-                        None => self.doubt(
-                            &words(fields),
-                            Doubt::Word,
-                            "what the trap runs is only known then",
-                        ),
+                        None => {
+                            let text = text.text.clone();
+                            self.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                            self.doubt(
+                                &words(fields),
+                                Doubt::Word,
+                                "what the trap runs is only known then",
+                            );
+                        }
                     }
                 }
                 _ => self.nothing(fields),
@@ -174,12 +181,12 @@ impl Judge<'_> {
                 Some((name, value)) if !name.contains(HOLE) => {
                     let partial = name.ends_with('+');
                     let name = name.trim_end_matches('+');
+                    self.variable_set(name, value, scope);
                     let value = if partial || field.many {
                         HOLE.to_string()
                     } else {
                         value.to_owned()
                     };
-                    self.variable_set(name, &value, scope);
                     scope.set(name, value);
                 }
                 Some(_) => scope.taint("a variable is set whose name is not known"),
@@ -220,6 +227,9 @@ impl Judge<'_> {
                     Doubt::Word,
                     "what it evaluates is only known when it runs",
                 );
+                let texts: Vec<&str> = arguments.iter().map(|field| field.text.as_str()).collect();
+                let text = texts.join(" ");
+                self.no_better_than(|judge| judge.text_with(&text, &mut scope.clone(), input));
                 scope.taint("an evaluated text may have defined anything");
             }
         }
@@ -310,11 +320,12 @@ impl Judge<'_> {
 
     /// Folders where programs are what they are called, besides what is there already.
     fn path_is_fine(&self, value: &str, scope: &Scope) -> bool {
-        if self.place != Place::Here && value.contains(HOLE) {
-            return false;
-        }
         let before = scope.variable("PATH", self.context).unwrap_or_default();
         let home = scope.variable("HOME", self.context).unwrap_or_default();
+        let rest = value.replace(HOME, "");
+        if rest.contains(HOLE) || (self.place != Place::Here && value.contains(HOLE)) {
+            return false;
+        }
         let rest = if before.is_empty() {
             value.to_owned()
         } else {

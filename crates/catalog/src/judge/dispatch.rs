@@ -2,11 +2,13 @@
 
 use super::input::Input;
 use super::scope::Scope;
+use super::verbs::{SURE, asks_for_help, destroys, names_destruction};
 use super::walk::{Judge, normal, shorten, words};
 use super::{Doubt, Part, Place};
 use crate::catalog::{Best, Match};
-use crate::entry::{Effects, Entry};
+use crate::entry::{Effects, Entry, Find};
 use crate::field::{Field, HOLE};
+use crate::pattern::{Bindings, placeholder};
 use crate::recovery::Recovery;
 use rescind_model::{Class, Reversibility};
 use std::sync::Arc;
@@ -161,11 +163,11 @@ impl Judge<'_> {
                 self.doubt(&words(fields), Doubt::NoEntry, why);
                 return;
             }
-            self.doubt(
-                &words(fields),
-                Doubt::NoEntry,
-                "the catalog has no entry for this program",
-            );
+            let why = "the catalog has no entry for this program";
+            match destroys(arguments, &SURE) {
+                Some(verb) => self.destruction(fields, &verb, why),
+                None => self.doubt(&words(fields), Doubt::NoEntry, why),
+            }
             return;
         };
         // A known program that is only asked what it is.
@@ -174,7 +176,16 @@ impl Judge<'_> {
             return;
         }
         for found in &found {
-            self.one(fields, found, input);
+            if asks_for_help(found) {
+                self.plain(
+                    fields,
+                    Class::NoEffect,
+                    Effects::None,
+                    "it only says how it is used",
+                );
+            } else {
+                self.one(fields, found, input);
+            }
         }
     }
 
@@ -194,11 +205,27 @@ impl Judge<'_> {
             } else {
                 Doubt::NoEntry
             };
-            self.doubt(&words(fields), doubt, &why);
+            match names_destruction(found) {
+                Some(verb) => self.destruction(fields, &verb, &why),
+                None => self.doubt(&words(fields), doubt, &why),
+            }
             return;
         };
         let part = self.part(fields, found, best, judged);
-        self.parts.push(part);
+        let vague = best.entry.reversibility == Class::Unknown
+            && part.class == Class::Unknown
+            && best.entry.effects == Effects::Remote;
+        match names_destruction(found).filter(|_| vague) {
+            Some(verb) => self.destruction(fields, &verb, &part.why),
+            None => self.parts.push(part),
+        }
+    }
+
+    /// What is not known, except that it is called a deletion.
+    fn destruction(&mut self, fields: &[Field], verb: &str, why: &str) {
+        let why = format!("it says `{verb}`; {why}");
+        let lost = Class::Known(Reversibility::Irreversible);
+        self.plain(fields, lost, Effects::Remote, &why);
     }
 
     /// The part that an entry makes of a command.
@@ -235,15 +262,51 @@ impl Judge<'_> {
         }
         self.in_language(entry, &mut part, found);
         doubts(&mut part, found);
-        let back = entry.compensating_action.is_some() || entry.pre_capture.is_some();
-        if back || entry.spend.is_some() || entry.blast_radius.is_some() {
-            part.recoveries = best
-                .targets
-                .iter()
-                .map(|target| Recovery::new(entry.clone(), found.tool, &found.line, target.clone()))
-                .collect();
-        }
+        self.way_back(&mut part, found, best);
         part
+    }
+
+    /// How it is taken back, where anything here can do that.
+    fn way_back(&self, part: &mut Part, found: &Match<'_>, best: &Best) {
+        let entry = &best.entry;
+        let back = entry.compensating_action.is_some() || entry.pre_capture.is_some();
+        let prefix = match &self.place {
+            Place::Elsewhere(_) => None,
+            Place::Here | Place::Privileged if several_values(entry, found) => None,
+            Place::Here | Place::Privileged => self.prefix.as_deref(),
+        };
+        let Some(prefix) = prefix.filter(|_| back) else {
+            // The way back would have to be gone there, by commands that nothing here runs.
+            let partly = Class::Known(Reversibility::PartiallyReversible);
+            let uncaptured = entry.effects == Effects::LocalFiles && self.place != Place::Here;
+            let lost = back || uncaptured || matches!(self.place, Place::Elsewhere(_));
+            let elsewhere = !several_values(entry, found);
+            if elsewhere && part.class == WITH_STATE && needs_what_was(entry) {
+                part.class = Class::Known(Reversibility::Irreversible);
+                part.uncaptured = part.class;
+                let place = self.place.name();
+                part.why = format!(
+                    "{}; it runs {place}, where nobody keeps what was before",
+                    part.why
+                );
+            } else if lost && part.class > Class::NoEffect && part.class < partly {
+                part.class = partly;
+                part.uncaptured = part.uncaptured.worst(partly);
+                part.why = match &self.place {
+                    Place::Here => format!("{}; what it was before is captured only in part", part.why),
+                    place => format!(
+                        "{}; it runs {}, where nothing takes it back",
+                        part.why,
+                        place.name()
+                    ),
+                };
+            }
+            if !back && (entry.spend.is_some() || entry.blast_radius.is_some()) {
+                part.recoveries = recoveries(found, best, &[]);
+            }
+            return;
+        };
+        part.recoveries = recoveries(found, best, prefix);
     }
 
     /// Work on files: the kernel captures it here, and nobody elsewhere.
@@ -263,6 +326,9 @@ impl Judge<'_> {
             .iter()
             .filter(|flag| &*flag.name != "if")
             .filter_map(|flag| flag.value.as_ref());
+        if found.tool.spec.name == "tar" && found.line.flag("--force-local").is_none() {
+            remote_archive(part, found);
+        }
         for field in found.line.words.iter().chain(flags) {
             let path = normal(&field.text);
             if !["/dev/", "/proc/", "/sys/"]
@@ -279,6 +345,22 @@ impl Judge<'_> {
                 part.why = format!("`{path}`: {why}");
             }
         }
+    }
+}
+
+/// GNU tar takes `HOST:PATH` for an archive on another machine.
+fn remote_archive(part: &mut Part, found: &Match<'_>) {
+    let old_style = found.line.words.first().filter(|mode| mode.text.contains('f'));
+    let archive = match found.line.flag("--file") {
+        Some(flag) => flag.value.as_ref(),
+        None => old_style.and_then(|_| found.line.words.get(1)),
+    };
+    let host = archive.and_then(|archive| archive.exact()?.split('/').next());
+    if host.is_some_and(|host| host.contains(':')) && part.class > Class::NoEffect {
+        part.class = Class::Known(Reversibility::Irreversible);
+        part.uncaptured = part.class;
+        part.effects = Effects::Remote;
+        part.why = "its archive is on another machine, where nothing is captured".to_owned();
     }
 }
 
@@ -316,6 +398,41 @@ fn doubts(part: &mut Part, found: &Match<'_>) {
         part.doubt = Some(doubt);
         part.why = why;
     }
+}
+
+/// Whether a flag that the way back repeats was given several times: it would take back one of them.
+fn several_values(entry: &Entry, found: &Match<'_>) -> bool {
+    let texts = [&entry.pre_capture, &entry.compensating_action];
+    let used = |flag: &str| {
+        let name = format!("{{{}}}", placeholder(flag));
+        texts
+            .iter()
+            .any(|text| text.as_ref().is_some_and(|text| text.contains(&name)))
+    };
+    let flags = found.line.flags.iter().enumerate();
+    flags.filter(|(_, flag)| flag.value.is_some()).any(|(at, flag)| {
+        let before = found.line.flags.iter().take(at);
+        before
+            .filter(|other| other.name == flag.name)
+            .any(|other| other.value != flag.value)
+            && used(&flag.name)
+    })
+}
+
+/// Whether the way back writes what was captured before, so that without it nothing brings that back.
+fn needs_what_was(entry: &Entry) -> bool {
+    let whole = entry.captures.values().any(|capture| capture.find == Find::Text);
+    whole || entry.compensation_stdin.as_deref() == Some("pre_capture")
+}
+
+/// What an entry knows of each target.
+fn recoveries(found: &Match<'_>, best: &Best, prefix: &[String]) -> Vec<Recovery> {
+    let recovery =
+        |target: &Bindings| Recovery::new(best.entry.clone(), found.tool, &found.line, target.clone());
+    best.targets
+        .iter()
+        .map(|target| recovery(target).behind(prefix))
+        .collect()
 }
 
 /// What an entry says, in a line.

@@ -232,7 +232,10 @@ impl Judge<'_> {
         match name {
             // Numbers, which are no flags.
             "?" | "$" | "!" | "#" => Some("0\u{ffff}".to_owned()),
-            "" | "0" | "-" | "@" | "*" => Some(HOLE.to_string()),
+            "0" => scope
+                .variable("0", self.context)
+                .or_else(|| Some(HOLE.to_string())),
+            "" | "-" | "@" | "*" => Some(HOLE.to_string()),
             name => scope.variable(name, self.context),
         }
     }

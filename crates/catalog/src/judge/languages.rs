@@ -50,13 +50,13 @@ impl Judge<'_> {
             };
             for text in texts {
                 judged = true;
-                match text.exact() {
-                    Some(text) => self.sql(text, &found.tool.spec.name),
-                    None => self.doubt(
+                self.sql(&text.text, &found.tool.spec.name);
+                if text.many {
+                    self.doubt(
                         &super::walk::words(fields),
                         Doubt::Word,
                         "a part of the SQL is only known when it runs",
-                    ),
+                    );
                 }
             }
         }
@@ -67,6 +67,10 @@ impl Judge<'_> {
     pub(super) fn in_language(&self, entry: &Entry, part: &mut Part, found: &Match<'_>) {
         let verdict = match entry.language {
             None => return,
+            Some(Language::Copy) => {
+                copy(part, found);
+                return;
+            }
             Some(Language::Sed) => sed::judge(&found.line),
             Some(Language::Awk) => match awk::judge(&found.line) {
                 Awk::Reads => Sed::Edits,
@@ -97,4 +101,25 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// A copy to a path of this machine writes nothing but files here, wherever they come from.
+fn copy(part: &mut Part, found: &Match<'_>) {
+    let here = |word: &Field| {
+        let host = word.text.split('/').next().unwrap_or_default();
+        word.exact().is_some() && !host.contains(':')
+    };
+    let takes = found.line.flag("--remove-source-files").is_some();
+    if part.place != Place::Here
+        || takes
+        || found.line.words.len() < 2
+        || !found.line.words.last().is_some_and(here)
+    {
+        return;
+    }
+    let state = Class::Known(Reversibility::ReversibleWithState);
+    part.class = part.class.min(state);
+    part.effects = Effects::LocalFiles;
+    "it copies to files of this machine, each of which is captured before it changes"
+        .clone_into(&mut part.why);
 }

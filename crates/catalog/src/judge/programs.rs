@@ -80,6 +80,10 @@ impl Judge<'_> {
                 );
                 return;
             }
+            if flag == "-" {
+                rest = behind;
+                break;
+            }
             if !flag.starts_with(['-', '+']) || flag.len() < 2 {
                 break;
             }
@@ -121,16 +125,24 @@ impl Judge<'_> {
             };
             let mut inner = self.fresh(scope);
             inner.arguments = Some(Arc::new(arguments.get(1..).unwrap_or_default().to_vec()));
+            match arguments.first() {
+                Some(name) if !name.many => inner.set("0", name.text.clone()),
+                _ => inner.forget("0"),
+            }
             match text.exact() {
                 Some(text) => {
                     let text = text.to_owned();
                     self.deeper(|judge| judge.text_with(&text, &mut inner, input));
                 }
-                None => self.doubt(
-                    &words(fields),
-                    Doubt::Word,
-                    "a part of the shell's text is only known when it runs",
-                ),
+                None => {
+                    self.doubt(
+                        &words(fields),
+                        Doubt::Word,
+                        "a part of the shell's text is only known when it runs",
+                    );
+                    let text = text.text.clone();
+                    self.no_better_than(|judge| judge.text_with(&text, &mut inner, input));
+                }
             }
             return;
         }
@@ -303,7 +315,10 @@ impl Judge<'_> {
                 Doubt::Code,
                 "an option of ssh can run commands here",
             );
-            return;
+            // Whatever that may be, the command is not better than what it says.
+            if !rest.first().is_some_and(|host| host.many) {
+                return;
+            }
         }
         let Some((host, command)) = rest.split_first() else {
             self.doubt(&words(fields), Doubt::Syntax, "the host is missing");
@@ -332,13 +347,57 @@ impl Judge<'_> {
                     let text = texts.join(" ");
                     judge.deeper(|judge| judge.text_with(&text, &mut Scope::elsewhere(), input));
                 }
-                None => judge.doubt(
-                    &words(fields),
-                    Doubt::Word,
-                    "a part of the remote command is only known when it runs",
-                ),
+                None => {
+                    judge.doubt(
+                        &words(fields),
+                        Doubt::Word,
+                        "a part of the remote command is only known when it runs",
+                    );
+                    let texts: Vec<&str> = command.iter().map(|field| field.text.as_str()).collect();
+                    let text = texts.join(" ");
+                    judge.no_better_than(|judge| {
+                        judge.text_with(&text, &mut Scope::elsewhere(), input);
+                    });
+                }
             }
         });
+    }
+
+    /// `gcloud compute ssh HOST --command TEXT`. `false`: something else.
+    pub(super) fn gcloud(&mut self, fields: &[Field], input: &Input) -> bool {
+        let words: Vec<&str> = fields.iter().map(|field| field.text.as_str()).collect();
+        let Some(at) = words
+            .windows(2)
+            .position(|pair| matches!(pair, ["compute", "ssh"] | ["tpu-vm", "ssh"]))
+        else {
+            return false;
+        };
+        let text = fields.iter().enumerate().find_map(|(index, field)| {
+            if field.text == "--command" {
+                return fields.get(index + 1).cloned();
+            }
+            let text = field.text.strip_prefix("--command=")?;
+            Some(Field {
+                text: text.to_owned(),
+                ..field.clone()
+            })
+        });
+        let host = fields
+            .iter()
+            .skip(at + 2)
+            .find(|field| !field.text.starts_with('-'));
+        let place = Place::Elsewhere(host.map_or_else(|| "a machine".to_owned(), Field::shown));
+        self.at(place, |judge| match text.as_ref().map(Field::exact) {
+            Some(Some(text)) => {
+                judge.deeper(|judge| judge.text_with(text, &mut Scope::elsewhere(), input));
+            }
+            Some(None) => {
+                let text = text.as_ref().map(|field| field.text.clone()).unwrap_or_default();
+                judge.deeper(|judge| judge.text_with(&text, &mut Scope::elsewhere(), input));
+            }
+            None => judge.shell_reads(fields, &Scope::elsewhere(), input),
+        });
+        true
     }
 
     /// `docker exec C CMD` and `docker compose exec S CMD`. `false`: something else.

@@ -24,6 +24,11 @@ pub(super) struct Scope {
     pub(super) tainted: Option<Arc<str>>,
 }
 
+/// The folder of whoever asks, where that is not known: told from other values that are not known.
+pub(super) const HOME: &str = "\u{ffff}\u{fffe}";
+/// What is taken for the folders of programs where those are not known: nothing but the system's own.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Variables that shells set by themselves.
 const LIVE: [&str; 24] = [
     "RANDOM",
@@ -58,7 +63,11 @@ impl Scope {
         if let Some(value) = self.variables.get(name) {
             return value.clone();
         }
-        let unknown = Some(HOLE.to_string());
+        let unknown = match name {
+            "HOME" => Some(HOME.to_owned()),
+            "PATH" if !self.foreign => Some(USUAL_PATH.to_owned()),
+            _ => Some(HOLE.to_string()),
+        };
         if name == "IFS" {
             return Some(" \t\n".to_owned());
         }

@@ -61,6 +61,14 @@ fn of(script: &str) -> Sed {
     while reader.rest.peek().is_some() {
         match reader.command() {
             Some(Sed::Edits) => {}
+            // A device, or a value of the kernel, is no file that can be captured.
+            Some(Sed::Writes)
+                if ["/dev/", "/proc/", "/sys/", ".."]
+                    .iter()
+                    .any(|part| script.contains(part)) =>
+            {
+                return Sed::Runs("its script may write something that is no file");
+            }
             Some(Sed::Writes) => worst = Sed::Writes,
             Some(runs) => return runs,
             None => return NOT_READ,

@@ -17,7 +17,7 @@ const CHANGES: [&str; 16] = [
 ];
 
 /// Functions that are known to change nothing.
-const FUNCTIONS: [&str; 62] = [
+const FUNCTIONS: [&str; 163] = [
     "COUNT",
     "SUM",
     "MIN",
@@ -80,6 +80,107 @@ const FUNCTIONS: [&str; 62] = [
     "FROM",
     "SELECT",
     "USING",
+    "EXPLAIN",
+    "LEFT",
+    "RIGHT",
+    "REPLACE",
+    "SPLIT_PART",
+    "REGEXP_REPLACE",
+    "REGEXP_MATCHES",
+    "REGEXP_MATCH",
+    "GREATEST",
+    "LEAST",
+    "DATE_PART",
+    "AGE",
+    "TO_DATE",
+    "TO_TIMESTAMP",
+    "LAG",
+    "LEAD",
+    "DENSE_RANK",
+    "NTILE",
+    "FIRST_VALUE",
+    "LAST_VALUE",
+    "PERCENTILE_CONT",
+    "PERCENTILE_DISC",
+    "BOOL_OR",
+    "BOOL_AND",
+    "STDDEV",
+    "VARIANCE",
+    "POWER",
+    "SQRT",
+    "MOD",
+    "SIGN",
+    "RANDOM",
+    "MD5",
+    "ENCODE",
+    "DECODE",
+    "TO_NUMBER",
+    "FORMAT",
+    "CHAR_LENGTH",
+    "POSITION",
+    "STRPOS",
+    "INITCAP",
+    "IF",
+    "IFNULL",
+    "ISNULL",
+    "DATE_FORMAT",
+    "DATE_ADD",
+    "DATE_SUB",
+    "DATEDIFF",
+    "UNIX_TIMESTAMP",
+    "FROM_UNIXTIME",
+    "CURDATE",
+    "JSON_EXTRACT",
+    "JSON_VALUE",
+    "PG_GET_INDEXDEF",
+    "PG_GET_VIEWDEF",
+    "PG_GET_FUNCTIONDEF",
+    "PG_GET_CONSTRAINTDEF",
+    "CURRENT_SETTING",
+    "OBJ_DESCRIPTION",
+    "COL_DESCRIPTION",
+    "FORMAT_TYPE",
+    "TO_REGCLASS",
+    "ARRAY_LENGTH",
+    "CARDINALITY",
+    "JSON_OBJECT_AGG",
+    "JSONB_OBJECT_AGG",
+    "JSONB_ARRAY_ELEMENTS",
+    "JSON_ARRAY_ELEMENTS",
+    "JSONB_EACH",
+    "ROW",
+    "ARRAY",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "BETWEEN",
+    "LIKE",
+    "ILIKE",
+    "BY",
+    "HAVING",
+    "LIMIT",
+    "OFFSET",
+    "JOIN",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "DISTINCT",
+    "INTERVAL",
+    "NUMERIC",
+    "DECIMAL",
+    "VARCHAR",
+    "CHAR",
+    "TIMESTAMP",
+    "SOME",
+    "WITHIN",
+    "GROUPING",
+    "ROLLUP",
+    "CUBE",
+    "SETS",
+    "PARTITION",
+    "IS",
+    "LATERAL",
 ];
 
 /// A piece of a statement.
@@ -94,12 +195,19 @@ enum Token {
 impl Judge<'_> {
     /// Judge each statement of a text.
     pub(super) fn sql(&mut self, text: &str, program: &str) {
-        if text.contains(HOLE) || text.len() > 256 * 1024 {
+        if text.len() > 256 * 1024 {
+            self.doubt(&shorten(text), Doubt::Limit, "the SQL is too long to be read");
+            return;
+        }
+        if text.contains(HOLE) {
             self.doubt(
                 &shorten(text),
                 Doubt::Word,
                 "a part of the SQL is only known when it runs",
             );
+            // Whatever the part is, the rest is not better than what it says.
+            let known = text.replace(HOLE, "unknown_part");
+            self.no_better_than(|judge| judge.sql(&known, program));
             return;
         }
         let mut rest = text;
@@ -187,7 +295,8 @@ impl Judge<'_> {
             "SELECT" | "WITH" | "VALUES" | "TABLE" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC"
         );
         let runs = first == "EXPLAIN" && words.iter().any(|word| *word == "ANALYZE" || *word == "ANALYSE");
-        let changes = words.iter().skip(1).any(|word| CHANGES.contains(word));
+        let shows = matches!(words.as_slice(), ["SHOW", "CREATE" | "GRANTS", ..]);
+        let changes = !shows && !changes_at(&words).is_empty();
         if query && (!changes || (first == "EXPLAIN" && !runs)) {
             match unknown_function(tokens) {
                 None => self.plain(&[shown], Class::NoEffect, Effects::None, "it only reads"),
@@ -198,21 +307,21 @@ impl Judge<'_> {
             }
             return;
         }
-        let fields: Vec<Field> = words.iter().map(|word| Field::known(*word)).collect();
-        // A query that changes something is what it changes by.
-        let from = match query {
-            true => words.iter().position(|word| CHANGES.contains(word)).unwrap_or(0),
-            false => 0,
-        };
+        for part in effects_of(&words, query) {
+            self.changes(&part, &shown, program);
+        }
+    }
+
+    /// What the catalog says of words that change something.
+    fn changes(&mut self, words: &[&str], shown: &Field, program: &str) {
         let name = if self.catalog.knows(&format!("sql-{program}")) {
             format!("sql-{program}")
         } else {
             "sql".to_owned()
         };
-        let fields = fields.get(from..).unwrap_or_default();
         let before = self.parts.len();
         let mut line = vec![Field::known("sql")];
-        line.extend(fields.iter().cloned());
+        line.extend(words.iter().map(|word| Field::known(*word)));
         self.only_catalog(&name, &line);
         for part in self.parts.iter_mut().skip(before) {
             part.text.clone_from(&shown.text);
@@ -224,6 +333,84 @@ impl Judge<'_> {
         let arguments = fields.get(1..).unwrap_or_default();
         self.known(name, fields, arguments, &super::input::Input::Own);
     }
+}
+
+/// What a statement changes by, as statements of their own: a query may change by several.
+fn effects_of<'t>(words: &[&'t str], query: bool) -> Vec<Vec<&'t str>> {
+    let first = words.first().copied().unwrap_or_default();
+    let has = |word: &str| words.contains(&word);
+    match first {
+        // An upsert is an update of what is there.
+        "INSERT" if has("UPDATE") => return vec![vec!["UPDATE"]],
+        "ALTER" if loses(words) => return vec![vec!["ALTER", "TABLE", "T", "DROP"]],
+        "ALTER" if words.get(1) == Some(&"TABLE") => return vec![vec!["ALTER", "TABLE", "T"]],
+        // Some databases need no semicolon between statements.
+        _ if !query => {
+            let light = [
+                "USE", "SET", "BEGIN", "START", "DECLARE", "PREPARE", "LOCK", "COMMIT", "IF", "PRINT", "GO",
+                "EXPLAIN",
+            ];
+            let strong = ["DELETE", "DROP", "TRUNCATE", "ALTER", "UPDATE", "MERGE"];
+            let behind = words.iter().skip(1).position(|word| strong.contains(word));
+            let behind = behind
+                .filter(|_| light.contains(&first))
+                .and_then(|at| words.get(at + 1..));
+            return [Some(words), behind]
+                .into_iter()
+                .flatten()
+                .map(<[&str]>::to_vec)
+                .collect();
+        }
+        _ => {}
+    }
+    let places = changes_at(words);
+    let strong = ["INSERT", "UPDATE", "DELETE", "MERGE", "DROP", "TRUNCATE", "ALTER"];
+    let is_strong = |at: &usize| words.get(*at).is_some_and(|word| strong.contains(word));
+    let mut chosen: Vec<usize> = places.iter().copied().filter(is_strong).collect();
+    if chosen.is_empty() {
+        chosen.extend(places.first());
+    }
+    let from = |at: usize| words.get(at..).map(<[&str]>::to_vec);
+    chosen.into_iter().filter_map(from).collect()
+}
+
+/// Where the words stand by which a query changes something. `FOR UPDATE` only locks.
+fn changes_at(words: &[&str]) -> Vec<usize> {
+    let locks = |at: usize| at > 0 && matches!(words.get(at - 1), Some(&("FOR" | "KEY")));
+    words
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(at, word)| CHANGES.contains(word) && !(**word == "UPDATE" && locks(*at)))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Whether an `ALTER TABLE` throws values away: a column goes, or its values are made to fit.
+fn loses(words: &[&str]) -> bool {
+    let kept = [
+        "CONSTRAINT",
+        "DEFAULT",
+        "NOT",
+        "IDENTITY",
+        "EXPRESSION",
+        "FOREIGN",
+        "INDEX",
+        "KEY",
+        "CHECK",
+        "PRIMARY",
+        "TRIGGER",
+    ];
+    let behind = words.get(2..).unwrap_or_default();
+    let drops = behind
+        .windows(2)
+        .any(|pair| matches!(pair, ["DROP", next] if !kept.contains(next)));
+    let last = behind.last() == Some(&"DROP");
+    let alters = behind.iter().position(|word| *word == "ALTER");
+    let retyped = alters.is_some_and(|at| behind.iter().skip(at).any(|word| *word == "TYPE"));
+    let other = ["MODIFY", "CHANGE", "TRUNCATE", "DISCARD", "EXCHANGE", "CONVERT"];
+    matches!(words.get(1), Some(&("TABLE" | "TYPE")))
+        && (drops || last || retyped || behind.iter().any(|word| other.contains(word)))
 }
 
 /// A function in a query that is not known to be harmless.
@@ -244,6 +431,11 @@ fn statement(text: &str) -> Option<(Vec<Token>, usize)> {
         let rest = text.get(at..)?;
         if sign == ';' {
             return Some((tokens, at + 1));
+        }
+        // MySQL's end of a statement that is shown in another form.
+        let shown = rest.strip_prefix("\\G").or_else(|| rest.strip_prefix("\\g"));
+        if shown.is_some_and(|behind| behind.is_empty() || behind.starts_with(['\n', ';'])) {
+            return Some((tokens, at + 2));
         }
         if sign == '\\' {
             // A command of psql in the middle of a statement (`\g`, `\gexec`).

@@ -17,12 +17,19 @@ const MAX_CALLS: usize = 40;
 /// No more bytes than this are read as shell text in one judgement, nested texts included.
 const MAX_READ: usize = 1024 * 1024;
 
+/// No more characters of a command than this are shown.
+const MAX_SHOWN: usize = 400;
+/// Stands in a shell text for a part that is not known.
+const UNKNOWN: &str = "${__rescind_unknown}";
+
 /// One judgement.
 pub(super) struct Judge<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) context: &'a Context,
     pub(super) parts: Vec<Part>,
     pub(super) place: Place,
+    /// The words that stand before what is judged and before its way back: `sudo -u postgres`. `None`: not known.
+    pub(super) prefix: Option<Vec<String>>,
     steps: usize,
     calls: usize,
     bytes: usize,
@@ -35,6 +42,7 @@ impl<'a> Judge<'a> {
             context,
             parts: Vec::new(),
             place: Place::Here,
+            prefix: Some(Vec::new()),
             steps: 0,
             calls: 0,
             bytes: 0,
@@ -67,6 +75,11 @@ impl<'a> Judge<'a> {
                 Doubt::Word,
                 "a part of the shell text is only known when it runs",
             );
+            // Whatever the part is, the rest is not better than what it says.
+            let known = text.replace(HOLE, UNKNOWN);
+            let mut inner = scope.clone();
+            inner.forget(UNKNOWN.trim_matches(['$', '{', '}']));
+            self.no_better_than(|judge| judge.text_with(&known, &mut inner, input));
             return;
         }
         let (list, error) = shell::parse(text);
@@ -74,6 +87,16 @@ impl<'a> Judge<'a> {
         if let Some(error) = error {
             self.doubt(&shorten(text), Doubt::Syntax, &error.to_string());
         }
+    }
+
+    /// Look at something of which a part is not known: only what is certainly lost counts.
+    pub(super) fn no_better_than(&mut self, run: impl FnOnce(&mut Self)) {
+        let before = self.parts.len();
+        self.deeper(run);
+        let lost = Class::Known(Reversibility::Irreversible);
+        let after = self.parts.split_off(before);
+        self.parts
+            .extend(after.into_iter().filter(|part| part.class == lost));
     }
 
     /// One call deeper, unless that is too deep.
@@ -180,19 +203,16 @@ impl<'a> Judge<'a> {
         let Some((command, arguments)) = fields.split_first() else {
             return Input::Unknown;
         };
-        let texts: Option<Vec<&str>> = arguments.iter().map(Field::exact).collect();
-        match (command.literal(), texts) {
-            (Some("echo" | "printf"), Some(texts)) => Input::About(texts.join(" ")),
-            (Some("cat"), Some(texts)) if texts.is_empty() => match simple.redirects.as_slice() {
+        let texts: Vec<&str> = arguments.iter().map(|field| field.text.as_str()).collect();
+        match command.literal() {
+            Some("echo" | "printf") => Input::About(texts.join(" ")),
+            Some("cat") if texts.is_empty() => match simple.redirects.as_slice() {
                 [
                     Redirect {
                         kind: RedirectKind::Here,
                         target,
                     },
-                ] => match self.single(target, &mut scope.clone()).exact() {
-                    Some(text) => Input::Text(text.to_owned()),
-                    None => Input::Unknown,
-                },
+                ] => Input::Text(self.single(target, &mut scope.clone()).text),
                 _ => Input::Unknown,
             },
             _ => Input::Unknown,
@@ -235,14 +255,12 @@ impl<'a> Judge<'a> {
             }),
             Compound::For(name, words, body) => {
                 let fields = words.as_ref().map(|words| self.fields(words, scope));
-                let value = match fields.as_deref() {
-                    Some([only]) if !only.glob && !only.many => only.text.clone(),
-                    _ => HOLE.to_string(),
-                };
-                self.repeated(scope, |judge, scope| {
-                    scope.set(name, value.clone());
-                    judge.list(body, scope, input);
-                });
+                for value in self.values(fields.as_deref()) {
+                    self.repeated(scope, |judge, scope| {
+                        scope.set(name, value.clone());
+                        judge.list(body, scope, input);
+                    });
+                }
             }
             Compound::Counted(head, body) => {
                 self.single(head, scope);
@@ -269,6 +287,19 @@ impl<'a> Judge<'a> {
                     scope.forget(&name);
                 }
             }
+        }
+    }
+
+    /// What a loop's variable stands for, one after the other; one value that is not known for all, where there are too
+    /// many or they are not known.
+    fn values(&self, fields: Option<&[Field]>) -> Vec<String> {
+        const MOST: usize = 8;
+        let fields = fields.unwrap_or_default();
+        let known = fields.iter().all(|field| field.literal().is_some());
+        let few = (1..=MOST).contains(&fields.len()) && (fields.len() == 1 || self.calls < MAX_CALLS / 2);
+        match known && few {
+            true => fields.iter().map(|field| field.text.clone()).collect(),
+            false => vec![HOLE.to_string()],
         }
     }
 
@@ -332,11 +363,14 @@ impl<'a> Judge<'a> {
             self.dispatch(&fields, scope, &input);
         } else {
             let mut inner = scope.clone();
+            let mut words = vec![Field::known("env")];
             for (name, value) in assigned {
                 self.variable_set(&name, &value, &mut inner);
+                words.push(Field::known(format!("{name}={value}")));
                 inner.set(&name, value);
             }
-            self.dispatch(&fields, &mut inner, &input);
+            // The way back needs them, too: they may say which cluster or account it is.
+            self.behind(&words, |judge| judge.dispatch(&fields, &mut inner, &input));
         }
         if !own_parts && let Some(part) = self.parts.get_mut(first) {
             part.writes = writes;
@@ -356,10 +390,7 @@ impl<'a> Judge<'a> {
             let field = self.single(&redirect.target, scope);
             match redirect.kind {
                 RedirectKind::Here => {
-                    input = match field.exact() {
-                        Some(text) => Input::Text(text.to_owned()),
-                        None => Input::Unknown,
-                    };
+                    input = Input::Text(field.text.clone());
                 }
                 RedirectKind::Read => {
                     input = if field.text == "/dev/null" {
@@ -522,8 +553,18 @@ pub(super) fn normal(path: &str) -> String {
 
 /// Words as a person would type them.
 pub(super) fn words(fields: &[Field]) -> String {
-    let words: Vec<String> = fields.iter().map(shown_word).collect();
-    shorten(&words.join(" "))
+    let mut text = String::new();
+    for field in fields {
+        // More is not shown.
+        if text.len() > 4 * MAX_SHOWN {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&shown_word(field));
+    }
+    shorten(&text)
 }
 
 fn shown_word(field: &Field) -> String {
@@ -535,8 +576,7 @@ fn shown_word(field: &Field) -> String {
 
 /// A text that fits on a few lines.
 pub(super) fn shorten(text: &str) -> String {
-    const MAX: usize = 400;
-    match text.char_indices().nth(MAX) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }

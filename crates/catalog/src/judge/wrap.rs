@@ -1,93 +1,13 @@
 //! Programs that run another one which stands behind their own flags.
 
 use super::input::Input;
+use super::prefixes::{ENVIRONMENTS, PREFIXES};
 use super::scope::Scope;
+use super::verbs::{VERBS, destroys};
 use super::walk::{Judge, words};
 use super::{Doubt, Place};
 use crate::field::{Field, HOLE};
-
-/// A program that runs what follows it.
-struct Prefix {
-    name: &'static str,
-    /// Words behind the name: it is a wrapper only with this subcommand.
-    sub: &'static str,
-    /// Its flags that take a value.
-    values: &'static [&'static str],
-    /// How many words of its own follow the flags.
-    own: usize,
-}
-
-const fn prefix(name: &'static str, values: &'static [&'static str], own: usize) -> Prefix {
-    Prefix {
-        name,
-        sub: "",
-        values,
-        own,
-    }
-}
-
-const fn sub(name: &'static str, sub: &'static str, values: &'static [&'static str]) -> Prefix {
-    Prefix {
-        name,
-        sub,
-        values,
-        own: 0,
-    }
-}
-
-const PREFIXES: [Prefix; 26] = [
-    prefix("nohup", &[], 0),
-    prefix("nice", &["-n", "--adjustment"], 0),
-    prefix("ionice", &["-c", "-n", "-p", "--class", "--classdata"], 0),
-    prefix("chrt", &["-T", "-P", "-D"], 1),
-    prefix("taskset", &[], 1),
-    prefix("timeout", &["-s", "-k", "--signal", "--kill-after"], 1),
-    prefix("gtimeout", &["-s", "-k", "--signal", "--kill-after"], 1),
-    prefix("time", &["-o", "-f", "--output", "--format"], 0),
-    prefix("stdbuf", &["-i", "-o", "-e", "--input", "--output", "--error"], 0),
-    prefix("unbuffer", &[], 0),
-    prefix("setsid", &[], 0),
-    prefix("setarch", &[], 1),
-    prefix("chronic", &[], 0),
-    prefix("caffeinate", &["-t", "-w"], 0),
-    prefix(
-        "strace",
-        &[
-            "-e", "-o", "-p", "-s", "-u", "-P", "-a", "-S", "-b", "-I", "-O", "-X",
-        ],
-        0,
-    ),
-    prefix(
-        "ltrace",
-        &["-e", "-o", "-p", "-s", "-u", "-a", "-n", "-A", "-D", "-l"],
-        0,
-    ),
-    prefix("dotenv", &["-f", "-e", "-c"], 0),
-    prefix("busybox", &[], 0),
-    prefix("toybox", &[], 0),
-    sub("poetry", "run", &["-C", "-P", "--directory", "--project"]),
-    sub("pipenv", "run", &[]),
-    sub(
-        "uv",
-        "run",
-        &[
-            "--with",
-            "--python",
-            "-p",
-            "--extra",
-            "--group",
-            "--package",
-            "--directory",
-            "--project",
-            "--env-file",
-            "--index",
-        ],
-    ),
-    sub("bundle", "exec", &["--gemfile"]),
-    sub("rye", "run", &[]),
-    sub("hatch", "run", &[]),
-    sub("mise", "exec", &["-C"]),
-];
+use rescind_model::{Class, Reversibility};
 
 impl Judge<'_> {
     /// Judge what a wrapper runs. `false`: it is no wrapper.
@@ -112,7 +32,20 @@ impl Judge<'_> {
                 return true;
             }
             let rest = rest.get(prefix.own..).unwrap_or_default();
+            let rest = rest.strip_prefix(&[Field::known("--")]).unwrap_or(rest);
             self.inner(fields, rest, scope, input);
+            return true;
+        }
+        if let Some((_, _, own)) = ENVIRONMENTS
+            .iter()
+            .find(|(known, sub, _)| *known == name && arguments.first().is_some_and(|word| word.text == *sub))
+        {
+            let rest = behind_flags(arguments.get(1..).unwrap_or_default(), &[]);
+            let rest = rest.get(*own..).unwrap_or_default();
+            let behind = rest.iter().position(|field| field.text == "--");
+            let rest = rest.get(behind.map_or(0, |at| at + 1)..).unwrap_or_default();
+            let prefix = fields.get(..fields.len() - rest.len()).unwrap_or_default();
+            self.behind(prefix, |judge| judge.inner(fields, rest, scope, input));
             return true;
         }
         match name {
@@ -135,6 +68,29 @@ impl Judge<'_> {
             "find" | "gfind" | "fd" | "fdfind" => return self.find(name, fields, scope),
             "flock" => self.flock(fields, scope, input),
             "ssh" => self.ssh(fields, input),
+            "mosh" | "autossh" | "pdsh" | "pssh" | "parallel-ssh" | "clush" | "dsh" => {
+                self.doubt(
+                    &words(fields),
+                    Doubt::Code,
+                    "it runs commands on other machines, which is not read here",
+                );
+                self.at(Place::Elsewhere("other machines".to_owned()), |judge| {
+                    judge.hidden(fields)
+                });
+            }
+            "mongosh" | "mongo" => {
+                if let Input::Text(text) | Input::About(text) = input {
+                    self.mongo(fields, text);
+                }
+                return false;
+            }
+            "at" | "batch" => {
+                if let Input::Text(text) | Input::About(text) = input {
+                    let text = text.clone();
+                    self.no_better_than(|judge| judge.text(&text, &mut scope.clone()));
+                }
+                return false;
+            }
             "docker" | "podman" | "nerdctl" | "docker-compose" => return self.container(fields, input),
             "kubectl" | "oc" => return self.pod(fields, input),
             "chroot" | "nsenter" | "unshare" | "systemd-run" | "machinectl" | "firejail" | "bwrap"
@@ -142,8 +98,18 @@ impl Judge<'_> {
             | "tmux" | "screen" | "expect" | "socat" => {
                 return self.aside(name, fields, arguments);
             }
+            "bq" => return self.bigquery(fields),
+            "sqlite3" | "sqlite" => return self.sqlite(fields, input),
+            "hyperfine" => self.each_text(fields, scope),
+            "ip" => return self.namespace(fields, scope, input),
+            "cargo" | "rustc" | "rustfmt" | "rustdoc" => return self.toolchain(fields, scope, input),
+            "gcloud" => return self.gcloud(fields, input),
             "python" | "python3" => return self.python_module(fields, scope, input),
             "git" => return self.git(fields, scope),
+            "npx" | "bunx" | "pnpx" | "uvx" | "npm" | "pnpm" | "yarn" | "bun" | "pipx" => {
+                self.package(fields, scope, input);
+                return false;
+            }
             _ => return false,
         }
         true
@@ -189,7 +155,8 @@ impl Judge<'_> {
                 break;
             }
         }
-        self.inner(fields, rest, &mut inner, input);
+        let prefix = fields.get(..fields.len() - rest.len()).unwrap_or_default();
+        self.behind(prefix, |judge| judge.inner(fields, rest, &mut inner, input));
     }
 
     fn sudo(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
@@ -261,10 +228,32 @@ impl Judge<'_> {
             inner.set(name, value.to_owned());
             rest = behind;
         }
+        let prefix = fields.get(..fields.len() - rest.len()).unwrap_or_default();
         // The root user of a session's own machine is beyond what the session's capture can promise.
-        self.at(Place::Privileged, |judge| {
-            judge.inner(fields, rest, &mut inner, input)
+        self.behind(prefix, |judge| {
+            judge.at(Place::Privileged, |judge| {
+                judge.inner(fields, rest, &mut inner, input)
+            });
         });
+    }
+
+    /// Judge something that only runs behind these words, and whose way back does, too.
+    pub(super) fn behind(&mut self, words: &[Field], run: impl FnOnce(&mut Self)) {
+        let known: Option<Vec<String>> = words.iter().map(|word| word.exact().map(str::to_owned)).collect();
+        let longer = match (self.prefix.clone(), known) {
+            (Some(before), Some(known)) => Some([before, known].concat()),
+            _ => None,
+        };
+        let before = std::mem::replace(&mut self.prefix, longer);
+        run(self);
+        self.prefix = before;
+    }
+
+    /// Judge something whose surroundings can't be put in front of another command.
+    fn alone(&mut self, run: impl FnOnce(&mut Self)) {
+        let before = self.prefix.take();
+        run(self);
+        self.prefix = before;
     }
 
     fn su(&mut self, fields: &[Field], scope: &Scope, input: &Input) {
@@ -276,8 +265,10 @@ impl Judge<'_> {
         match text {
             Some(text) => {
                 let text = text.text.clone();
-                self.at(Place::Privileged, |judge| {
-                    judge.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                self.alone(|judge| {
+                    judge.at(Place::Privileged, |judge| {
+                        judge.deeper(|judge| judge.text(&text, &mut scope.clone()));
+                    });
                 });
             }
             None => {
@@ -290,8 +281,10 @@ impl Judge<'_> {
                     self.at(Place::Privileged, |judge| judge.shell_reads(fields, scope, input));
                 } else {
                     let rest: Vec<Field> = behind.into_iter().cloned().collect();
-                    self.at(Place::Privileged, |judge| {
-                        judge.inner(fields, &rest, &mut scope.clone(), input)
+                    self.alone(|judge| {
+                        judge.at(Place::Privileged, |judge| {
+                            judge.inner(fields, &rest, &mut scope.clone(), input)
+                        });
                     });
                 }
             }
@@ -354,58 +347,16 @@ impl Judge<'_> {
             replaced = Some("{}".to_owned());
         }
         let command = with_holes(rest, replaced.as_deref());
+        let before = self.parts.len();
         self.deeper(|judge| judge.outside(&command, &mut scope.clone(), &Input::Text(String::new())));
-    }
-
-    fn parallel(&mut self, fields: &[Field], scope: &Scope) {
-        let arguments = fields.get(1..).unwrap_or_default();
-        let rest = behind_flags(
-            arguments,
-            &[
-                "-j",
-                "--jobs",
-                "-a",
-                "--arg-file",
-                "-I",
-                "-N",
-                "-n",
-                "-d",
-                "--delimiter",
-                "--colsep",
-                "-C",
-                "--timeout",
-                "--joblog",
-                "--results",
-                "--delay",
-                "--retries",
-                "--tagstring",
-                "-S",
-                "--sshlogin",
-            ],
-        );
-        let command: Vec<Field> = rest
-            .iter()
-            .take_while(|field| !field.text.starts_with(":::"))
-            .cloned()
-            .collect();
-        let remote = arguments
-            .iter()
-            .any(|field| matches!(field.text.as_str(), "-S" | "--sshlogin" | "--slf"));
-        if command.is_empty()
-            || remote
-            || command
-                .iter()
-                .any(|field| field.text.contains([' ', ';', '|', '&', '$', '`']))
-        {
-            self.doubt(
-                &words(fields),
-                Doubt::Input,
-                "what it runs is put together when it runs",
-            );
-            return;
+        // Whatever it is that comes: it is deleted, and nobody knows what to capture.
+        if destroys(rest, &VERBS).is_some() {
+            let parts = self.parts.iter_mut().skip(before);
+            for part in parts.filter(|part| part.doubt == Some(Doubt::Word) && part.entry.is_some()) {
+                part.class = Class::Known(Reversibility::Irreversible);
+                part.uncaptured = part.class;
+            }
         }
-        let command = with_holes(&command, Some("{}"));
-        self.deeper(|judge| judge.outside(&command, &mut scope.clone(), &Input::Text(String::new())));
     }
 
     fn watch(&mut self, fields: &[Field], scope: &Scope) {
@@ -423,105 +374,16 @@ impl Judge<'_> {
                 let text = texts.join(" ");
                 self.deeper(|judge| judge.text(&text, scope));
             }
-            None => self.doubt(
-                &words(fields),
-                Doubt::Word,
-                "a part of the text for a shell is only known when it runs",
-            ),
-        }
-    }
-
-    fn flock(&mut self, fields: &[Field], scope: &mut Scope, input: &Input) {
-        let arguments = fields.get(1..).unwrap_or_default();
-        let rest = behind_flags(
-            arguments,
-            &["-w", "-E", "--timeout", "--wait", "--conflict-exit-code"],
-        );
-        let rest = rest.get(1..).unwrap_or_default();
-        match rest {
-            [flag, text] if matches!(flag.text.as_str(), "-c" | "--command") => {
-                let text = text.text.clone();
+            None => {
+                let texts: Vec<&str> = rest.iter().map(|field| field.text.as_str()).collect();
+                let text = texts.join(" ");
                 self.deeper(|judge| judge.text(&text, scope));
+                self.doubt(
+                    &words(fields),
+                    Doubt::Word,
+                    "a part of the text for a shell is only known when it runs",
+                );
             }
-            rest => self.inner(fields, rest, scope, input),
-        }
-    }
-
-    /// Programs that run others in surroundings of their own.
-    fn aside(&mut self, name: &str, fields: &[Field], arguments: &[Field]) -> bool {
-        let first = arguments
-            .first()
-            .map(|field| field.text.as_str())
-            .unwrap_or_default();
-        let reads = match name {
-            "tmux" => matches!(
-                first,
-                "ls" | "list-sessions" | "list-windows" | "capture-pane" | "has-session"
-            ),
-            "screen" => matches!(first, "-ls" | "-list"),
-            "lxc" | "incus" => matches!(first, "list" | "info"),
-            "machinectl" => matches!(first, "" | "list" | "status" | "show"),
-            "vagrant" => matches!(first, "status" | "global-status" | "version"),
-            _ => false,
-        };
-        if reads {
-            self.nothing(fields);
-        } else {
-            self.doubt(
-                &words(fields),
-                Doubt::Code,
-                "it runs others in surroundings of its own, which are not read here",
-            );
-        }
-        true
-    }
-
-    /// `python -m pip ...` is pip.
-    fn python_module(&mut self, fields: &[Field], scope: &mut Scope, input: &Input) -> bool {
-        match fields {
-            [_, flag, module, ..] if flag.text == "-m" && matches!(module.text.as_str(), "pip" | "twine") => {
-                let rest = fields.get(2..).unwrap_or_default();
-                self.deeper(|judge| judge.outside(rest, scope, input));
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// git runs commands that stand on its command line.
-    fn git(&mut self, fields: &[Field], scope: &mut Scope) -> bool {
-        let position = |word: &str| fields.iter().position(|field| field.text == word);
-        let Some(command) = fields.iter().skip(1).find(|field| !field.text.starts_with('-')) else {
-            return false;
-        };
-        match command.text.as_str() {
-            "submodule" => {
-                let Some(at) = position("foreach") else {
-                    return false;
-                };
-                let rest = behind_flags(fields.get(at + 1..).unwrap_or_default(), &[]);
-                self.joined(fields, rest, scope);
-                true
-            }
-            "bisect" => {
-                let Some(at) = position("run") else { return false };
-                let rest = fields.get(at + 1..).unwrap_or_default();
-                self.inner(fields, rest, scope, &Input::Own);
-                false
-            }
-            "rebase" => {
-                for (index, field) in fields.iter().enumerate() {
-                    let text = match field.text.as_str() {
-                        "-x" | "--exec" => fields.get(index + 1).map(|field| field.text.clone()),
-                        text => text.strip_prefix("--exec=").map(str::to_owned),
-                    };
-                    if let Some(text) = text {
-                        self.deeper(|judge| judge.text(&text, &mut scope.clone()));
-                    }
-                }
-                false
-            }
-            _ => false,
         }
     }
 }
