@@ -5,6 +5,9 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A program of this name that runs a script: the agent of a session.
 fn agent(scenario: &Scenario, name: &str, script: &str) -> PathBuf {
@@ -163,7 +166,7 @@ fn an_undo_over_sessions_that_is_killed_goes_on_in_its_own_scope() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .expect("it starts");
-        rescind_scenarios::until("an undo that began", std::time::Duration::from_secs(60), || {
+        rescind_scenarios::until("an undo that began", LIMIT, || {
             (!scenario.undos().is_empty() || running.try_wait().expect("it is ours").is_some()).then_some(())
         });
         let _ended_before = running.kill();
@@ -289,4 +292,56 @@ fn last_good_takes_back_what_came_from_the_failure_on_and_resume_waits_for_the_h
         .tell(&["undo", "--yes", &fine, "--to", "last-good"])
         .exits(1);
     assert!(nothing.err().contains("error[nothing-failed]"), "{nothing:?}");
+}
+
+#[test]
+fn an_agent_that_drives_a_path_to_an_undone_state_again_is_held_at_its_next_action() {
+    let scenario = Scenario::new();
+    scenario.write("config", "port 1\n");
+    let script = "sh -c 'echo port 2 > config'; sh -c 'echo more > more'; sh -c 'echo last > last'";
+    let first = act(&scenario, "bot", script);
+    scenario.undo(&[&first]);
+    // Another state of the same path is no flapping.
+    act(
+        &scenario,
+        "bot",
+        "sh -c 'echo port 3 > config'; sh -c 'echo x > x'",
+    );
+
+    let program = agent(&scenario, "bot", script);
+    let mut running = scenario
+        .supervised([program])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let held = rescind_scenarios::until("a held action", LIMIT, || {
+        assert_eq!(running.try_wait().expect("it is ours"), None, "it was not held");
+        scenario
+            .tell(&["approvals", "--json"])
+            .success()
+            .json_lines()
+            .pop()
+    });
+    assert_eq!(
+        scenario.read("config"),
+        "port 2\n",
+        "what it did is seen once it is done"
+    );
+    assert!(!scenario.path("more").exists(), "and nothing after it runs");
+    let text = held.to_string();
+    assert!(
+        text.contains("again to a state that was undone") && text.contains("config"),
+        "{text}"
+    );
+    let action = held["action"]
+        .as_str()
+        .or(held["action_id"].as_str())
+        .expect("an id");
+    scenario.tell(&["approve", action]).success();
+    // A person has looked at it: the rest goes on.
+    let ended = rescind_scenarios::until("its end", LIMIT, || running.try_wait().expect("it is ours"));
+    assert!(ended.success());
+    assert!(scenario.path("more").exists() && scenario.path("last").exists());
+    scenario.verify();
 }

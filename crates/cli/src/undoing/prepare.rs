@@ -42,7 +42,7 @@ enum Subject {
     /// One session, and its kin.
     One(History),
     /// All sessions that fit.
-    Several(Across),
+    Several(Box<Across>),
 }
 
 impl<'s> Prepared<'s> {
@@ -134,7 +134,7 @@ impl<'s> Prepared<'s> {
         let resume = earlier.unfinished.take().filter(|(id, _)| Some(id) == undo);
         let scoped = across.scoped(store, &args)?;
         let notes = JournalNotes::default();
-        let subject = Subject::Several(across);
+        let subject = Subject::Several(Box::new(across));
         Ok(Self {
             driver: subject.driver(&notes),
             store,
