@@ -64,7 +64,13 @@ impl History {
                 family.insert(later.to_string());
                 sessions.push(load(store, &later)?);
             } else if begun.spans.contains(&root.to_string()) {
-                let numbers = Joined::of(store, &begun.spans, &later)?.numbers(&root)?.inverse();
+                let joined = Joined::of(store, &begun.spans, &later);
+                let numbers = match joined.and_then(|joined| Ok(joined.numbers(&root)?.inverse())) {
+                    Ok(numbers) => numbers,
+                    // Another of these runs is erased.
+                    Err(failure) if failure.is(Code::SessionErased) => Numbers::unknown(&later, &root),
+                    Err(failure) => return Err(failure),
+                };
                 sessions.push(numbers.view(load(store, &later)?, &root.to_string()));
                 foreign.insert(later.to_string(), numbers);
                 family.insert(later.to_string());

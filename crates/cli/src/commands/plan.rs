@@ -34,7 +34,7 @@ pub fn run(context: &Context, args: &PlanArgs) -> Done {
     if context.json {
         out.json(&plan_json(&prepared, &plan))?;
     } else {
-        print_plan(&mut out, &prepared.session, &head(&prepared), &plan)?;
+        print_plan(&mut out, &prepared, &head(&prepared), &plan)?;
     }
     out.end()?;
     Ok(if plan.undecided() > 0 {

@@ -45,13 +45,13 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
         None => {
             let id = session_id();
             let log = prepared.store.begin(&id, opened(prepared, &id), Level::Process)?;
-            for additions in prepared.additions().chunks(ADDITIONS) {
-                log.write(additions)?;
-            }
             (id, log, rescind_supervisor::Position::default())
         }
     };
     log.recovering();
+    for additions in prepared.additions().chunks(ADDITIONS) {
+        log.write(additions)?;
+    }
     // Without it only flapping is noticed later.
     let _noticed_later = remember(prepared, plan, &id);
     let log = Arc::new(log);

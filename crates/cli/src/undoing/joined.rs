@@ -163,6 +163,17 @@ fn take(table: &mut ObjectTable, note: &Note) {
 }
 
 impl Numbers {
+    /// For undos that count in the numbers of a run that can't be read any more: what they took back is known, and
+    /// nothing else.
+    #[must_use]
+    pub fn unknown(from: &SessionId, to: &SessionId) -> Self {
+        Self {
+            from: from.clone(),
+            to: to.clone(),
+            objects: Some(HashMap::new()),
+        }
+    }
+
     /// The other way round.
     #[must_use]
     pub fn inverse(&self) -> Self {
