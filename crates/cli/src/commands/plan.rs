@@ -44,7 +44,7 @@ pub fn run(context: &Context, args: &PlanArgs) -> Done {
     })
 }
 
-/// The session in a few words, or how many more there are.
+/// The session in a few words, or the oldest of several.
 #[must_use]
 pub fn head(prepared: &Prepared<'_>) -> String {
     let views = prepared.views();
@@ -56,11 +56,9 @@ pub fn head(prepared: &Prepared<'_>) -> String {
         command_line(&first.opened.argv),
         local_time(&first.opened.time)
     );
-    match others {
-        [] => format!("({one})"),
-        others => {
-            let others: Vec<String> = others.iter().map(|view| view.id.to_string()).collect();
-            format!("({one}) and {}", others.join(", "))
-        }
+    if others.is_empty() {
+        format!("({one})")
+    } else {
+        format!("(the oldest: {one})")
     }
 }
