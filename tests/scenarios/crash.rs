@@ -113,7 +113,9 @@ fn gone(pid: i32) -> bool {
 
 fn supervisors_killed(place: Place, kills: usize) {
     let Seed(seed) = Seed::from_environment();
-    let scenario = Scenario::at(place, Who::Me);
+    let mut scenario = Scenario::at(place, Who::Me);
+    // The same again and again, which would wait for a person.
+    scenario.options.push("--record-only".to_owned());
     prepare(&scenario);
     let before = scenario.manifest();
     let mut undos = 0;
@@ -147,7 +149,7 @@ fn the_undo_of_many_files_is_killed_anywhere() {
     let mut killed = 0;
     for n in 0..kills {
         let mut random = Random::new(seed ^ n as u64);
-        scenario.run("rm -rf d1 d2 d3; mv d4 d5/; for n in $(seq 60); do echo x >> d6/$n; done; rm -r d7; mkdir d7").success();
+        scenario.run_again("rm -rf d1 d2 d3; mv d4 d5/; for n in $(seq 60); do echo x >> d6/$n; done; rm -r d7; mkdir d7").success();
         let session = scenario.runs().pop().expect("a session");
         killed += undo_killed(&scenario, &session, &mut random, 6);
         scenario.undo(&[&session]);
@@ -337,7 +339,7 @@ fn a_tree_whose_disk_gets_full_comes_back_while_the_store_has_room() {
     let before = scenario.manifest();
     let rounds = count("RESCIND_ROUNDS", 3);
     for _ in 0..rounds {
-        scenario.run(
+        scenario.run_again(
             "for n in $(seq 50); do echo x >> a/$n; done; rm -rf a/[123]*; echo y >> data; mkdir z; cp data z/again; \
              for n in $(seq 100); do cat data > full$n 2>/dev/null || break; done; while echo xxxxxxxx >> rest; do :; done; \
              cat data data > data2; exit 0",

@@ -1,10 +1,13 @@
 //! Undo scopes that span sessions: by agent, time and domain.
 
-use rescind_scenarios::{Outcome, Scenario};
+use rescind_scenarios::{Outcome, Random, Scenario, Seed};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A program of this name that runs a script: the agent of a session.
 fn agent(scenario: &Scenario, name: &str, script: &str) -> PathBuf {
@@ -159,7 +162,8 @@ fn an_undo_over_sessions_that_is_killed_goes_on_in_its_own_scope() {
         let script = format!("mkdir d{n}; for i in $(seq 120); do echo {n} > d{n}/$i; done; echo {n} >> all");
         act(&scenario, "bot", &script);
     }
-    // Killed at some step of it, by the clock: whatever that leaves, the next command ends it.
+    // Killed somewhere, by the clock: whatever that leaves, the next command goes on with it, also where it names one
+    // of its sessions alone.
     for _ in 0..3 {
         let mut undo = scenario.rescind(&["undo", "--yes", "--agent", "bot"]);
         let mut running = undo
@@ -167,14 +171,15 @@ fn an_undo_over_sessions_that_is_killed_goes_on_in_its_own_scope() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .expect("it starts");
-        rescind_scenarios::until("an undo that began", std::time::Duration::from_secs(60), || {
+        rescind_scenarios::until("an undo that began", LIMIT, || {
             (!scenario.undos().is_empty() || running.try_wait().expect("it is ours").is_some()).then_some(())
         });
         let _ended_before = running.kill();
         running.wait().expect("it ends");
     }
-    let first = scenario.runs().remove(0);
-    scenario.undo(&[&first]);
+    if !scenario.undos().is_empty() {
+        scenario.undo(&[&scenario.runs()[1]]);
+    }
     scenario.undo(&["--agent", "bot"]);
     assert_eq!(fs::read_dir(scenario.tree()).expect("a folder").count(), 0);
     assert_eq!(scenario.undos().len(), 1, "it went on in its own session");
@@ -293,4 +298,103 @@ fn last_good_takes_back_what_came_from_the_failure_on_and_resume_waits_for_the_h
         .tell(&["undo", "--yes", &fine, "--to", "last-good"])
         .exits(1);
     assert!(nothing.err().contains("error[nothing-failed]"), "{nothing:?}");
+}
+
+#[test]
+fn an_agent_that_drives_a_path_to_an_undone_state_again_is_held_at_its_next_action() {
+    let scenario = Scenario::new();
+    scenario.write("config", "port 1\n");
+    let script = "sh -c 'echo port 2 > config'; sh -c 'echo more > more'; sh -c 'echo last > last'";
+    let first = act(&scenario, "bot", script);
+    scenario.undo(&[&first]);
+    // Another state of the same path is no flapping.
+    act(
+        &scenario,
+        "bot",
+        "sh -c 'echo port 3 > config'; sh -c 'echo x > x'",
+    );
+
+    let program = agent(&scenario, "bot", script);
+    let mut running = scenario
+        .supervised([program])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let held = rescind_scenarios::until("a held action", LIMIT, || {
+        assert_eq!(running.try_wait().expect("it is ours"), None, "it was not held");
+        scenario
+            .tell(&["approvals", "--json"])
+            .success()
+            .json_lines()
+            .pop()
+    });
+    assert_eq!(
+        scenario.read("config"),
+        "port 2\n",
+        "what it did is seen once it is done"
+    );
+    assert!(!scenario.path("more").exists(), "and nothing after it runs");
+    let text = held.to_string();
+    assert!(
+        text.contains("again to a state that was undone") && text.contains("config"),
+        "{text}"
+    );
+    let action = held["action"]
+        .as_str()
+        .or(held["action_id"].as_str())
+        .expect("an id");
+    scenario.tell(&["approve", action]).success();
+    // A person has looked at it: the rest goes on.
+    let ended = rescind_scenarios::until("its end", LIMIT, || running.try_wait().expect("it is ours"));
+    assert!(ended.success());
+    assert!(scenario.path("more").exists() && scenario.path("last").exists());
+    scenario.verify();
+}
+
+/// A random change of a small tree, which may fail.
+fn step(random: &mut Random) -> String {
+    let names = [
+        "a", "b", "d", "d/x", "d/y", "d/e", "d/e/z", "f", "f/x", "old", "old/g",
+    ];
+    let (one, two) = (*random.pick(&names), *random.pick(&names));
+    let text = random.below(1000);
+    match random.below(10) {
+        0 | 1 => format!("mkdir -p {one}"),
+        2 | 3 => format!("echo {text} > {one}"),
+        4 => format!("echo {text} >> {one}"),
+        5 | 6 => format!("mv {one} {two}"),
+        7 => format!("rm -rf {one}"),
+        8 => format!("ln {one} {two}"),
+        _ => format!("chmod {} {one}", random.pick(&["600", "640", "755"])),
+    }
+}
+
+#[test]
+fn any_sessions_of_an_agent_taken_back_at_once_leave_what_was_there_and_come_back_with_their_undo() {
+    let rounds = rescind_scenarios::count("RESCIND_SCOPES", 6) as u64;
+    let seed = Seed::from_environment().0;
+    for round in 0..rounds {
+        let mut random = Random::new(seed.wrapping_add(round));
+        let scenario = Scenario::new();
+        scenario.write("old/g", "g\n");
+        scenario.write("d/x", "x\n");
+        let before = scenario.manifest();
+        for _ in 0..3 {
+            let steps: Vec<String> = (0..6).map(|_| step(&mut random)).collect();
+            let script = format!("set +e\nexec 2> /dev/null\n{}\ntrue", steps.join("\n"));
+            act(&scenario, "bot", &script);
+        }
+        let what = format!("seed {seed}, round {round}");
+        let done = scenario.manifest();
+        scenario.undo(&["--agent", "bot"]);
+        before.assert_same(&scenario.manifest(), &what);
+        if let Some(undo) = scenario.undos().pop() {
+            scenario.undo(&[&undo]);
+            done.assert_same(&scenario.manifest(), &what);
+            scenario.undo(&["--agent", "bot"]);
+            before.assert_same(&scenario.manifest(), &what);
+        }
+        scenario.verify();
+    }
 }

@@ -275,11 +275,18 @@ impl Scenario {
         Outcome::of(&mut self.supervised(["sh", "-c", script]))
     }
 
+    /// A shell script under supervision, without its being judged: what does again what was undone would wait for a person.
+    #[track_caller]
+    pub fn run_again(&self, script: &str) -> Outcome {
+        let mut command = self.rescind(&["run", "--record-only"]);
+        Outcome::of(command.args(&self.options).args(["--", "sh", "-c", script]))
+    }
+
     /// Run a shell script under supervision, which must succeed and change the tree; undo it; the tree must be as before.
     #[track_caller]
     pub fn undone(&self, script: &str) -> Outcome {
         let before = self.manifest();
-        let outcome = self.run(script).success();
+        let outcome = self.run_again(script).success();
         before.assert_changed(&self.manifest(), script);
         self.undo(&[]);
         before.assert_same(&self.manifest(), script);

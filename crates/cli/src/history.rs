@@ -2,7 +2,7 @@
 
 use crate::context::load;
 use crate::error::{Code, Done, Failure};
-use crate::undoing::{Joined, Numbers};
+use crate::undoing::{Joined, Known, Numbers};
 use rescind_model::{Effect, SessionId};
 use rescind_recovery::Earlier;
 use rescind_supervisor::journal::{ReceiptForm, SessionKind};
@@ -21,14 +21,19 @@ impl History {
     /// # Errors
     /// The run, or one of its undos, can't be read.
     pub fn load(store: &Store, id: &SessionId) -> Done<Self> {
-        Self::load_before(store, id, None)
+        Self::load_before(store, id, None, &Known::default())
     }
 
     /// The same, as it was before a session began.
     ///
     /// # Errors
     /// As [`History::load`].
-    pub fn load_before(store: &Store, id: &SessionId, before: Option<&SessionId>) -> Done<Self> {
+    pub fn load_before(
+        store: &Store,
+        id: &SessionId,
+        before: Option<&SessionId>,
+        known: &Known,
+    ) -> Done<Self> {
         let mut root = id.clone();
         while let Some(above) = opened(store, &root)?.undoes {
             let above: SessionId = above.parse().map_err(|_| {
@@ -64,7 +69,13 @@ impl History {
                 family.insert(later.to_string());
                 sessions.push(load(store, &later)?);
             } else if begun.spans.contains(&root.to_string()) {
-                let numbers = Joined::of(store, &begun.spans, &later)?.numbers(&root)?.inverse();
+                let joined = Joined::of(store, &begun.spans, &later, known);
+                let numbers = match joined.and_then(|joined| Ok(joined.numbers(&root)?.inverse())) {
+                    Ok(numbers) => numbers,
+                    // Another of these runs is erased.
+                    Err(failure) if failure.is(Code::SessionErased) => Numbers::unknown(&later, &root),
+                    Err(failure) => return Err(failure),
+                };
                 sessions.push(numbers.view(load(store, &later)?, &root.to_string()));
                 foreign.insert(later.to_string(), numbers);
                 family.insert(later.to_string());

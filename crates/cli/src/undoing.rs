@@ -18,7 +18,7 @@ pub mod window;
 
 pub use apply::{Applied, apply, print_receipt};
 pub use decide::{Decision, decide};
-pub use joined::{Joined, Numbers};
+pub use joined::{Joined, Known, Numbers};
 pub use prepare::Prepared;
 pub use scope::{ScopeArgs, pattern};
 pub use show::{plan_json, print_plan};

@@ -29,6 +29,8 @@ pub struct SessionDesk {
     environment: Vec<Vec<u8>>,
     clock: fn() -> Timestamp,
     record_only: bool,
+    /// Why the session is halted: everything waits until a person has let something run.
+    halted: Option<String>,
     /// What was proposed and is not settled, by the digest of the judgement's proposal.
     open: HashMap<Digest, Proposal>,
 }
@@ -84,6 +86,7 @@ impl SessionDesk {
             environment: Vec::new(),
             clock: now,
             record_only: false,
+            halted: None,
             open: HashMap::new(),
         })
     }
@@ -197,6 +200,22 @@ impl SessionDesk {
             form.reasons
                 .push("a part of what a person approved, and no worse than that".to_owned());
         }
+        if let Some(why) = self
+            .halted
+            .as_ref()
+            .filter(|_| verdict != Verdict::Allow || !proposal.only_reads())
+        {
+            let mut reasons = vec![format!("the session is halted: {why}")];
+            if let Verdict::Hold(own) | Verdict::Deny(own) = &verdict {
+                reasons.extend(own.iter().cloned());
+            }
+            form.reasons.insert(0, format!("the session is halted: {why}"));
+            if !matches!(verdict, Verdict::Deny(_)) {
+                verdict = Verdict::Hold(reasons);
+                verdict.name().clone_into(&mut form.verdict);
+                form.persons = form.persons.max(1);
+            }
+        }
         if self.record_only && verdict != Verdict::Allow {
             verdict = Verdict::Allow;
             form.reasons
@@ -217,6 +236,10 @@ impl SessionDesk {
             return;
         };
         if ran {
+            if matches!(judged.verdict, Verdict::Hold(_)) {
+                // A person has looked at it.
+                self.halted = None;
+            }
             self.session.actions += 1;
             // What only reads says nothing of whether the agent has taken no for an answer.
             if !proposal.only_reads() {
@@ -242,6 +265,10 @@ impl SessionDesk {
             kind: proposal.kind,
             force: proposal.force,
         });
+    }
+
+    fn halt(&mut self, why: &str) {
+        self.halted.get_or_insert_with(|| why.to_owned());
     }
 }
 

@@ -71,4 +71,10 @@ pub trait Desk: Send {
 
     /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
     fn settled(&mut self, judged: &Judged, ran: bool);
+
+    /// Something was noticed after a command ran that halts the session: whatever comes next waits for a person, until one
+    /// has let something run. A desk that holds nothing has nothing to halt.
+    fn halt(&mut self, why: &str) {
+        let _nothing_to_halt = why;
+    }
 }

@@ -17,6 +17,7 @@ mod stamps;
 mod store;
 mod system_record;
 mod system_session;
+mod undone;
 pub mod verify;
 mod view;
 
@@ -34,4 +35,5 @@ pub use sessions::{Life, SessionSummary, in_passing};
 pub use store::{Store, StoreError};
 pub use system_record::{Differs, Receipt, Recorder, Remark, StepEnd, SystemRecord};
 pub use system_session::{Opening, Position, StepOpening, SystemError, SystemSession};
+pub use undone::{PathState, UndoneStates};
 pub use view::{Node, SessionView};

@@ -30,6 +30,8 @@ pub struct SessionSummary {
     pub kind: Option<SessionKind>,
     /// The agent.
     pub agent: String,
+    /// The domain it works in, where one was given.
+    pub domain: String,
     /// Its command line.
     pub argv: Vec<String>,
     /// How it ended.
@@ -61,6 +63,7 @@ impl Store {
                 time: view.opened.time.clone(),
                 kind: Some(view.opened.kind),
                 agent: view.opened.agent.clone(),
+                domain: view.opened.domain.clone(),
                 argv: view.opened.argv.clone(),
                 exit: view.ended.as_ref().map(|ended| ended.exit),
                 effects: view.changed() as u64,
@@ -74,6 +77,7 @@ impl Store {
                 time: String::new(),
                 kind: None,
                 agent: String::new(),
+                domain: String::new(),
                 argv: Vec::new(),
                 exit: None,
                 effects: 0,

@@ -34,7 +34,7 @@ pub fn run(context: &Context, args: &PlanArgs) -> Done {
     if context.json {
         out.json(&plan_json(&prepared, &plan))?;
     } else {
-        print_plan(&mut out, &prepared.session, &head(&prepared), &plan)?;
+        print_plan(&mut out, &prepared, &head(&prepared), &plan)?;
     }
     out.end()?;
     Ok(if plan.undecided() > 0 {
@@ -44,7 +44,7 @@ pub fn run(context: &Context, args: &PlanArgs) -> Done {
     })
 }
 
-/// The session in a few words, or how many more there are.
+/// The session in a few words, or the oldest of several.
 #[must_use]
 pub fn head(prepared: &Prepared<'_>) -> String {
     let views = prepared.views();
@@ -56,11 +56,9 @@ pub fn head(prepared: &Prepared<'_>) -> String {
         command_line(&first.opened.argv),
         local_time(&first.opened.time)
     );
-    match others {
-        [] => format!("({one})"),
-        others => {
-            let others: Vec<String> = others.iter().map(|view| view.id.to_string()).collect();
-            format!("({one}) and {}", others.join(", "))
-        }
+    if others.is_empty() {
+        format!("({one})")
+    } else {
+        format!("(the oldest: {one})")
     }
 }

@@ -8,7 +8,7 @@ use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::{SessionKind, SessionOpened};
-use rescind_supervisor::{Desk, Home, Store, StoreError, now, process_mark, salt, session_id};
+use rescind_supervisor::{Desk, Home, Store, StoreError, UndoneStates, now, process_mark, salt, session_id};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
@@ -202,6 +202,7 @@ fn supervise_in_store(
         hold_for: std::time::Duration::from_secs(args.hold_for * 60),
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
+        undone: UndoneStates::read(home)?,
     };
     let quiet = args.quiet;
     let ledger = store.ledger().clone();

@@ -109,6 +109,7 @@ fn json(summary: &SessionSummary, undos: &[String]) -> Value {
         "state": life(summary.life),
         "began": summary.time,
         "agent": summary.agent,
+        "domain": summary.domain,
         "command": command_line(&summary.argv),
         "argv": summary.argv,
         "exit_code": exit_code,

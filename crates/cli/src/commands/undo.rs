@@ -107,7 +107,7 @@ fn show(context: &Context, prepared: &Prepared<'_>, plan: &Plan) -> Done<()> {
     if context.json {
         out.json(&plan_json(prepared, plan))?;
     } else {
-        print_plan(&mut out, &prepared.session, &head(prepared), plan)?;
+        print_plan(&mut out, prepared, &head(prepared), plan)?;
     }
     out.end()
 }

@@ -1,6 +1,6 @@
 //! An undo that spans sessions: their effects under one run's numbers, in order of time, as one scope.
 
-use super::joined::Joined;
+use super::joined::{Joined, Known};
 use super::later;
 use super::scope::{ScopeArgs, Scoped};
 use super::window::{Met, Window, spans};
@@ -10,6 +10,7 @@ use rescind_model::{Effect, SessionId, Timestamp};
 use rescind_recovery::{Earlier, Split};
 use rescind_supervisor::{SessionView, Store};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// The sessions that an undo spans, put together.
 pub struct Across {
@@ -18,7 +19,7 @@ pub struct Across {
     /// Their histories, oldest first. Never empty.
     pub histories: Vec<History>,
     /// Their objects.
-    pub joined: Joined,
+    pub joined: Rc<Joined>,
 }
 
 impl Across {
@@ -31,9 +32,10 @@ impl Across {
             Some(undo) => spans(store, undo, &window)?,
             None => window.sessions(store)?,
         };
+        let known = Known::default();
         let mut histories = met
             .iter()
-            .map(|own| History::load(store, &own.id))
+            .map(|own| History::load_before(store, &own.id, None, &known))
             .collect::<Done<Vec<_>>>()?;
         if resumed.is_none() {
             let standing: Vec<bool> = met.iter().zip(&histories).map(stands).collect();
@@ -46,8 +48,8 @@ impl Across {
             }
         }
         let joined = match resumed {
-            Some(undo) => Joined::of(store, &names(&met), undo)?,
-            None => Joined::new(&histories)?,
+            Some(undo) => Joined::of(store, &names(&met), undo, &known)?,
+            None => Rc::new(Joined::new(store, &histories, &known)?),
         };
         Ok(Self {
             window,

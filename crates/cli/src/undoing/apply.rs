@@ -6,14 +6,19 @@ use crate::error::{Code, Done, Failure, chain};
 use crate::health::Checks;
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::text::{clean, count};
-use rescind_model::{Level, SessionId};
-use rescind_recovery::{ApplyError, Plan};
-use rescind_supervisor::journal::{ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened};
+use rescind_model::{Digest, Level, SessionId};
+use rescind_recovery::{ApplyError, MERGE_LIMIT, Plan};
+use rescind_supervisor::journal::{
+    ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened, bytes_from_text,
+};
 use rescind_supervisor::{
-    Opening, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession, now,
-    process_mark, salt, session_id,
+    Opening, PathState, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession,
+    UndoneStates, now, process_mark, salt, session_id,
 };
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How many notes go into one frame of the journal.
@@ -40,13 +45,15 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
         None => {
             let id = session_id();
             let log = prepared.store.begin(&id, opened(prepared, &id), Level::Process)?;
-            for additions in prepared.additions().chunks(ADDITIONS) {
-                log.write(additions)?;
-            }
             (id, log, rescind_supervisor::Position::default())
         }
     };
     log.recovering();
+    for additions in prepared.additions().chunks(ADDITIONS) {
+        log.write(additions)?;
+    }
+    // Without it only flapping is noticed later.
+    let _noticed_later = remember(prepared, plan, &id);
     let log = Arc::new(log);
     prepared.notes.write_to(Arc::clone(&log));
     let background = prepared.store.ledger().start_background()?;
@@ -78,6 +85,45 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
         receipt,
         reached,
     })
+}
+
+/// Remember the states that are about to be taken back. What takes back an undo wants them again instead.
+fn remember(prepared: &Prepared<'_>, plan: &Plan, undo: &SessionId) -> std::io::Result<()> {
+    let home = prepared.store.home();
+    let views = prepared.views();
+    let mut undos = views
+        .iter()
+        .filter(|view| view.opened.kind == SessionKind::Undo)
+        .peekable();
+    if undos.peek().is_some() {
+        return undos.try_for_each(|view| UndoneStates::void(home, &view.id));
+    }
+    let changed = plan.steps.iter().map(|planned| &planned.step);
+    let changed = changed.filter(|step| !step.expected.same(&step.target));
+    let states: Vec<(String, Digest)> = changed
+        .filter_map(|step| Some((step.name.clone(), state_now(&step.name)?)))
+        .collect();
+    UndoneStates::add(home, undo, &states)
+}
+
+/// What a path is, for telling whether it is so again; `None`: it is nothing that is compared.
+fn state_now(name: &str) -> Option<Digest> {
+    let bytes = bytes_from_text(name);
+    let path = Path::new(OsStr::from_bytes(&bytes));
+    let found = match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Some(PathState::Absent.digest());
+        }
+        found => found.ok()?,
+    };
+    if found.is_symlink() {
+        let target = std::fs::read_link(path).ok()?;
+        return Some(PathState::Link(target.as_os_str().as_bytes()).digest());
+    }
+    if !found.is_file() || found.len() > MERGE_LIMIT {
+        return None;
+    }
+    Some(PathState::File(&std::fs::read(path).ok()?).digest())
 }
 
 fn in_session(

@@ -5,10 +5,13 @@
 use super::{notes, objects};
 use crate::error::{Code, Done, Failure};
 use crate::history::History;
-use rescind_files::{Cell, Note, ObjectRecord, ObjectTable, Place, state};
+use rescind_files::{Cell, Note, ObjectRecord, ObjectTable, state};
 use rescind_model::{Effect, ObjectId, ResourceId, SessionId, State, Surface, Value};
+use rescind_supervisor::journal::{NoteForm, ObjectForm};
 use rescind_supervisor::{Restored, SessionView, Step, StepEnd, Store, SystemRecord};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// The objects of several runs, numbered as the first of them does.
 pub struct Joined {
@@ -16,7 +19,12 @@ pub struct Joined {
     pub table: ObjectTable,
     numbers: BTreeMap<SessionId, Numbers>,
     seen_by_others: BTreeSet<ObjectId>,
+    last: u64,
 }
+
+/// What was joined for undos that span sessions: each is put together once.
+#[derive(Default)]
+pub struct Known(RefCell<HashMap<SessionId, Rc<Joined>>>);
 
 /// How to read one run's numbers in another's.
 #[derive(Debug, Clone)]
@@ -32,89 +40,114 @@ impl Joined {
     ///
     /// # Errors
     /// One of them can't be read.
-    pub fn of(store: &Store, spans: &[String], before: &SessionId) -> Done<Self> {
+    pub fn of(store: &Store, spans: &[String], before: &SessionId, known: &Known) -> Done<Rc<Self>> {
+        if let Some(joined) = known.0.borrow().get(before) {
+            return Ok(Rc::clone(joined));
+        }
+        let damaged = |why: String| Failure::new(Code::JournalDamaged, format!("undo {before} {why}"));
         let mut histories = Vec::new();
         for span in spans {
-            let id: SessionId = span.parse().map_err(|_| {
-                Failure::new(
-                    Code::JournalDamaged,
-                    format!("undo {before} spans `{span}`, which is no session"),
-                )
-            })?;
+            let id: SessionId = span
+                .parse()
+                .map_err(|_| damaged(format!("spans `{span}`, which is no session")))?;
             if id >= *before {
-                return Err(Failure::new(
-                    Code::JournalDamaged,
-                    format!("undo {before} spans a later session"),
-                ));
+                return Err(damaged("spans a later session".to_owned()));
             }
-            histories.push(History::load_before(store, &id, Some(before))?);
+            histories.push(History::load_before(store, &id, Some(before), known)?);
         }
-        Self::new(&histories)
+        let joined = Rc::new(Self::new(store, &histories, known)?);
+        known.0.borrow_mut().insert(before.clone(), Rc::clone(&joined));
+        Ok(joined)
     }
 
-    /// Join runs, given oldest first.
+    /// Join runs, given oldest first. What they and their undos saw is taken in, in order of time: an inode is to be known
+    /// again before an undo makes the object anew.
     ///
     /// # Errors
-    /// There are none.
-    pub fn new(histories: &[History]) -> Done<Self> {
-        let none = || Failure::new(Code::NoSuchSession, "an undo spans at least one session");
-        let (first, others) = histories.split_first().ok_or_else(none)?;
-        let root = first.root().ok_or_else(none)?;
-        let host = root.id.clone();
-        let mut table = objects::table(root);
-        for note in noted(first) {
-            take(&mut table, &note);
-        }
-        let own = Numbers {
-            from: host.clone(),
-            to: host.clone(),
-            objects: None,
-        };
+    /// There are none, or what an earlier undo spanned can't be read.
+    pub fn new(store: &Store, histories: &[History], known: &Known) -> Done<Self> {
+        let first = histories.first();
+        let host = first.and_then(|first| Some((first, first.root()?)));
+        let (first, root) =
+            host.ok_or_else(|| Failure::new(Code::NoSuchSession, "an undo spans at least one session"))?;
+        let own = |form: &&ObjectForm| form.session == root.id.to_string();
+        let noted = first.sessions.iter().flat_map(|view| &view.notes);
+        let noted = noted.filter_map(|form| match form {
+            NoteForm::Object(object) => Some(object),
+            _ => None,
+        });
         let mut joined = Self {
-            table,
-            numbers: BTreeMap::from([(host.clone(), own)]),
+            table: ObjectTable::new(root.id.clone()),
+            numbers: BTreeMap::new(),
             seen_by_others: BTreeSet::new(),
+            last: root
+                .objects
+                .iter()
+                .chain(noted)
+                .filter(own)
+                .map(|form| form.o)
+                .max()
+                .unwrap_or(0),
         };
-        for history in others {
-            joined.add(&host, history);
+        for run in histories.iter().filter_map(History::root) {
+            let objects = if run.id == root.id {
+                None
+            } else {
+                Some(numbered_before(store, first, run, known)?)
+            };
+            let numbers = Numbers {
+                from: run.id.clone(),
+                to: root.id.clone(),
+                objects,
+            };
+            joined.numbers.insert(run.id.clone(), numbers);
+        }
+        let mut views: Vec<(&SessionView, &SessionView)> = Vec::new();
+        for history in histories {
+            let run = history.root().into_iter();
+            views.extend(run.flat_map(|run| history.sessions.iter().map(move |view| (view, run))));
+        }
+        views.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        for (view, run) in views {
+            joined.take_in(view, &run.id);
         }
         Ok(joined)
     }
 
-    fn add(&mut self, host: &SessionId, history: &History) {
-        let Some(root) = history.root() else { return };
-        let mut numbers = Numbers {
-            from: root.id.clone(),
-            to: host.clone(),
-            objects: Some(HashMap::new()),
-        };
-        for record in root.objects.iter().filter_map(objects::record) {
-            self.see(&mut numbers, &record);
-        }
-        for note in noted(history) {
+    /// What a session of a run's history says of objects.
+    fn take_in(&mut self, view: &SessionView, run: &SessionId) {
+        let records = view.objects.iter().filter_map(objects::record).map(Note::Object);
+        let lasting = view.notes.iter().filter(|form| !form.is_passing());
+        for note in records.chain(lasting.filter_map(notes::note)) {
             match note {
-                Note::Object(record) if record.session == root.id => self.see(&mut numbers, &record),
+                Note::Object(record) if record.session == *run => self.see(&record),
                 other => {
-                    if let Some(note) = numbers.note(&other) {
-                        take(&mut self.table, &note);
+                    let note = self.numbers.get(run).and_then(|numbers| numbers.note(&other));
+                    if let Some(Note::Exchanged { one, other, .. }) = note {
+                        self.table.exchanged(one, other);
                     }
                 }
             }
         }
-        self.numbers.insert(root.id.clone(), numbers);
     }
 
-    /// Take in what another run says of an object. An inode that is known has its number; another gets the next.
-    fn see(&mut self, numbers: &mut Numbers, record: &ObjectRecord) {
-        let known = numbers.object(record.object);
-        let object = known.unwrap_or_else(|| {
-            let place = Place::Path(record.path.clone());
-            self.table.number(record.identity, record.kind, place).0
-        });
+    /// Take in what a run says of an object. An inode that is known has its number; another gets the next.
+    fn see(&mut self, record: &ObjectRecord) {
+        let Some(numbers) = self.numbers.get_mut(&record.session) else {
+            return;
+        };
+        let object = match (numbers.object(record.object), self.table.find(&record.identity)) {
+            (Some(object), _) => object,
+            (None, Some(object)) => object,
+            (None, None) => {
+                self.last += 1;
+                ObjectId(self.last)
+            }
+        };
         if let Some(objects) = &mut numbers.objects {
             objects.insert(record.object, object);
+            self.seen_by_others.insert(object);
         }
-        self.seen_by_others.insert(object);
         self.table.load(&ObjectRecord {
             session: numbers.to.clone(),
             object,
@@ -146,23 +179,38 @@ impl Joined {
     }
 }
 
-/// What lasts of the notes of a run's undos.
-fn noted(history: &History) -> impl Iterator<Item = Note> {
-    let forms = history.sessions.iter().flat_map(|view| &view.notes);
-    forms.filter(|form| !form.is_passing()).filter_map(notes::note)
-}
-
-fn take(table: &mut ObjectTable, note: &Note) {
-    match note {
-        Note::Object(record) if record.session == *table.session() => table.load(record),
-        Note::Exchanged { session, one, other } if session == table.session() => {
-            table.exchanged(*one, *other);
-        }
-        _ => {}
-    }
+/// The numbers that a run's objects have in the first one's history already, by an earlier undo that spanned both.
+fn numbered_before(
+    store: &Store,
+    first: &History,
+    run: &SessionView,
+    known: &Known,
+) -> Done<HashMap<ObjectId, ObjectId>> {
+    let own = run.id.to_string();
+    let host = first.root().map(|root| root.id.to_string());
+    let spanned = first
+        .sessions
+        .iter()
+        .find(|view| view.opened.spans.first() == host.as_ref() && view.opened.spans.contains(&own));
+    let Some(undo) = spanned else {
+        return Ok(HashMap::new());
+    };
+    let joined = Joined::of(store, &undo.opened.spans, &undo.id, known)?;
+    Ok(joined.numbers(&run.id)?.objects.clone().unwrap_or_default())
 }
 
 impl Numbers {
+    /// For undos that count in the numbers of a run that can't be read any more: what they took back is known, and
+    /// nothing else.
+    #[must_use]
+    pub fn unknown(from: &SessionId, to: &SessionId) -> Self {
+        Self {
+            from: from.clone(),
+            to: to.clone(),
+            objects: Some(HashMap::new()),
+        }
+    }
+
     /// The other way round.
     #[must_use]
     pub fn inverse(&self) -> Self {

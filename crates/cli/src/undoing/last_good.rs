@@ -54,18 +54,14 @@ impl LastGood {
     #[must_use]
     pub fn text(&self, view: &SessionView) -> String {
         let command = |number: u64| view.nodes.get(&number).map(record::command).unwrap_or_default();
-        let failed = format!(
-            "{} `{}` failed",
-            view.id.action(self.failed),
-            command(self.failed)
-        );
+        let failed = format!("{} `{}`", view.id.action(self.failed), command(self.failed));
         match self.after {
             Some(after) => format!(
-                ", back to the state after {} `{}` ({failed})",
+                " after its last good action {} `{}`, for {failed} failed",
                 view.id.action(after),
                 command(after)
             ),
-            None => format!(", back to the state before its first action ({failed})"),
+            None => format!(" from its first action on, for {failed} failed"),
         }
     }
 

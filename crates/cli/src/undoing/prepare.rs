@@ -30,6 +30,8 @@ pub struct Prepared<'s> {
     pub args: ScopeArgs,
     /// The undo to go on with.
     pub resume: Option<(SessionId, Position)>,
+    /// Whether what it has to be told of objects is on record.
+    noted: bool,
     /// What the driver notes down.
     pub notes: JournalNotes,
     pub(super) scoped: Scoped,
@@ -59,6 +61,12 @@ impl<'s> Prepared<'s> {
         wait_for_books(store, &session)?;
         let history = History::load(store, &session)?;
         let mut args = args.clone();
+        if let Some(undo) = history.unfinished(&session).filter(|_| go_on)
+            && let Some(recorded) = recorded(undo)
+            && let Some(window) = Window::of(&recorded)?
+        {
+            return Self::resumed(store, recorded, window, &undo.id);
+        }
         let mut earlier = history.earlier(&session);
         // What an undo that nobody goes on with disturbed is settled by the next one all the same.
         let mut resume = earlier.unfinished.take();
@@ -68,9 +76,6 @@ impl<'s> Prepared<'s> {
         });
         if let Some((id, _)) = &resume {
             args = recorded(history.session(id)?).unwrap_or(args);
-            if let Some(window) = Window::of(&args)? {
-                return Self::resumed(store, args, window, id);
-            }
             say(format!("rescind: going on with undo {id}, which was interrupted"));
         }
         let view = history.session(&session)?;
@@ -85,6 +90,7 @@ impl<'s> Prepared<'s> {
             store,
             session,
             args,
+            noted: resume.is_some(),
             resume,
             notes,
             scoped,
@@ -131,7 +137,10 @@ impl<'s> Prepared<'s> {
         let session =
             session.ok_or_else(|| Failure::new(Code::NoSuchSession, "there are no sessions to take back"))?;
         let mut earlier = across.earlier()?;
-        let resume = earlier.unfinished.take().filter(|(id, _)| Some(id) == undo);
+        let known = earlier.unfinished.take().filter(|(id, _)| Some(id) == undo);
+        // One that was killed before it recorded anything is gone on with from its start.
+        let noted = known.is_some();
+        let resume = known.or_else(|| Some((undo?.clone(), Position::default())));
         let scoped = across.scoped(store, &args)?;
         let notes = JournalNotes::default();
         let subject = Subject::Several(Box::new(across));
@@ -141,6 +150,7 @@ impl<'s> Prepared<'s> {
             subject,
             session,
             args,
+            noted,
             resume,
             notes,
             scoped,
@@ -195,11 +205,11 @@ impl<'s> Prepared<'s> {
     /// What several sessions have to be told of their objects before anything is changed.
     pub(super) fn additions(&self) -> Vec<Record> {
         match &self.subject {
-            Subject::One(_) => Vec::new(),
-            Subject::Several(across) => {
+            Subject::Several(across) if !self.noted => {
                 let notes = across.joined.additions();
                 notes.map(|note| Record::Note(notes::form(&note))).collect()
             }
+            _ => Vec::new(),
         }
     }
 

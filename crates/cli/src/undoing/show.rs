@@ -4,9 +4,9 @@ use super::prepare::Prepared;
 use crate::changes::{Change, Kind, attributes, net, summary, value};
 use crate::error::Done;
 use crate::out::{Out, bold, dim, red, yellow};
-use crate::text::{bytes, clean, clean_lines, count, seconds};
+use crate::text::{bytes, clean, clean_lines, command_line, count, seconds};
 use rescind_files::Cell;
-use rescind_model::{Effect, FieldConflict, ObjectId, Outcome, SessionId};
+use rescind_model::{Effect, FieldConflict, ObjectId, Outcome};
 use rescind_recovery::{Clash, Conflict, Plan, PlannedStep};
 use rescind_supervisor::Step;
 use rescind_supervisor::journal::StateForm;
@@ -103,7 +103,7 @@ fn estimate(plan: &Plan) -> f64 {
 ///
 /// # Errors
 /// stdout can't be written.
-pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -> Done<()> {
+pub fn print_plan(out: &mut Out, prepared: &Prepared<'_>, head: &str, plan: &Plan) -> Done<()> {
     out.line(format!(
         "{} {}",
         bold(&format!("undo of {}", clean(&plan.scope))),
@@ -154,7 +154,8 @@ pub fn print_plan(out: &mut Out, session: &SessionId, head: &str, plan: &Plan) -
         seconds(estimate(plan)),
         plan.totals.settled,
     ))?;
-    out.line(dim(&format!("`rescind undo {session}` applies it")))
+    let command = command_line(&prepared.args.argv(&prepared.session));
+    out.line(dim(&format!("`{}` applies it", clean(&command))))
 }
 
 /// Whether nothing but a folder's time of change is brought back, which follows from the rest.

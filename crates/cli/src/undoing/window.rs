@@ -60,8 +60,8 @@ impl Window {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = match &self.agent {
-            Some(agent) => format!("everything that agent {} did", clean(agent)),
-            None => "everything that agents did".to_owned(),
+            Some(agent) => format!("all that agent {} did", clean(agent)),
+            None => "all that agents did".to_owned(),
         };
         if let Some(domain) = &self.domain {
             text.push_str(&format!(" in {}", clean(domain)));

@@ -7,6 +7,7 @@ mod agent;
 mod calls;
 mod connect;
 mod escape;
+mod flapping;
 mod handle;
 mod hold;
 mod inherited;
@@ -35,7 +36,7 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, SessionLog};
+use rescind_supervisor::{Desk, SessionLog, UndoneStates};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub struct Options {
     pub agent_name: String,
     /// Who started the session.
     pub requester: String,
+    /// The states that undos took back.
+    pub undone: UndoneStates,
 }
 
 /// Everything the two threads share.

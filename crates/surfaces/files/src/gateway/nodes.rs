@@ -385,6 +385,7 @@ impl Gateway {
         }
         self.last_folder = None;
         let _known_from_the_effects_else = self.record_gone();
+        self.look_for_flapping(node, &info.cells);
         let changed = |key: &&CellKey| self.cells.get(*key).is_some_and(|cell| !cell.passing);
         let effects = info.cells.iter().filter(changed).count() as u64;
         let output = self.watch.end(node, &self.log);
