@@ -12,6 +12,7 @@ mod escapes;
 mod fidelity;
 mod git;
 mod incidents;
+mod limits;
 mod programs;
 mod redaction;
 mod tamper;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, run,
+    approvals, catalog, completions, diff, errors, kill, ledger, limits, log, man, plan, policy, prune, run,
     sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
@@ -48,6 +48,8 @@ pub enum Command {
     Ledger(ledger::LedgerArgs),
     /// Check, test and show what actions are judged by
     Policy(policy::PolicyArgs),
+    /// What is used of each limit, and by whom
+    Limits(limits::LimitsArgs),
     /// Give up old sessions, or enforce the cap on disk space
     Prune(prune::PruneArgs),
     /// What waits for a person: look at it, and decide

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod errors;
 pub mod kill;
 pub mod ledger;
+pub mod limits;
 pub mod log;
 pub mod man;
 pub mod plan;

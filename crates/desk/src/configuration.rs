@@ -72,6 +72,12 @@ impl Configuration {
         }
     }
 
+    /// That of this folder.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root: Some(root) }
+    }
+
     /// The folder, where there can be one.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {

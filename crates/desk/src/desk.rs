@@ -1,16 +1,22 @@
 //! One session's desk: what it asks of the catalog and the judge, and what it remembers of their answers.
 
+mod usage;
+
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::proposal::proposal;
+use crate::tally::{Tally, TallyError};
 use rescind_catalog::{Catalog, Context, Judgement as Known, usual_time};
 use rescind_model::{Class, Coverage, Digest, Reversibility, SessionId, Timestamp, Verdict};
 use rescind_policy::{
-    Attempt, Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Target, Whitelist,
+    Ask, Attempt, Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Target,
+    Whitelist,
 };
 use rescind_supervisor::journal::{FactorForm, JudgedForm};
 use rescind_supervisor::{Asked, Desk, Judged, now};
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::path::Path;
+use usage::{Usage, own_writes};
 
 /// The desk of one session.
 #[derive(Debug)]
@@ -24,8 +30,9 @@ pub struct SessionDesk {
     trusted: Vec<String>,
     clock: fn() -> Timestamp,
     record_only: bool,
-    /// What was proposed and is not settled, by the digest of the judgement's proposal.
-    open: HashMap<Digest, Proposal>,
+    /// What was proposed and is not settled, by its number, with that of the action around it.
+    open: HashMap<u64, (Proposal, u64)>,
+    usage: Usage,
 }
 
 /// Who acts, and where.
@@ -44,12 +51,17 @@ pub struct Acting {
 }
 
 impl SessionDesk {
-    /// A desk for a session, by what is configured.
+    /// A desk for a session, by what is configured. `tally` is what is used of the limits, by all sessions.
     ///
     /// # Errors
     /// The configuration can't be used: nothing can be judged then.
-    pub fn new(configuration: &Configuration, acting: Acting) -> Result<Self, ConfigurationError> {
+    pub fn new(
+        configuration: &Configuration,
+        acting: Acting,
+        tally: Tally,
+    ) -> Result<Self, ConfigurationError> {
         Ok(Self {
+            usage: Usage::new(tally, acting.session.to_string()),
             catalog: configuration.catalog()?,
             rules: configuration.rules()?,
             bounds: configuration.bounds()?,
@@ -103,45 +115,62 @@ impl Desk for SessionDesk {
         let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
         let digest = Digest::of(exact.as_bytes());
         let proposal = proposal(&known, asked.argv.join(" "), digest, asked.cwd);
-        let judgement = Judge {
+        let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
+        let bench = Bench {
             rules: &self.rules,
             bounds: &self.bounds,
-        }
-        .judge(&Input {
-            proposal: &proposal,
             session: &self.session,
             history: &self.history,
             whitelist: &self.whitelist,
-            counters: &Counters::default(),
-            now: (self.clock)(),
+            record_only: self.record_only,
+            now,
+        };
+        let judge = |counters: &Counters, covered| bench.judge(&known, &proposal, asked, counters, covered);
+        let judged = self.usage.judge(
+            &self.bounds.limits,
+            &ask,
+            (asked.node, asked.parent),
+            now,
+            judge,
+            |judged| (judged.verdict == Verdict::Allow, judged.limited),
+        );
+        let judged = judged.unwrap_or_else(|error| {
+            lost(
+                bench.judge(&known, &proposal, asked, &Counters::default(), false),
+                &error,
+            )
         });
-        let severity = severity(&proposal);
-        let mut verdict = judgement.verdict.clone();
-        let mut form = form(&known, &proposal, &judgement);
-        let cleared = asked.cleared.is_some_and(|cleared| severity <= cleared);
-        if matches!(verdict, Verdict::Hold(_)) && cleared && !judgement.halts {
-            verdict = Verdict::Allow;
-            verdict.name().clone_into(&mut form.verdict);
-            form.persons = 0;
-            form.reasons
-                .push("a part of what a person approved, and no worse than that".to_owned());
-        }
-        if self.record_only && verdict != Verdict::Allow {
-            verdict = Verdict::Allow;
-            form.reasons
-                .push("it runs all the same: this session only records".to_owned());
-        }
-        self.open.insert(digest, proposal);
-        Judged {
-            form,
-            verdict,
-            severity,
-            digest,
-        }
+        self.open.insert(asked.node, (proposal, asked.parent));
+        judged
+    }
+
+    fn approved(&mut self, judged: &Judged) -> Result<(), String> {
+        let Some((proposal, parent)) = self.open.get(&judged.node) else {
+            return Ok(());
+        };
+        let ask = Ask::of(proposal, &self.session);
+        self.usage.approved(
+            &self.bounds.limits,
+            ask,
+            (judged.node, *parent),
+            judged.limited,
+            (self.clock)(),
+        )
+    }
+
+    fn ended(&mut self, node: u64, files: Option<u64>) {
+        let session = &self.session;
+        let ask = || own_writes(session);
+        self.usage
+            .ended(&self.bounds.limits, ask, node, files, self.clock);
+    }
+
+    fn closed(&mut self) {
+        self.usage.closed(self.clock);
     }
 
     fn settled(&mut self, judged: &Judged, ran: bool) {
-        let Some(proposal) = self.open.remove(&judged.digest) else {
+        let Some((proposal, _)) = self.open.remove(&judged.node) else {
             return;
         };
         if ran {
@@ -153,6 +182,7 @@ impl Desk for SessionDesk {
             self.history.known_kinds.insert(proposal.kind);
             return;
         }
+        self.ended(judged.node, None);
         self.history.denials_in_a_row = self.history.denials_in_a_row.saturating_add(1);
         self.history.denied.push(Attempt {
             digest: proposal.digest,
@@ -171,6 +201,94 @@ impl Desk for SessionDesk {
             force: proposal.force,
         });
     }
+}
+
+/// All that a judgement depends on but what is used of the limits.
+struct Bench<'b> {
+    rules: &'b Rules,
+    bounds: &'b Bounds,
+    session: &'b Session,
+    history: &'b History,
+    whitelist: &'b Whitelist,
+    record_only: bool,
+    now: Timestamp,
+}
+
+impl Bench<'_> {
+    /// Judge by what is used. `covered`: the action around this one has reserved all that it counts for.
+    fn judge(
+        &self,
+        known: &Known,
+        proposal: &Proposal,
+        asked: &Asked<'_>,
+        counters: &Counters,
+        covered: bool,
+    ) -> Judged {
+        let uncounted = covered.then(|| Bounds {
+            limits: self.bounds.limits.on_duration(),
+            ..self.bounds.clone()
+        });
+        let judgement = Judge {
+            rules: self.rules,
+            bounds: uncounted.as_ref().unwrap_or(self.bounds),
+        }
+        .judge(&Input {
+            proposal,
+            session: self.session,
+            history: self.history,
+            whitelist: self.whitelist,
+            counters,
+            now: self.now,
+        });
+        let limited = judgement.limit.is_some();
+        let severity = severity(proposal);
+        let mut verdict = judgement.verdict.clone();
+        let mut form = form(known, proposal, &judgement);
+        let cleared = asked.cleared.is_some_and(|cleared| severity <= cleared);
+        if matches!(verdict, Verdict::Hold(_)) && cleared && !judgement.halts && !limited {
+            verdict = Verdict::Allow;
+            verdict.name().clone_into(&mut form.verdict);
+            form.persons = 0;
+            form.reasons
+                .push("a part of what a person approved, and no worse than that".to_owned());
+        }
+        if self.record_only && verdict != Verdict::Allow {
+            verdict = Verdict::Allow;
+            form.reasons
+                .push("it runs all the same: this session only records".to_owned());
+        }
+        Judged {
+            form,
+            verdict,
+            severity,
+            digest: proposal.digest,
+            node: asked.node,
+            limited,
+        }
+    }
+}
+
+/// A judgement without knowing what is used of the limits: what would have run waits for a person, who is told why.
+fn lost(mut judged: Judged, error: &TallyError) -> Judged {
+    let mut why = format!("limits: {error}");
+    if let Some(source) = error.source() {
+        why = format!("{why}: {source}");
+    }
+    judged.form.reasons.insert(0, why.clone());
+    judged.limited = true;
+    judged.verdict = match judged.verdict {
+        Verdict::Allow => Verdict::Hold(vec![why]),
+        Verdict::Hold(mut reasons) => {
+            reasons.push(why);
+            Verdict::Hold(reasons)
+        }
+        Verdict::Deny(reasons) => Verdict::Deny(reasons),
+    };
+    judged.verdict.name().clone_into(&mut judged.form.verdict);
+    if matches!(judged.verdict, Verdict::Hold(_)) {
+        judged.form.persons = judged.form.persons.max(1);
+    }
+    judged
 }
 
 /// Folders whose programs are what they are called: those of the path of whoever started the session, without the

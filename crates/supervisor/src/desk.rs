@@ -6,6 +6,10 @@ use rescind_model::{Digest, Verdict};
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
+    /// The number of the action that it will be.
+    pub node: u64,
+    /// That of the action around it; 0 for none.
+    pub parent: u64,
     /// The program's path as it is called.
     pub exe: &'a str,
     /// The command line, not redacted: nothing of it may be kept.
@@ -29,6 +33,10 @@ pub struct Judged {
     pub severity: u8,
     /// The digest of the exact action.
     pub digest: Digest,
+    /// Its number, as it was asked with.
+    pub node: u64,
+    /// Whether a limit is hit, which no earlier approval answers.
+    pub limited: bool,
 }
 
 /// Who judges. One per session, asked from one thread at a time.
@@ -36,6 +44,19 @@ pub trait Desk: Send {
     /// Judge a command.
     fn judge(&mut self, asked: &Asked<'_>) -> Judged;
 
+    /// A person lets a command run that was held, or let it before: what it needs of the limits is reserved.
+    ///
+    /// # Errors
+    /// Why it must not run all the same: a limit was reached that they were not shown.
+    fn approved(&mut self, judged: &Judged) -> Result<(), String>;
+
     /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
     fn settled(&mut self, judged: &Judged, ran: bool);
+
+    /// An action is over, and has changed so many files; `None` where it never ran. Also called for actions that were
+    /// not judged.
+    fn ended(&mut self, node: u64, files: Option<u64>);
+
+    /// The session is over.
+    fn closed(&mut self);
 }

@@ -68,7 +68,14 @@ impl Gateway {
             *text = self.rules.redact(text).text.into_owned();
         }
         let key = (judged.form.policy.clone(), key_of(asked));
-        if matches!(judged.verdict, Verdict::Hold(_)) && self.waiting.granted.contains(&key) {
+        let may_be_granted = matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
+        if may_be_granted
+            && self.waiting.granted.contains(&key)
+            && self
+                .desk
+                .as_mut()
+                .is_some_and(|desk| desk.approved(&judged).is_ok())
+        {
             judged.verdict = Verdict::Allow;
             "allow".clone_into(&mut judged.form.verdict);
             judged
@@ -199,6 +206,13 @@ impl Gateway {
                 held.process,
                 "the program or its arguments were exchanged since they were shown: the approval counts for nothing",
             );
+        }
+        if how == Closed::Approved
+            && let Some(desk) = &mut self.desk
+            && let Err(why) = desk.approved(&held.judged)
+        {
+            how = Closed::Void;
+            tell(held.process, &format!("the approval counts for nothing: {why}"));
         }
         let closed = ClosedForm {
             how,
