@@ -16,6 +16,7 @@ mod history;
 mod holds;
 mod incidents;
 mod judged;
+mod limits;
 mod programs;
 mod redaction;
 mod scopes;

@@ -21,7 +21,7 @@ struct Item {
 const SCENARIOS: &str = "package(rescind-scenarios)";
 
 /// The promises that tests show, in the order of the list. `1`, `10` and `11` are commands of their own.
-const ITEMS: [Item; 9] = [
+const ITEMS: [Item; 10] = [
     Item {
         name: "2-torture",
         tests: "test(/^torture::/)",
@@ -61,6 +61,11 @@ const ITEMS: [Item; 9] = [
         name: "9-redaction",
         tests: "test(/^redaction::/) | package(rescind-redact)",
         counts: &[],
+    },
+    Item {
+        name: "limits",
+        tests: "(package(rescind-scenarios) & test(/^limits::/)) | (package(rescind-desk) & test(/race/))",
+        counts: &[("RESCIND_RACES", "10000")],
     },
     Item {
         name: "output",

@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, errors, history, kill, ledger, log, man, plan, policy, prune,
-    resume, run, sessions, show, status, tour, undo, verify, why,
+    approvals, catalog, completions, diff, errors, history, kill, ledger, limits, log, man, plan, policy,
+    prune, resume, run, sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -52,6 +52,8 @@ pub enum Command {
     Ledger(ledger::LedgerArgs),
     /// Check, test and show what actions are judged by
     Policy(policy::PolicyArgs),
+    /// What is used of each limit, and by whom
+    Limits(limits::LimitsArgs),
     /// Give up old sessions, or enforce the cap on disk space
     Prune(prune::PruneArgs),
     /// What waits for a person: look at it, and decide

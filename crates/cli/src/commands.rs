@@ -8,6 +8,7 @@ pub mod errors;
 pub mod history;
 pub mod kill;
 pub mod ledger;
+pub mod limits;
 pub mod log;
 pub mod man;
 pub mod plan;

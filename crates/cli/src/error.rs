@@ -91,6 +91,7 @@ codes! {
     UndoNotRecorded "undo-not-recorded" "undo" Incomplete;
     VerificationFailed "verification-failed" "verification" NotVerified;
     ProofInvalid "proof-invalid" "verification" NotVerified;
+    LimitsUnusable "limits-unusable" "store" Failed;
     PolicyInvalid "policy-invalid" "policy" Failed;
     PolicyTestFailed "policy-test-failed" "policy" Failed;
     MirrorFailed "mirror-failed" "store" Failed;

@@ -46,8 +46,8 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, errors, kill, ledger, log, man, plan, policy, prune, resume,
-        run, sessions, show, status, tour, undo, verify, why,
+        approvals, catalog, completions, diff, errors, kill, ledger, limits, log, man, plan, policy, prune,
+        resume, run, sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -66,6 +66,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Verify(args) => verify::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
+        Command::Limits(args) => limits::run(&context, args),
         Command::Prune(args) => prune::run(&context, args),
         Command::Approvals(args) => approvals::run(&context, args),
         Command::Approve(args) => approvals::approve(&context, args),

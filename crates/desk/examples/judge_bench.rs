@@ -3,7 +3,8 @@
 //! The corpus of the catalog, each command once as words and once as a shell's text, at desks with 0, 10, 100 and 1,000
 //! policies of one's own, against a loop that judges nothing. One JSON object a line, times in microseconds.
 
-use rescind_desk::{Acting, Configuration, SessionDesk};
+use rescind_desk::{Acting, Configuration, SessionDesk, Tally};
+use rescind_model::Level;
 use rescind_policy::Environment;
 use rescind_supervisor::{Asked, Desk as _, Judged};
 use std::error::Error;
@@ -50,6 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn judge(desk: &mut SessionDesk, argv: &[String], environment: &[Vec<u8>]) -> Judged {
     desk.judge(&Asked {
+        node: 1,
+        parent: 0,
         exe: argv.first().map_or("", String::as_str),
         argv,
         cwd: "/work",
@@ -110,6 +113,7 @@ fn desk(own: usize) -> Result<SessionDesk, Box<dyn Error>> {
     let desk = SessionDesk::new(
         &Configuration::default().with_policies(vec![file.clone()]),
         acting,
+        Tally::at(file.clone(), Level::Process),
     )?
     .record_only();
     println!(

@@ -82,6 +82,15 @@ impl Configuration {
         self
     }
 
+    /// That of this folder.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self {
+            root: Some(root),
+            policies: None,
+        }
+    }
+
     /// The folder, where there can be one.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {

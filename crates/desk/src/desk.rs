@@ -1,19 +1,22 @@
 //! One session's desk: what it asks of the catalog and the judge, and what it remembers of their answers.
 
+mod bench;
+mod usage;
+
 use crate::configuration::{Configuration, ConfigurationError};
-use crate::proposal::{is_runner, proposal};
-use rescind_catalog::{Catalog, Context, Judgement as Known, Part, usual_time};
-use rescind_model::{
-    Class, Coverage, Digest, Operation, Reversibility, SessionId, Surface, Timestamp, Verdict,
-};
+use crate::proposal::proposal;
+use crate::tally::Tally;
+use bench::{Bench, Place, lost};
+use rescind_catalog::{Catalog, Context, Judgement as Known};
+use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
-    Attempt, Blast, Bounds, Counters, Environment, History, Input, Judge, Judgement, Proposal, Rules,
-    Session, Target, Whitelist,
+    Ask, Attempt, Blast, Bounds, Counters, Environment, History, Limits, Proposal, Rules, Session, Target,
+    Whitelist,
 };
-use rescind_supervisor::journal::{FactorForm, JudgedForm};
-use rescind_supervisor::{Asked, Connecting, Desk, Judged, Understood, now};
+use rescind_supervisor::{Asked, Connecting, Desk, Judged, now};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use usage::{Usage, own_writes};
 
 /// The desk of one session.
 #[derive(Debug)]
@@ -31,8 +34,9 @@ pub struct SessionDesk {
     record_only: bool,
     /// Why the session is halted: everything waits until a person has let something run.
     halted: Option<String>,
-    /// What was proposed and is not settled, by the digest of the judgement's proposal.
-    open: HashMap<Digest, Proposal>,
+    /// What was proposed and is not settled, by its number, with that of the action around it.
+    open: HashMap<u64, (Proposal, u64)>,
+    usage: Usage,
 }
 
 /// Who acts, and where.
@@ -56,12 +60,17 @@ pub struct Acting {
 }
 
 impl SessionDesk {
-    /// A desk for a session, by what is configured.
+    /// A desk for a session, by what is configured. `tally` is what is used of the limits, by all sessions.
     ///
     /// # Errors
     /// The configuration can't be used: nothing can be judged then.
-    pub fn new(configuration: &Configuration, acting: Acting) -> Result<Self, ConfigurationError> {
+    pub fn new(
+        configuration: &Configuration,
+        acting: Acting,
+        tally: Tally,
+    ) -> Result<Self, ConfigurationError> {
         Ok(Self {
+            usage: Usage::new(tally, acting.session.to_string()),
             catalog: configuration.catalog()?,
             rules: configuration.rules()?,
             bounds: configuration.bounds()?,
@@ -98,6 +107,13 @@ impl SessionDesk {
         self
     }
 
+    /// The same desk without limits: nothing is counted or reserved.
+    #[must_use]
+    pub fn without_limits(mut self) -> Self {
+        self.bounds.limits = Limits::default();
+        self
+    }
+
     fn known(&mut self, asked: &Asked<'_>) -> Known {
         // Most commands have the environment of the one before.
         if self.environment != asked.environment {
@@ -128,28 +144,61 @@ impl SessionDesk {
     }
 }
 
+impl SessionDesk {
+    fn answer(&mut self, known: &Known, proposal: Proposal, place: Place) -> Judged {
+        let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
+        let bench = Bench {
+            rules: &self.rules,
+            bounds: &self.bounds,
+            session: &self.session,
+            history: &self.history,
+            whitelist: &self.whitelist,
+            halted: self.halted.as_deref(),
+            record_only: self.record_only,
+            now,
+        };
+        let judge = |counters: &Counters, covered| bench.judge(known, &proposal, place, counters, covered);
+        let judged = self.usage.judge(
+            &self.bounds.limits,
+            &ask,
+            (place.node, place.parent),
+            now,
+            judge,
+            |judged| (judged.verdict == Verdict::Allow, judged.limited),
+        );
+        let judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
+        self.open.insert(place.node, (proposal, place.parent));
+        judged
+    }
+}
+
 impl Desk for SessionDesk {
     fn judge(&mut self, asked: &Asked<'_>) -> Judged {
         let known = self.known(asked);
         let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
         let digest = Digest::of(exact.as_bytes());
         let proposal = proposal(&self.catalog, &known, asked.argv.join(" "), digest, asked.cwd);
-        self.answer(&known, proposal, asked.cleared)
+        let place = Place {
+            node: asked.node,
+            parent: asked.parent,
+            cleared: asked.cleared,
+        };
+        self.answer(&known, proposal, place)
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
-        let exact = format!("{:?}\0{}", connecting.key, connecting.to);
+        let (to, by) = (connecting.to, connecting.by);
+        let exact = format!("{:?}\0{to}", connecting.key);
         let proposal = Proposal {
             operation: Operation::Write,
             surface: Surface::Http,
             kind: "network.connect".to_owned(),
-            text: format!("{} connects to {}", connecting.by, connecting.to),
+            text: format!("{by} connects to {to}"),
             digest: Digest::of(exact.as_bytes()),
-            targets: vec![connecting.to.to_owned()],
+            targets: vec![to.to_owned()],
             class: None,
             coverage: Coverage::NotCaptured(format!(
-                "what it sends to {} is not seen, and nothing there is captured",
-                connecting.to
+                "what it sends to {to} is not seen, and nothing there is captured"
             )),
             blast: Blast::default(),
             force: BTreeSet::new(),
@@ -158,81 +207,49 @@ impl Desk for SessionDesk {
         let known = Known {
             class: Class::Unknown,
             uncaptured: Class::Unknown,
-            reasons: vec![format!("nobody can say what `{}` does there", connecting.by)],
+            reasons: vec![format!("nobody can say what `{by}` does there")],
             parts: Vec::new(),
             local_files_only: false,
         };
-        self.answer(&known, proposal, connecting.cleared)
+        let place = Place {
+            node: connecting.node,
+            parent: connecting.parent,
+            cleared: connecting.cleared,
+        };
+        self.answer(&known, proposal, place)
     }
 
     fn asks_about_local(&self) -> bool {
         self.session.environment == Environment::Production
     }
 
+    fn approved(&mut self, judged: &Judged) -> Result<(), String> {
+        let Some((proposal, parent)) = self.open.get(&judged.node) else {
+            return Ok(());
+        };
+        let ask = Ask::of(proposal, &self.session);
+        self.usage.approved(
+            &self.bounds.limits,
+            ask,
+            (judged.node, *parent),
+            judged.limited,
+            (self.clock)(),
+        )
+    }
+
+    fn ended(&mut self, node: u64, files: Option<u64>) {
+        let session = &self.session;
+        let ask = || own_writes(session);
+        self.usage
+            .ended(&self.bounds.limits, ask, node, files, self.clock);
+    }
+
+    fn closed(&mut self) {
+        self.usage.closed(self.clock);
+    }
+
     fn settled(&mut self, judged: &Judged, ran: bool) {
-        self.settle(judged, ran);
-    }
-}
-
-impl SessionDesk {
-    fn answer(&mut self, known: &Known, proposal: Proposal, cleared: Option<u8>) -> Judged {
-        let digest = proposal.digest;
-        let judgement = Judge {
-            rules: &self.rules,
-            bounds: &self.bounds,
-        }
-        .judge(&Input {
-            proposal: &proposal,
-            session: &self.session,
-            history: &self.history,
-            whitelist: &self.whitelist,
-            counters: &Counters::default(),
-            now: (self.clock)(),
-        });
-        let severity = severity(&proposal);
-        let mut verdict = judgement.verdict.clone();
-        let mut form = form(known, &proposal, &judgement);
-        let cleared = cleared.is_some_and(|cleared| severity <= cleared);
-        if matches!(verdict, Verdict::Hold(_)) && cleared && !judgement.halts {
-            verdict = Verdict::Allow;
-            verdict.name().clone_into(&mut form.verdict);
-            form.persons = 0;
-            form.reasons
-                .push("a part of what a person approved, and no worse than that".to_owned());
-        }
-        if let Some(why) = self
-            .halted
-            .as_ref()
-            .filter(|_| verdict != Verdict::Allow || !proposal.only_reads())
-        {
-            let mut reasons = vec![format!("the session is halted: {why}")];
-            if let Verdict::Hold(own) | Verdict::Deny(own) = &verdict {
-                reasons.extend(own.iter().cloned());
-            }
-            form.reasons.insert(0, format!("the session is halted: {why}"));
-            if !matches!(verdict, Verdict::Deny(_)) {
-                verdict = Verdict::Hold(reasons);
-                verdict.name().clone_into(&mut form.verdict);
-                form.persons = form.persons.max(1);
-            }
-        }
-        if self.record_only && verdict != Verdict::Allow {
-            verdict = Verdict::Allow;
-            form.reasons
-                .push("it runs all the same: this session only records".to_owned());
-        }
-        self.open.insert(digest, proposal);
-        Judged {
-            form,
-            verdict,
-            severity,
-            understood: understood(known),
-            digest,
-        }
-    }
-
-    fn settle(&mut self, judged: &Judged, ran: bool) {
-        let Some(proposal) = self.open.remove(&judged.digest) else {
+        let Some((proposal, _)) = self.open.remove(&judged.node) else {
             return;
         };
         if ran {
@@ -248,6 +265,7 @@ impl SessionDesk {
             self.history.known_kinds.insert(proposal.kind);
             return;
         }
+        self.ended(judged.node, None);
         self.history.denials_in_a_row = self.history.denials_in_a_row.saturating_add(1);
         self.history.denied.push(Attempt {
             digest: proposal.digest,
@@ -282,100 +300,6 @@ fn trusted(path: &str, here: &Path) -> Vec<String> {
         .filter(|folder| !Path::new(folder).starts_with(here))
         .map(str::to_owned)
         .collect()
-}
-
-fn understood(known: &Known) -> Understood {
-    let unknown = |part: &&Part| part.class == Class::Unknown;
-    if known.class != Class::Unknown {
-        Understood::Wholly
-    } else if !known.parts.is_empty() && known.parts.iter().filter(unknown).all(is_runner) {
-        Understood::Itself
-    } else {
-        Understood::Not
-    }
-}
-
-/// How bad: 0 trivially reversible, 4 irreversible or neither understood nor covered.
-fn severity(proposal: &Proposal) -> u8 {
-    let covered = proposal.coverage == Coverage::Captured;
-    match proposal.class {
-        Some(Reversibility::TriviallyReversible) => 0,
-        Some(Reversibility::ReversibleWithState) if covered => 1,
-        Some(Reversibility::ReversibleWithState | Reversibility::ReversibleWithBackup) => 2,
-        None if covered => 1,
-        Some(Reversibility::PartiallyReversible) => 3,
-        Some(Reversibility::Irreversible) | None => 4,
-    }
-}
-
-fn form(known: &Known, proposal: &Proposal, judgement: &Judgement) -> JudgedForm {
-    let worst = known.parts.iter().max_by_key(|part| part.class);
-    let entry = worst.and_then(|part| part.entry.as_ref());
-    let compensation = worst
-        .and_then(|part| part.recoveries.first())
-        .and_then(rescind_catalog::Recovery::compensation);
-    let mut reasons: Vec<String> = match &judgement.verdict {
-        Verdict::Allow => Vec::new(),
-        Verdict::Hold(reasons) | Verdict::Deny(reasons) => reasons.clone(),
-    };
-    reasons.extend(
-        known
-            .reasons
-            .iter()
-            .filter(|_| known.class > Class::NoEffect)
-            .cloned(),
-    );
-    let uncovered = match &proposal.coverage {
-        Coverage::Captured => Vec::new(),
-        Coverage::Partial(missing) => missing.iter().map(ToString::to_string).collect(),
-        Coverage::NotCaptured(why) => vec![why.clone()],
-    };
-    let who = judgement.who.as_ref();
-    JudgedForm {
-        class: known.class.name().to_owned(),
-        score: judgement.risk.points(),
-        factors: judgement.risk.factors().iter().map(factor).collect(),
-        verdict: judgement.verdict.name().to_owned(),
-        reasons,
-        recovery: recovery(known, judgement),
-        policy: judgement.policy_version.to_string(),
-        uncovered,
-        persons: who.map_or(0, |who| who.persons),
-        groups: who.map_or_else(Vec::new, |who| who.groups.iter().cloned().collect()),
-        notify: judgement.notify.iter().cloned().collect(),
-        entry: entry.map(|entry| entry.command_pattern.clone()),
-        compensation: compensation.map(|filled| filled.argv.join(" ")),
-        advice: entry
-            .and_then(|entry| entry.idempotent_form.as_ref())
-            .map(|form| format!("`{form}` can be repeated")),
-    }
-}
-
-fn factor(factor: &rescind_model::RiskFactor) -> FactorForm {
-    FactorForm {
-        name: factor.name.to_owned(),
-        points: factor.points,
-        why: factor.sentence.clone(),
-    }
-}
-
-/// The way back; the catalog's own estimate of its time comes before that of the class.
-fn recovery(known: &Known, judgement: &Judgement) -> String {
-    let own = known
-        .parts
-        .iter()
-        .filter_map(|part| part.entry.as_ref()?.time_to_recover)
-        .max();
-    match own.or_else(|| usual_time(known.class)) {
-        Some(time) if own.is_some() => {
-            format!(
-                "{} (expected {} min)",
-                judgement.recovery.path,
-                time.as_secs().div_ceil(60)
-            )
-        }
-        _ => judgement.recovery.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! The desk: commands as they are about to run, into proposals, judged by the catalog and the policies in force.
 //!
 //! Reading order: `desk` (one session's desk), `proposal` (what the catalog knows of a command, as the judge wants it),
-//! `configuration` (where policies, limits and entries of one's own are).
+//! `configuration` (where policies, limits and entries of one's own are), `tally` (what is used of the limits, shared by
+//! processes).
 //!
 //! Absences that hold: nothing here lets a command run or stops one; a gateway does, by what it is told here.
 
 mod configuration;
 mod desk;
 mod proposal;
+mod tally;
 
 pub use configuration::{Configuration, ConfigurationError, Text, catalog_with, zone};
 pub use desk::{Acting, SessionDesk};
 pub use proposal::proposal;
+pub use tally::{Locked, Open, Room, State, Tally, TallyError};

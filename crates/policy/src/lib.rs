@@ -32,7 +32,7 @@ pub use freeze::{Freeze, Freezes, Span, Zones};
 pub use judge::{Input, Judge, Judgement, Match, Reason, Says, Stage, Who};
 pub use limits::{
     Applied, Ask, Bounds, BoundsError, Bucket, Counter, Counters, Exceeded, Granted, Hit, Limit, Limits,
-    Measure, Per, Quantity, Reservation, Reserved, Slot, Spent, release, settle,
+    Measure, Per, Quantity, Reservation, Reserved, Slot, Spent, release, settle, settle_as_reserved, take,
 };
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use proposal::{Blast, Driven, Proposal, Spend};

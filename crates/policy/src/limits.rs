@@ -7,11 +7,13 @@
 
 mod bounds;
 mod counter;
+mod parts;
 mod quantity;
 
 pub use bounds::{Bounds, BoundsError};
 pub(crate) use bounds::{BoundsForm, operation, surface};
 pub use counter::{Bucket, Counter, Counters, Reservation, Reserved, Slot};
+pub use parts::{settle_as_reserved, take};
 pub use quantity::{Measure, Quantity};
 
 use crate::{Money, Proposal, Session, Spend};

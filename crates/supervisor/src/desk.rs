@@ -6,6 +6,10 @@ use rescind_model::{Digest, Verdict};
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
+    /// The number of the action that it will be.
+    pub node: u64,
+    /// That of the action around it; 0 for none.
+    pub parent: u64,
     /// The program's path as it is called.
     pub exe: &'a str,
     /// The command line, not redacted: nothing of it may be kept.
@@ -21,6 +25,10 @@ pub struct Asked<'a> {
 /// A connection to another machine that is about to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct Connecting<'a> {
+    /// The number of the action that it will be.
+    pub node: u64,
+    /// That of the action that makes it.
+    pub parent: u64,
     /// The address and port.
     pub to: &'a str,
     /// The command that makes it, as a person would type it.
@@ -44,6 +52,10 @@ pub struct Judged {
     pub understood: Understood,
     /// The digest of the exact action.
     pub digest: Digest,
+    /// Its number, as it was asked with.
+    pub node: u64,
+    /// Whether a limit is hit, which no earlier approval answers.
+    pub limited: bool,
 }
 
 /// How far it is known what a program does.
@@ -69,6 +81,12 @@ pub trait Desk: Send {
     /// Whether connections to servers of this very machine are judged, too: they may lead to production.
     fn asks_about_local(&self) -> bool;
 
+    /// A person lets a command run that was held, or let it before: what it needs of the limits is reserved.
+    ///
+    /// # Errors
+    /// Why it must not run all the same: a limit was reached that they were not shown.
+    fn approved(&mut self, judged: &Judged) -> Result<(), String>;
+
     /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
     fn settled(&mut self, judged: &Judged, ran: bool);
 
@@ -77,4 +95,11 @@ pub trait Desk: Send {
     fn halt(&mut self, why: &str) {
         let _nothing_to_halt = why;
     }
+
+    /// An action is over, and has changed so many files; `None` where it never ran. Also called for actions that were
+    /// not judged.
+    fn ended(&mut self, node: u64, files: Option<u64>);
+
+    /// The session is over.
+    fn closed(&mut self);
 }

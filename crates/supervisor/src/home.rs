@@ -60,6 +60,12 @@ impl Home {
         self.root.join("holds")
     }
 
+    /// The directory of what is used of the limits (docs/formats/limits.md).
+    #[must_use]
+    pub fn limits(&self) -> PathBuf {
+        self.root.join("limits")
+    }
+
     /// The journal of a session (docs/formats/vault.md).
     #[must_use]
     pub fn journal(&self, session: &rescind_model::SessionId) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use crate::person::person;
 use clap::{Args, ValueEnum};
-use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk};
+use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, Seat, Uncaptured};
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
@@ -184,7 +184,8 @@ fn supervise_in_store(
         Durability::Power => Level::Power,
     };
     let opened = opened(args, &store, id);
-    let desk = desk(args, &opened, id)?;
+    let tally = Tally::at(home.limits(), level);
+    let desk = desk(args, &opened, id, tally)?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
@@ -233,7 +234,12 @@ fn supervise_in_store(
 }
 
 /// Who judges: the catalog and the policies in force. Without them nothing is started.
-fn desk(args: &RunArgs, opened: &SessionOpened, id: &SessionId) -> Result<Box<dyn Desk>, ConfigurationError> {
+fn desk(
+    args: &RunArgs,
+    opened: &SessionOpened,
+    id: &SessionId,
+    tally: Tally,
+) -> Result<Box<dyn Desk>, ConfigurationError> {
     let acting = Acting {
         session: id.clone(),
         agent: opened.agent.clone(),
@@ -243,7 +249,7 @@ fn desk(args: &RunArgs, opened: &SessionOpened, id: &SessionId) -> Result<Box<dy
         path: std::env::var("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    let desk = SessionDesk::new(&Configuration::of_user(), acting)?;
+    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
     Ok(Box::new(if args.record_only {
         desk.record_only()
     } else {

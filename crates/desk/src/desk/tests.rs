@@ -1,118 +1,184 @@
-use super::{Acting, SessionDesk};
-use crate::Configuration;
-use rescind_model::{SessionId, Verdict};
-use rescind_policy::Environment;
-use rescind_supervisor::{Asked, Connecting, Desk as _, Judged, Understood};
+mod races;
+mod verdicts;
 
-fn desk() -> SessionDesk {
+use super::{Acting, SessionDesk};
+use crate::{Configuration, Tally};
+use rescind_model::{Level, SessionId, Verdict};
+use rescind_supervisor::{Asked, Desk, Judged};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A desk with these limits, whose state is beside them.
+fn desk(place: &Path, limits: &str) -> SessionDesk {
+    fs::write(place.join("limits.toml"), limits).unwrap();
     let acting = Acting {
-        session: "1m7z0000000a2".parse::<SessionId>().unwrap(),
-        agent: "bot".to_owned(),
+        session: SessionId::new(1, 1),
+        agent: "coder".to_owned(),
         owner: "ann".to_owned(),
-        domain: String::new(),
-        environment: Environment::Unknown,
-        path: "/usr/bin".to_owned(),
-        cwd: "/work".to_owned(),
+        domain: "web".to_owned(),
+        environment: rescind_policy::Environment::Development,
+        path: "/usr/bin:/bin".to_owned(),
+        cwd: "/tmp".to_owned(),
     };
-    SessionDesk::new(&Configuration::default(), acting).unwrap()
+    let tally = Tally::at(place.join("limits"), Level::Process);
+    SessionDesk::new(&Configuration::at(place.to_owned()), acting, tally).unwrap()
 }
 
-fn asked(desk: &mut SessionDesk, exe: &str, line: &str, cleared: Option<u8>) -> Judged {
-    let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    let environment = vec![b"HOME=/home/bot".to_vec(), b"PATH=/usr/bin".to_vec()];
+/// Judge a command, as action `node` within `parent`.
+fn judge(desk: &mut SessionDesk, command: &str, node: u64, parent: u64, cleared: Option<u8>) -> Judged {
+    let argv: Vec<String> = match command.strip_prefix("sh -c ") {
+        Some(script) => ["sh", "-c", script].map(str::to_owned).to_vec(),
+        None => command.split(' ').map(str::to_owned).collect(),
+    };
     desk.judge(&Asked {
-        exe,
+        node,
+        parent,
+        exe: &format!("/bin/{}", argv[0]),
         argv: &argv,
-        cwd: "/work",
-        environment: &environment,
+        cwd: "/tmp",
+        environment: &[],
         cleared,
     })
 }
 
-#[test]
-fn what_can_be_taken_back_runs_and_what_cant_waits() {
-    let mut desk = desk();
-    let runs = asked(&mut desk, "/usr/bin/rm", "rm -rf build", None);
-    assert_eq!(
-        (&runs.verdict, runs.understood),
-        (&Verdict::Allow, Understood::Wholly)
-    );
-    let waits = asked(&mut desk, "/usr/bin/kubectl", "kubectl delete ns shop", None);
-    assert!(matches!(waits.verdict, Verdict::Hold(_)), "{waits:?}");
-    assert_eq!((waits.form.persons, waits.severity), (2, 4));
-    assert!(waits.form.score > runs.form.score);
+fn runs(judged: &Judged) -> bool {
+    judged.verdict == Verdict::Allow
 }
 
-#[test]
-fn the_file_that_runs_says_what_runs_not_the_first_argument() {
-    let mut desk = desk();
-    let judged = asked(&mut desk, "/usr/bin/kubectl", "ls delete ns shop", None);
-    assert!(matches!(judged.verdict, Verdict::Hold(_)), "{judged:?}");
-    let script = asked(&mut desk, "/usr/bin/node", "node /usr/bin/npm test", None);
-    assert_eq!(script.understood, Understood::Itself);
-    let code = asked(&mut desk, "/usr/bin/node", "node ./server.js", None);
-    assert_eq!(
-        (&code.verdict, code.understood),
-        (&Verdict::Allow, Understood::Not)
-    );
+fn journal(place: &Path) -> PathBuf {
+    place.join("limits/journal")
 }
 
-#[test]
-fn a_part_of_what_was_approved_needs_no_second_word_and_worse_does() {
-    let mut desk = desk();
-    let line = "kubectl delete ns shop";
-    let part = asked(&mut desk, "/usr/bin/kubectl", line, Some(4));
-    assert_eq!(part.verdict, Verdict::Allow);
-    let worse = asked(&mut desk, "/usr/bin/kubectl", line, Some(3));
-    assert!(matches!(worse.verdict, Verdict::Hold(_)));
-}
+const DELETES: &str = "[[limit]]\nid = \"deletes\"\nper = \"session\"\nmeasure = \"actions\"\noperation = \"delete\"\ncap = 3\n";
 
 #[test]
-fn three_denials_in_a_row_halt_until_something_was_let_run() {
-    let mut desk = desk();
-    for name in ["a", "b", "c"] {
-        let judged = asked(
-            &mut desk,
-            "/usr/bin/kubectl",
-            &format!("kubectl delete ns {name}"),
-            None,
-        );
-        desk.settled(&judged, false);
+fn the_fourth_of_three_deletes_is_held_and_a_person_may_let_it_run() {
+    let place = tempfile::tempdir().unwrap();
+    let mut desk = desk(place.path(), DELETES);
+    for node in 1..4 {
+        let judged = judge(&mut desk, "rm x", node, 0, None);
+        assert!(runs(&judged), "{:?}", judged.verdict);
+        desk.settled(&judged, true);
+        desk.ended(node, Some(1));
     }
-    let halted = asked(&mut desk, "/usr/bin/rm", "rm x", Some(4));
-    assert!(matches!(halted.verdict, Verdict::Hold(_)), "{halted:?}");
-    desk.settled(&halted, true);
-    assert_eq!(
-        asked(&mut desk, "/usr/bin/rm", "rm y", None).verdict,
-        Verdict::Allow
-    );
-}
-
-#[test]
-fn a_connection_by_who_knows_what_waits() {
-    let mut desk = desk();
-    let judged = desk.judge_connection(&Connecting {
-        to: "203.0.113.5:443",
-        by: "python3 x.py",
-        key: None,
-        cleared: None,
-    });
-    assert!(matches!(judged.verdict, Verdict::Hold(_)), "{judged:?}");
+    let held = judge(&mut desk, "rm x", 4, 0, None);
     assert!(
-        judged
-            .form
-            .uncovered
-            .iter()
-            .any(|gap| gap.contains("203.0.113.5"))
+        held.limited && held.form.reasons[0].contains("3 used, 1 asked, 3 allowed"),
+        "{:?}",
+        held.form
+    );
+    // What was approved around it answers no limit.
+    assert!(!runs(&judge(&mut desk, "rm x", 5, 0, Some(4))));
+    desk.approved(&held).unwrap();
+    desk.settled(&held, true);
+    // A part of it has what it needs; a second one has not.
+    let part = judge(&mut desk, "rm x", 6, 4, Some(4));
+    assert!(runs(&part), "{:?}", part.verdict);
+    assert!(!runs(&judge(&mut desk, "rm y", 7, 4, Some(4))));
+    assert!(runs(&judge(&mut desk, "ls", 8, 4, None)));
+    assert!(
+        fs::read_to_string(journal(place.path()))
+            .unwrap()
+            .contains("\"over\":true")
     );
 }
 
 #[test]
-fn a_desk_that_only_records_says_what_it_would_have_done() {
-    let mut desk = desk().record_only();
-    let judged = asked(&mut desk, "/usr/bin/kubectl", "kubectl delete ns shop", None);
-    assert_eq!(
-        (judged.verdict, judged.form.verdict.as_str()),
-        (Verdict::Allow, "hold")
+fn a_script_counts_as_what_it_runs_and_never_twice() {
+    let place = tempfile::tempdir().unwrap();
+    let mut desk = desk(place.path(), DELETES);
+    let script = judge(&mut desk, "sh -c rm a; rm b; rm c; rm d", 1, 0, None);
+    assert!(runs(&script), "{:?}", script.verdict);
+    desk.settled(&script, true);
+    let parts: Vec<bool> = (2..6)
+        .map(|node| runs(&judge(&mut desk, "rm a", node, 1, None)))
+        .collect();
+    assert_eq!(parts, [true, true, true, false]);
+}
+
+#[test]
+fn what_never_ran_is_given_back_and_what_the_agent_writes_itself_counts_as_files() {
+    let place = tempfile::tempdir().unwrap();
+    let files = "[[limit]]\nid = \"files\"\nper = \"session\"\nmeasure = \"files\"\ncap = 5\n";
+    let mut desk = desk(place.path(), files);
+    for node in 1..9 {
+        let judged = judge(&mut desk, "rm x", node, 0, None);
+        assert!(runs(&judged));
+        desk.settled(&judged, true);
+        desk.ended(node, None);
+    }
+    desk.ended(9, Some(4));
+    assert!(runs(&judge(&mut desk, "touch x", 10, 0, None)));
+    assert!(!runs(&judge(&mut desk, "touch x", 11, 0, None)));
+    assert!(
+        runs(&judge(&mut desk, "ls", 12, 0, None)),
+        "what only reads asks for no file"
     );
+    // The session ends: what is reserved is used.
+    desk.closed();
+    let state = Tally::read(&place.path().join("limits")).unwrap();
+    assert!(
+        serde_json::to_string(&state)
+            .unwrap()
+            .contains("{\"settled\":{\"count\":5}}")
+    );
+}
+
+#[test]
+fn an_approval_counts_for_nothing_where_a_limit_was_reached_that_was_not_shown() {
+    let place = tempfile::tempdir().unwrap();
+    let text = "[[limit]]\nid = \"one\"\nper = \"agent\"\nmeasure = \"actions\"\ncap = 1\n";
+    let (mut desk, mut other) = (desk(place.path(), text), desk(place.path(), text));
+    let held = judge(&mut desk, "shutdown now", 1, 0, None);
+    assert!(
+        matches!(held.verdict, Verdict::Hold(_)) && !held.limited,
+        "{:?}",
+        held.verdict
+    );
+    assert!(runs(&judge(&mut other, "rm x", 1, 0, None)));
+    let refused = desk.approved(&held).unwrap_err();
+    assert!(
+        refused.contains("limit `one` of agent `coder`: 1 used"),
+        "{refused}"
+    );
+    other.ended(1, None);
+    desk.approved(&held).unwrap();
+    desk.settled(&held, true);
+    assert!(!runs(&judge(&mut other, "rm x", 2, 0, None)));
+}
+
+#[test]
+fn where_nothing_can_be_told_everything_that_a_limit_is_about_waits_and_the_rest_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let mut desk = desk(place.path(), DELETES);
+    fs::create_dir(place.path().join("limits")).unwrap();
+    fs::write(journal(place.path()), "nonsense\n").unwrap();
+    let held = judge(&mut desk, "rm x", 1, 0, None);
+    let told = &held.form.reasons[0];
+    assert!(
+        !runs(&held) && held.limited && told.contains("is damaged at byte 0"),
+        "{told}"
+    );
+    assert!(runs(&judge(&mut desk, "touch x", 2, 0, None)));
+    // A person who knows that lets it run.
+    desk.approved(&held).unwrap();
+    desk.settled(&held, true);
+    fs::remove_file(journal(place.path())).unwrap();
+    desk.ended(1, Some(1));
+    let counted = fs::read_to_string(journal(place.path())).unwrap();
+    assert!(counted.contains("\"settle\""), "{counted}");
+}
+
+#[test]
+fn without_a_limit_about_it_nothing_is_read_or_written() {
+    let place = tempfile::tempdir().unwrap();
+    for limits in ["", DELETES] {
+        let mut desk = desk(place.path(), limits);
+        let judged = judge(&mut desk, "touch x", 1, 0, None);
+        desk.settled(&judged, true);
+        desk.ended(1, Some(1));
+        desk.ended(2, Some(7));
+        desk.closed();
+        assert!(!place.path().join("limits").exists());
+    }
 }

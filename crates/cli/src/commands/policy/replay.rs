@@ -7,8 +7,8 @@ use crate::out::{Out, bold, dim};
 use crate::record;
 use crate::text::{clean, command_line, count};
 use crate::undoing::window;
-use rescind_desk::{Acting, Configuration, SessionDesk};
-use rescind_model::SessionId;
+use rescind_desk::{Acting, Configuration, SessionDesk, Tally};
+use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
 use rescind_supervisor::journal::{ExitForm, SessionKind};
 use rescind_supervisor::{Asked, Desk as _, Judged, Node, SessionView};
@@ -105,10 +105,10 @@ pub fn replay(context: &Context, since: Option<&str>, policies: &[PathBuf]) -> D
     if !policies.is_empty() {
         configuration = configuration.with_policies(policies.to_vec());
     }
-    let (mut out, mut tally) = (Out::new(), Tally::default());
+    let (mut out, mut differences) = (Out::new(), Differences::default());
     for id in store.sessions()? {
         let Ok(view) = SessionView::load(&store, &id) else {
-            tally.unreadable += 1;
+            differences.unreadable += 1;
             continue;
         };
         let began = view.opened.time.parse::<rescind_model::Timestamp>().ok();
@@ -117,19 +117,19 @@ pub fn replay(context: &Context, since: Option<&str>, policies: &[PathBuf]) -> D
         {
             continue;
         }
-        session(context, &mut out, &configuration, &view, &mut tally)?;
+        session(context, &mut out, &configuration, &view, &mut differences)?;
     }
     if context.json {
-        out.json(&tally.json())?;
+        out.json(&differences.json())?;
     } else {
-        out.line(tally.text())?;
+        out.line(differences.text())?;
     }
     out.end()?;
     Ok(Exit::Ok)
 }
 
 #[derive(Default)]
-struct Tally {
+struct Differences {
     judged: u64,
     held: u64,
     denied: u64,
@@ -137,7 +137,7 @@ struct Tally {
     unreadable: u64,
 }
 
-impl Tally {
+impl Differences {
     fn text(&self) -> String {
         let unreadable = match self.unreadable {
             0 => String::new(),
@@ -165,7 +165,7 @@ fn session(
     out: &mut Out,
     configuration: &Configuration,
     view: &SessionView,
-    tally: &mut Tally,
+    differences: &mut Differences,
 ) -> Done<()> {
     let mut desk = desk(configuration, view)?;
     for (number, node) in &view.nodes {
@@ -181,7 +181,7 @@ fn session(
             continue;
         };
         let now = again(&mut desk, view, *number, node);
-        tally.judged += 1;
+        differences.judged += 1;
         let ran = node
             .ended
             .as_ref()
@@ -191,9 +191,9 @@ fn session(
             continue;
         }
         match now.form.verdict.as_str() {
-            "hold" => tally.held += 1,
-            "deny" => tally.denied += 1,
-            _ => tally.let_go += 1,
+            "hold" => differences.held += 1,
+            "deny" => differences.denied += 1,
+            _ => differences.let_go += 1,
         }
         let (id, command) = (
             view.id.action(*number).to_string(),
@@ -223,7 +223,7 @@ fn session(
     Ok(())
 }
 
-/// A desk as the session had it, by this configuration.
+/// A desk as the session had it, by this configuration. Limits are left out: what was used of them then is not known.
 fn desk(configuration: &Configuration, view: &SessionView) -> Done<SessionDesk> {
     let opened = &view.opened;
     let acting = Acting {
@@ -235,7 +235,8 @@ fn desk(configuration: &Configuration, view: &SessionView) -> Done<SessionDesk> 
         path: view.environment(1).remove("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    Ok(SessionDesk::new(configuration, acting)?)
+    let tally = Tally::at(PathBuf::new(), Level::Process);
+    Ok(SessionDesk::new(configuration, acting, tally)?.without_limits())
 }
 
 /// Judge a node by what is on record of it: what was redacted is not known any more.
@@ -246,6 +247,8 @@ fn again(desk: &mut SessionDesk, view: &SessionView, number: u64, node: &Node) -
         .map(|(name, value)| format!("{name}={value}").into_bytes())
         .collect();
     desk.judge(&Asked {
+        node: number,
+        parent: node.started.parent,
         exe: &node.started.exe,
         argv: &node.started.argv,
         cwd: &node.started.cwd,

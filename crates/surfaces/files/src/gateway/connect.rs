@@ -169,6 +169,8 @@ impl Gateway {
         let info = self.nodes.get(&held.who)?;
         let (by, exe, cwd) = (info.argv.join(" "), info.exe.clone(), info.cwd.clone());
         let connecting = Connecting {
+            node: self.last_node + 1,
+            parent: held.who,
             to: &held.to,
             by: &by,
             key: info.key,

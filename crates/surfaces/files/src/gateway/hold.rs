@@ -116,7 +116,14 @@ impl Gateway {
         let judged = self.desk.as_mut()?.judge(asked);
         let mut judged = self.redacted(judged);
         let key = (judged.form.policy.clone(), key_of(asked));
-        if matches!(judged.verdict, Verdict::Hold(_)) && self.waiting.granted.contains(&key) {
+        let may_be_granted = matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
+        if may_be_granted
+            && self.waiting.granted.contains(&key)
+            && self
+                .desk
+                .as_mut()
+                .is_some_and(|desk| desk.approved(&judged).is_ok())
+        {
             judged.verdict = Verdict::Allow;
             "allow".clone_into(&mut judged.form.verdict);
             judged
@@ -290,6 +297,13 @@ impl Gateway {
                 process,
                 "the program or its arguments were exchanged since they were shown: the approval counts for nothing",
             );
+        }
+        if how == Closed::Approved
+            && let Some(desk) = &mut self.desk
+            && let Err(why) = desk.approved(&judged)
+        {
+            how = Closed::Void;
+            tell(process, &format!("the approval counts for nothing: {why}"));
         }
         let closed = ClosedForm {
             how,

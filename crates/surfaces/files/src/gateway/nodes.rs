@@ -164,6 +164,8 @@ impl Gateway {
         let cleared = self.nodes.get(&before).and_then(|info| info.cleared);
         let above_understood = self.nodes.get(&before).map(|info| info.understood);
         let asked = Asked {
+            node: n,
+            parent: before,
             exe: &exe,
             argv: &argv,
             cwd: &cwd,
@@ -188,6 +190,7 @@ impl Gateway {
         };
         if self.flush().is_err() || self.log.start(&record).is_err() {
             self.say("a program was not started because that can't be recorded; `rescind status` says why");
+            self.tell_desk(n, ExitForm::NotStarted, 0);
             return Answer::Errno(libc::EIO);
         }
         self.last_node = n;
@@ -388,6 +391,7 @@ impl Gateway {
         self.look_for_flapping(node, &info.cells);
         let changed = |key: &&CellKey| self.cells.get(*key).is_some_and(|cell| !cell.passing);
         let effects = info.cells.iter().filter(changed).count() as u64;
+        self.tell_desk(node, exit, effects);
         let output = self.watch.end(node, &self.log);
         let record = NodeEnded {
             n: node,
@@ -398,6 +402,13 @@ impl Gateway {
             missing: info.missing.into_iter().collect(),
         };
         let _in_doubt_if_it_fails = self.flush().and_then(|()| self.log.end(&record));
+    }
+
+    /// Limits are settled with what an action really used.
+    fn tell_desk(&mut self, node: Node, exit: ExitForm, files: u64) {
+        if let Some(desk) = &mut self.desk {
+            desk.ended(node, (exit != ExitForm::NotStarted).then_some(files));
+        }
     }
 
     /// Whose effect a touch by this node is: the agent's own writes come in stretches, each an action of its own.

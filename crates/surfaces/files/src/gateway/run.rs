@@ -385,6 +385,9 @@ impl Watch<'_> {
         }
         gateway.closed = true;
         gateway.finish_all();
+        if let Some(desk) = &mut gateway.desk {
+            desk.closed();
+        }
         gateway.walk_once();
         let exit = match self.ended {
             Some((ExitStatus::Exited(code), _)) => ExitForm::Code(code),
