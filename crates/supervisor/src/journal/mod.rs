@@ -12,7 +12,7 @@ pub use form::{StateForm, bytes_from_text, text_from_bytes};
 pub use judged::{DecidedForm, FactorForm, JudgedForm};
 pub use note::NoteForm;
 pub use record::{
-    AfterForm, BeforeForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, ObjectForm, OutcomeForm,
-    OutputForm, Record, RedactedForm, Role, SessionEnded, SessionKind, SessionOpened,
+    AfterForm, BeforeForm, ClientForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, ObjectForm,
+    OutcomeForm, OutputForm, Record, RedactedForm, Role, SessionEnded, SessionKind, SessionOpened,
 };
 pub use system::{EffectForm, ReceiptForm, SystemForm};
