@@ -45,6 +45,8 @@ pub enum Phase {
     After,
     /// It was tried, and failed.
     Failed,
+    /// The agent has ended its turn: none of its calls is under way any more.
+    TurnEnd,
     /// Something else; there is nothing to be done.
     Other,
 }
@@ -67,21 +69,25 @@ pub enum Act {
 }
 
 impl Call {
-    /// A name for the call that is the same before and after it, 32 hex digits.
+    /// A name for the call that is the same before and after it: that of its agent, and 32 hex digits.
     #[must_use]
     pub fn key(&self) -> String {
         let call = match &self.id {
             Some(id) => id.clone(),
             None => format!("{}\0{}", self.tool, self.input),
         };
-        let text = format!("{}\0{}\0{call}", self.client.name(), self.session);
-        let digest = Digest::of(text.as_bytes());
-        digest
-            .0
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let agent = self.agent_key();
+        format!("{agent}-{}", hex(&format!("{agent}\0{call}"), 16))
+    }
+
+    /// A name for the agent, or subagent, of one session: 16 hex digits.
+    #[must_use]
+    pub fn agent_key(&self) -> String {
+        let subagent = self.subagent.as_deref().unwrap_or_default();
+        hex(
+            &format!("{}\0{}\0{subagent}", self.client.name(), self.session),
+            8,
+        )
     }
 
     /// What the agent says the call is for, in the call itself.
@@ -95,4 +101,15 @@ impl Call {
             .and_then(Value::as_str)
             .filter(|text| !text.trim().is_empty())
     }
+}
+
+/// The first bytes of a text's digest, as hex.
+fn hex(text: &str, bytes: usize) -> String {
+    let digest = Digest::of(text.as_bytes());
+    digest
+        .0
+        .iter()
+        .take(bytes)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -78,7 +78,9 @@ impl Client {
                     ("PreToolUse", group(handler)),
                     ("PostToolUse", group(after.clone())),
                     // The other one comes on success only.
-                    ("PostToolUseFailure", group(after)),
+                    ("PostToolUseFailure", group(after.clone())),
+                    ("Stop", json!({"hooks": [after.clone()]})),
+                    ("SubagentStop", json!({"hooks": [after]})),
                 ]
             }
             Self::Codex => {
@@ -104,7 +106,8 @@ impl Client {
                     ("beforeShellExecution", before.clone()),
                     ("preToolUse", before),
                     ("postToolUse", after.clone()),
-                    ("postToolUseFailure", after),
+                    ("postToolUseFailure", after.clone()),
+                    ("stop", after),
                 ]
             }
             Self::Cline => Vec::new(),

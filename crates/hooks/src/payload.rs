@@ -132,6 +132,7 @@ fn common(client: Client, value: &Value) -> Done<Call> {
         "PreToolUse" | "BeforeTool" => Phase::Before,
         "PostToolUse" | "AfterTool" => Phase::After,
         "PostToolUseFailure" => Phase::Failed,
+        "Stop" | "SubagentStop" | "AfterAgent" => Phase::TurnEnd,
         _ => Phase::Other,
     };
     // Gemini tells of a failure in the response.
@@ -144,7 +145,7 @@ fn common(client: Client, value: &Value) -> Done<Call> {
         phase
     };
     let (tool, input) = match phase {
-        Phase::Other => (String::new(), Value::Null),
+        Phase::Other | Phase::TurnEnd => (String::new(), Value::Null),
         _ => (
             needed(client, value, "tool_name")?,
             object(client, value, "tool_input")?,
@@ -162,7 +163,10 @@ fn common(client: Client, value: &Value) -> Done<Call> {
         act: act(client, &tool, &input)?,
         tool,
         input,
-        cwd: folder(client, text(value, "cwd"))?,
+        cwd: match phase {
+            Phase::Other | Phase::TurnEnd => text(value, "cwd").map(PathBuf::from).unwrap_or_default(),
+            _ => folder(client, text(value, "cwd"))?,
+        },
         transcript: text(value, "transcript_path").map(PathBuf::from),
     })
 }
@@ -187,6 +191,7 @@ fn cursor(value: &Value) -> Done<Call> {
                 object(client, value, "tool_input")?,
             )
         }
+        "stop" | "subagentStop" => (Phase::TurnEnd, String::new(), Value::Null),
         _ => (Phase::Other, String::new(), Value::Null),
     };
     // A shell call is told twice; the event of its own says the working directory, too.
@@ -197,7 +202,7 @@ fn cursor(value: &Value) -> Done<Call> {
         act(client, &tool, &input)?
     };
     let cwd = match phase {
-        Phase::Other => cwd.map(PathBuf::from).unwrap_or_default(),
+        Phase::Other | Phase::TurnEnd => cwd.map(PathBuf::from).unwrap_or_default(),
         _ => folder(client, cwd)?,
     };
     Ok(Call {

@@ -60,6 +60,12 @@ impl Home {
         self.root.join("holds")
     }
 
+    /// Where hooks leave word for each other.
+    #[must_use]
+    pub fn hooks(&self) -> PathBuf {
+        self.root.join("hooks")
+    }
+
     /// The journal of a session (docs/formats/vault.md).
     #[must_use]
     pub fn journal(&self, session: &rescind_model::SessionId) -> PathBuf {

@@ -44,7 +44,9 @@ pub fn run(args: &ExecArgs) -> i32 {
     // What the hook knows of the call may be gone; who acts is on the command line all the same.
     let home = Home::from_environment().ok();
     let told = args.call.as_ref().zip(home);
-    let told = told.and_then(|(key, home)| calls::take(&home, key)).unwrap_or_default();
+    let told = told
+        .and_then(|(key, home)| calls::take(&home, key))
+        .unwrap_or_default();
     let mut client = told.client;
     if let Some(agent) = &args.agent {
         client.client.clone_from(agent);

@@ -148,8 +148,9 @@ impl<'l> Witness<'l> {
     /// # Errors
     /// The journal can't be written: the outcome stays in doubt.
     pub fn after(&mut self) -> Result<u64, WitnessError> {
-        let (folders, files): (Vec<Seen>, Vec<Seen>) =
-            std::mem::take(&mut self.seen).into_iter().partition(|seen| seen.passing);
+        let (folders, files): (Vec<Seen>, Vec<Seen>) = std::mem::take(&mut self.seen)
+            .into_iter()
+            .partition(|seen| seen.passing);
         let (mut files, mut changed) = (VecDeque::from(files), 0);
         while let Some(mut seen) = files.pop_front() {
             let state = self.now(&seen)?;
@@ -177,7 +178,11 @@ impl<'l> Witness<'l> {
         let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
             return Ok(());
         };
-        if self.seen.iter().any(|seen| seen.above == above && seen.name == name) {
+        if self
+            .seen
+            .iter()
+            .any(|seen| seen.above == above && seen.name == name)
+        {
             return Ok(());
         }
         let way = Way {
@@ -378,17 +383,21 @@ impl<'l> Witness<'l> {
     }
 
     fn write(&self, path: &Path, record: Record) -> Result<(), WitnessError> {
-        self.log.write(&[record]).map_err(|source| WitnessError::NotRecorded {
-            path: path.display().to_string(),
-            source,
-        })
+        self.log
+            .write(&[record])
+            .map_err(|source| WitnessError::NotRecorded {
+                path: path.display().to_string(),
+                source,
+            })
     }
 }
 
 impl Way {
     /// The way to an absolute path, without following its last part; `None`: it is the root.
     fn to(path: &Path) -> io::Result<Option<Self>> {
-        let Some(folder) = path.parent() else { return Ok(None) };
+        let Some(folder) = path.parent() else {
+            return Ok(None);
+        };
         let Some(name) = path.file_name() else {
             // It ends with `..`.
             return Self::to(&path.canonicalize()?);

@@ -310,7 +310,9 @@ impl Gateway {
     fn reasoning(&self, before: Node, role: Role, above: &[Vec<u8>], now: &[Vec<u8>]) -> Option<String> {
         let given = |pairs: &[Vec<u8>]| {
             let name = [REASON_VARIABLE.as_bytes(), b"="].concat();
-            pairs.iter().find_map(|pair| pair.strip_prefix(name.as_slice()).map(<[u8]>::to_vec))
+            pairs
+                .iter()
+                .find_map(|pair| pair.strip_prefix(name.as_slice()).map(<[u8]>::to_vec))
         };
         let reason = given(now).filter(|reason| !reason.is_empty() && role != Role::Launcher)?;
         let launcher = self.nodes.get(&before).and_then(|info| info.role) == Some(Role::Launcher);
