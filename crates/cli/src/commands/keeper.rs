@@ -115,7 +115,7 @@ pub fn run() -> u8 {
     };
     let begun = Kept::read().and_then(|kept| Keeper::begin(kept).map_err(|error| chain(&*error)));
     match begun {
-        Ok((mut keeper, listener)) => match keeper.capture() {
+        Ok((keeper, listener)) => match keeper.capture() {
             Ok(mut witness) => {
                 answer(format!("ready {}", keeper.id));
                 keeper.wait(&listener, &mut witness)
