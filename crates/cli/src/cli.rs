@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, errors, history, kill, ledger, limits, log, man, plan, policy,
-    prune, resume, run, sessions, show, status, tour, undo, verify, why,
+    approvals, catalog, completions, diff, errors, exec, history, hook, kill, ledger, limits, log, man, plan,
+    policy, prune, resume, run, sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -24,6 +24,10 @@ pub struct Cli {
 pub enum Command {
     /// Run an agent under supervision: capture, record, and be able to undo
     Run(run::RunArgs),
+    /// Run one command under supervision for an agent's program: what its hook makes of a shell call
+    Exec(exec::ExecArgs),
+    /// Connect a coding agent's program: install its hook, and answer it
+    Hook(hook::HookArgs),
     /// See it all on a folder of its own: an agent that goes wrong, and the undo
     Tour(tour::TourArgs),
     /// List the sessions

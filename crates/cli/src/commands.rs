@@ -1,11 +1,15 @@
 //! The commands, one file each.
 
 pub mod approvals;
+pub mod calls;
 pub mod catalog;
 pub mod completions;
 pub mod diff;
 pub mod errors;
+pub mod exec;
 pub mod history;
+pub mod hook;
+pub mod keeper;
 pub mod kill;
 pub mod ledger;
 pub mod limits;

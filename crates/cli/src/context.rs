@@ -88,7 +88,9 @@ impl Context {
     }
 }
 
-fn inside() -> Failure {
+/// What a command says that no process of a session may give.
+#[must_use]
+pub fn inside() -> Failure {
     Failure::new(
         Code::InsideSupervisedTree,
         "this process belongs to a supervised session",

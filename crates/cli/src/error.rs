@@ -74,6 +74,7 @@ codes! {
     HoldVoid "hold-void" "hold" Failed;
     HoldChanged "hold-changed" "hold" Failed;
     HoldRequester "hold-requester" "hold" Failed;
+    HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
     StateDirectory "state-directory" "store" Failed;
     StoreUnreachable "store-unreachable" "store" Failed;

@@ -46,12 +46,14 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, errors, kill, ledger, limits, log, man, plan, policy, prune,
-        resume, run, sessions, show, status, tour, undo, verify, why,
+        approvals, catalog, completions, diff, errors, exec, hook, kill, ledger, limits, log, man, plan,
+        policy, prune, resume, run, sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
         Command::Run(args) => Ok(Exit::Agent(u8::try_from(run::run(args)).unwrap_or(125))),
+        Command::Exec(args) => Ok(Exit::Agent(u8::try_from(exec::run(args)).unwrap_or(125))),
+        Command::Hook(args) => hook::run(&context, args),
         Command::Tour(args) => Ok(Exit::Agent(u8::try_from(tour::tour(args)).unwrap_or(1))),
         Command::Sessions(args) => sessions::run(&context, args),
         Command::Status(args) => status::run(&context, args),

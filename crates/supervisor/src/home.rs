@@ -66,6 +66,12 @@ impl Home {
         self.root.join("limits")
     }
 
+    /// Where hooks leave word for each other.
+    #[must_use]
+    pub fn hooks(&self) -> PathBuf {
+        self.root.join("hooks")
+    }
+
     /// The journal of a session (docs/formats/vault.md).
     #[must_use]
     pub fn journal(&self, session: &rescind_model::SessionId) -> PathBuf {

@@ -3,11 +3,11 @@
 use crate::person::person;
 use clap::{Args, ValueEnum};
 use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
-use rescind_files::gateway::{self, Finished, Launch, Options, Seat, Uncaptured};
+use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
 use rescind_supervisor::holds::Holds;
-use rescind_supervisor::journal::{SessionKind, SessionOpened};
+use rescind_supervisor::journal::{ClientForm, Record, SessionKind, SessionOpened};
 use rescind_supervisor::{Desk, Home, Store, StoreError, UndoneStates, now, process_mark, salt, session_id};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
@@ -53,9 +53,15 @@ pub struct RunArgs {
     /// Start although this kernel lacks something that is not vital; see `rescind status` for the names
     #[arg(long, value_name = "NAME")]
     pub without: Vec<String>,
+    /// Why this is done, for the record; the variable `RESCIND_REASON` says the same
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     /// Say nothing at the end
     #[arg(long, short)]
     pub quiet: bool,
+    /// On whose behalf, where a program's hook told.
+    #[arg(skip)]
+    pub client: Option<ClientForm>,
     /// The agent's command
     #[arg(
         trailing_var_arg = true,
@@ -101,7 +107,7 @@ const FAILED: i32 = 125;
 #[must_use]
 pub fn run(args: &RunArgs) -> i32 {
     if inside_supervised_tree() {
-        return join_outer(&args.command);
+        return join_outer(&args.command, args.reason.as_deref(), args.client.is_none());
     }
     let lacks = rescind_sys::probe();
     if let Some(lack) = lacks
@@ -123,10 +129,14 @@ pub fn run(args: &RunArgs) -> i32 {
         }
     };
     let id = session_id();
+    let mut environment = vec![(SESSION_VARIABLE.into(), id.to_string().into())];
+    if let Some(reason) = &args.reason {
+        environment.push((REASON_VARIABLE.into(), reason.into()));
+    }
     let launch = Launch {
         argv: args.command.clone(),
         without_signal_scope: args.without.iter().any(|name| name == "landlock-scope"),
-        environment: vec![(SESSION_VARIABLE.into(), id.to_string().into())],
+        environment,
         journal: home.journal(&id),
     };
     match gateway::launch(&launch) {
@@ -187,6 +197,9 @@ fn supervise_in_store(
     let tally = Tally::at(home.limits(), level);
     let desk = desk(args, &opened, id, tally)?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
+    if let Some(client) = &args.client {
+        log.write(&[Record::Client(client.clone())])?;
+    }
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
     let options = Options {
@@ -205,7 +218,7 @@ fn supervise_in_store(
         requester: opened.user.clone(),
         undone: UndoneStates::read(home)?,
     };
-    let quiet = args.quiet;
+    let (quiet, terse) = (args.quiet, args.client.is_some());
     let ledger = store.ledger().clone();
     let session = id.clone();
     gateway::run(
@@ -216,7 +229,8 @@ fn supervise_in_store(
         Some(desk),
         |finished| {
             let _signed_by_the_service_else = ledger.checkpoint();
-            if !quiet {
+            let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
+            if !(quiet || terse && nothing) {
                 eprint!("{}", last_lines(&session, finished));
             }
         },
@@ -281,9 +295,10 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
         .iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    let agent = args
-        .agent
-        .clone()
+    let named = args.client.as_ref().map(|client| client.client.clone());
+    let agent = named
+        .filter(|name| !name.is_empty())
+        .or_else(|| args.agent.clone())
         .or_else(|| argv.first().map(|first| base(first).to_owned()));
     SessionOpened {
         id: id.to_string(),
@@ -429,13 +444,19 @@ pub fn inside_supervised_tree() -> bool {
 }
 
 /// `rescind run` inside a session: the command joins it.
-fn join_outer(command: &[OsString]) -> i32 {
+fn join_outer(command: &[OsString], reason: Option<&str>, say: bool) -> i32 {
     let session = std::env::var(SESSION_VARIABLE).unwrap_or_else(|_| "around this one".to_owned());
-    eprintln!("rescind: already supervised: `rescind run` joins the session {session}");
+    if say {
+        eprintln!("rescind: already supervised: `rescind run` joins the session {session}");
+    }
     let Some((program, arguments)) = command.split_first() else {
         return 2;
     };
-    let error = std::process::Command::new(program).args(arguments).exec();
+    let mut joined = std::process::Command::new(program);
+    if let Some(reason) = reason {
+        joined.env(REASON_VARIABLE, reason);
+    }
+    let error = joined.args(arguments).exec();
     eprintln!("rescind: `{}` can't be run: {error}", program.display());
     if error.kind() == std::io::ErrorKind::NotFound {
         127

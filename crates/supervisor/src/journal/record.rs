@@ -58,8 +58,36 @@ pub enum Record {
     Decided(super::judged::DecidedForm),
     /// What an undo came to besides its receipt.
     Reached(super::reached::ReachedForm),
+    /// On whose behalf a node acts: a program's hook told of the call that it is.
+    Client(ClientForm),
     /// The session ended.
     SessionEnd(SessionEnded),
+}
+
+/// The call of an agent's program that a node is, as the program's hook told it. It is the agent's own word.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ClientForm {
+    /// The node; 0: the whole session.
+    pub n: u64,
+    /// The program: `claude-code`, `codex`, ...
+    pub client: String,
+    /// Its own name for its session.
+    pub session: String,
+    /// Its name for the turn or the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<String>,
+    /// Its name for the subagent that acts, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subagent: Option<String>,
+    /// What kind of subagent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subagent_kind: Option<String>,
+    /// Its name for the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// The tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
 }
 
 /// What began a session.

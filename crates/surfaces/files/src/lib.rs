@@ -10,7 +10,9 @@ pub mod manifest;
 mod object;
 pub mod read;
 pub mod state;
+mod witness;
 
 pub use cell::Cell;
 pub use driver::{FilesDriver, Note, Notes};
 pub use object::{Folder, Identity, Kind, ObjectRecord, ObjectTable, Place};
+pub use witness::{Witness, WitnessError};

@@ -27,6 +27,7 @@ mod walk;
 mod workers;
 
 pub use launch::{Launch, Seat, launch};
+pub use nodes::REASON_VARIABLE;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
 

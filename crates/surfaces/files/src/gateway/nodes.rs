@@ -60,6 +60,10 @@ pub struct ExecCall {
     pub flags: u32,
 }
 
+/// The variable in which a program is given the reason for what it is to do.
+pub const REASON_VARIABLE: &str = "RESCIND_REASON";
+/// A reason is cut after this many characters.
+const MOST_REASON: usize = 8 << 10;
 const MOST_ARGUMENTS: usize = 4_096;
 const MOST_ARGUMENT_BYTES: usize = 1 << 20;
 /// The agent's own writes are one action until it is quiet for this long.
@@ -185,7 +189,7 @@ impl Gateway {
             argv: self.rules.redact_argv(&argv),
             cwd,
             env: self.environment(&above, &environment),
-            reasoning: None,
+            reasoning: self.reasoning(before, role, &above, &environment),
             judged: judged.as_ref().map(|judged| Box::new(judged.form.clone())),
         };
         if self.flush().is_err() || self.log.start(&record).is_err() {
@@ -311,6 +315,24 @@ impl Gateway {
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
         form
+    }
+
+    /// Why the agent says it does this: what stands in the environment of the first program that is no launcher, once.
+    fn reasoning(&self, before: Node, role: Role, above: &[Vec<u8>], now: &[Vec<u8>]) -> Option<String> {
+        let given = |pairs: &[Vec<u8>]| {
+            let name = [REASON_VARIABLE.as_bytes(), b"="].concat();
+            pairs
+                .iter()
+                .find_map(|pair| pair.strip_prefix(name.as_slice()).map(<[u8]>::to_vec))
+        };
+        let reason = given(now).filter(|reason| !reason.is_empty() && role != Role::Launcher)?;
+        let launcher = self.nodes.get(&before).and_then(|info| info.role) == Some(Role::Launcher);
+        if !launcher && given(above).as_ref() == Some(&reason) {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&reason);
+        let short: String = text.chars().take(MOST_REASON).collect();
+        Some(self.rules.redact(&short).text.into_owned())
     }
 
     /// A process is about to end by itself.
