@@ -160,7 +160,10 @@ fn files_are_settled_with_what_was_changed_and_not_with_what_was_announced() {
     scenario.bare("mkdir d; for n in 1 2 3 4 5 6 7; do echo $n > d/$n; done");
     let agent = start(&scenario, "rm -r d; cat sold; touch x; echo over");
     let held = waiting(&scenario);
-    assert!(held["argv"][0] == "touch" || held["command"] == "touch x", "{held}");
+    assert!(
+        held["argv"][0] == "touch" || held["command"] == "touch x",
+        "{held}"
+    );
     let why = held.to_string();
     assert!(why.contains("8 used, 1 asked, 5 allowed"), "{why}");
     scenario.tell(&["reject"]).success();
