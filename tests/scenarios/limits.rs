@@ -52,13 +52,13 @@ fn waiting(scenario: &Scenario) -> Value {
     })
 }
 
-/// What is used of the only limit, by whoever uses most.
+/// What is used of the only limit, by whoever came last.
 fn used(scenario: &Scenario) -> Value {
     let mut limits = scenario.tell(&["limits", "--json"]).success().json_lines();
     let limit = limits.pop().expect("a limit");
     limit["used_by"]
         .as_array()
-        .and_then(|by| by.first().cloned())
+        .and_then(|by| by.last().cloned())
         .unwrap_or_default()
 }
 
@@ -152,4 +152,35 @@ fn five_hundred_dollars_are_not_passed_by_another_session_nor_given_back_by_a_de
         "4 limits",
         "500 USD an agent: exact over three sessions and a killed supervisor",
     );
+}
+
+#[test]
+fn files_are_settled_with_what_was_changed_and_not_with_what_was_announced() {
+    let scenario = configured("[[limit]]\nid = \"files\"\nper = \"agent\"\nmeasure = \"files\"\ncap = 5\n");
+    scenario.bare("mkdir d; for n in 1 2 3 4 5 6 7; do echo $n > d/$n; done");
+    let agent = start(&scenario, "rm -r d; cat sold; touch x; echo over");
+    let held = waiting(&scenario);
+    assert!(
+        held["argv"][0] == "touch" || held["command"] == "touch x",
+        "{held}"
+    );
+    let why = held.to_string();
+    scenario.tell(&["reject"]).success();
+    assert!(end(agent).1.contains("over") && !scenario.path("x").exists());
+    let log = scenario.log(&[]);
+    let removed = log
+        .iter()
+        .find(|action| action["command"] == "rm -r d")
+        .expect("the removal");
+    let effects = removed["effects"].as_u64().expect("a number");
+    assert!(
+        effects >= 8 && used(&scenario)["used"] == effects,
+        "{effects}, {}",
+        used(&scenario)
+    );
+    assert!(
+        why.contains(&format!("{effects} used, 1 asked, 5 allowed")),
+        "{why}"
+    );
+    proved("4 limits", "files: what was changed counts, and holds the next");
 }

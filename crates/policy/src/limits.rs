@@ -200,7 +200,10 @@ impl Limit {
     #[must_use]
     pub fn applies(&self, ask: &Ask) -> bool {
         let fits = |pattern: &Option<Pattern>, text: &str| pattern.as_ref().is_none_or(|own| own.fits(text));
-        fits(&self.kind, &ask.kind)
+        // What only reads changes no files, rows or objects: however many were changed, it is not held for them.
+        let changes = matches!(self.measure, Measure::Files | Measure::Rows | Measure::Objects);
+        !(changes && ask.operation == Operation::Read)
+            && fits(&self.kind, &ask.kind)
             && fits(&self.agent, &ask.agent)
             && self.operation.is_none_or(|own| own == ask.operation)
             && self.surface.is_none_or(|own| own == ask.surface)

@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 /// A desk with these limits, whose state is beside them.
 fn desk(place: &Path, limits: &str) -> SessionDesk {
     fs::write(place.join("limits.toml"), limits).unwrap();
+    desk_at(place)
+}
+
+/// A desk by what is configured there.
+fn desk_at(place: &Path) -> SessionDesk {
     let acting = Acting {
         session: SessionId::new(1, 1),
         agent: "coder".to_owned(),

@@ -1,6 +1,6 @@
 //! Processes race for the last unit of a limit, and are killed at every step of it: never one too many, none lost.
 
-use super::{desk, judge, runs};
+use super::{desk_at, judge, runs};
 use rescind_model::Timestamp;
 use rescind_policy::{Counters, Measure, Quantity};
 use rescind_supervisor::Desk;
@@ -21,7 +21,7 @@ fn racer() {
     let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else {
         return;
     };
-    let mut desk = desk(&place, LIMIT);
+    let mut desk = desk_at(&place);
     let mut node = 0;
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
@@ -176,7 +176,12 @@ impl Course {
         let used = self.used(round);
         assert!(
             winners.len() <= 1 && used <= 1,
-            "round {round}: one too many: {answers:?}, {used} used"
+            "round {round}: one too many: {answers:?}, {used} used, {steps:?}, killed {killed:?}, {:?}\n{}",
+            self.racers
+                .iter()
+                .map(|racer| racer.process.id())
+                .collect::<Vec<_>>(),
+            std::fs::read_to_string(self.place.join("limits/journal")).unwrap()
         );
         assert!(
             used as usize >= winners.len(),
@@ -237,6 +242,7 @@ fn race(racers: usize) {
     let (mut random, mut deaths) = (Random(seed), 0);
     for from in (0..rounds).step_by(ROUNDS_A_PLACE as usize) {
         let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("limits.toml"), LIMIT).unwrap();
         let mut course = Course {
             racers: (0..racers).map(|_| Racer::start(place.path())).collect(),
             place: place.path().to_owned(),
