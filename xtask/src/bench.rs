@@ -83,6 +83,19 @@ pub fn run(options: &[&str]) -> Result<(), Failure> {
             bench_undo(place, &binary, rounds)?;
         }
     }
+    if wanted("judge") {
+        println!("\njudge: how long verdicts take, catalog and policies together, against an empty pipeline");
+        let example = [
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            "rescind-desk",
+            "--example",
+            "judge_bench",
+        ];
+        part::run("judge", &mut cargo(&example))?;
+    }
     if wanted("ledger") {
         println!("\nledger: appends per second against the fdatasync rate of the same disk");
         let arguments = [

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                                       everything CI checks
-cargo xtask prove spine [--seed S] [--part P]...       full counts of every promise, a line for each
+cargo xtask prove spine|judgement [--seed S] [--part P]...
+                                                       full counts of every promise, a line for each
 cargo xtask bench [--rounds N] [--only W1,undo,...]    what supervision costs, as ratios in one run";
 
 /// Why a command of this program ended badly: a sentence for a person.
@@ -21,7 +22,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
-        ["prove", "spine", options @ ..] => prove::run(options),
+        ["prove", "spine", options @ ..] => prove::run(prove::Proof::Spine, options),
+        ["prove", "judgement", options @ ..] => prove::run(prove::Proof::Judgement, options),
         ["bench", options @ ..] => bench::run(options),
         _ => {
             eprintln!("{USAGE}");

@@ -1,4 +1,4 @@
-//! `cargo xtask prove spine`: every promise at its full count, a line of numbers for each.
+//! `cargo xtask prove spine` and `prove judgement`: every promise at its full count, a line of numbers for each.
 
 use crate::part::{self, cargo};
 use crate::{Failure, bench, machine, test, values};
@@ -20,8 +20,51 @@ struct Item {
 
 const SCENARIOS: &str = "package(rescind-scenarios)";
 
-/// The promises that tests show, in the order of the list. `1`, `10` and `11` are commands of their own.
-const ITEMS: [Item; 10] = [
+/// What is proved under a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The first capability: run, see, take back, prove.
+    Spine,
+    /// Judging: what waits, who decides, limits.
+    Judgement,
+}
+
+/// The promises of judging that tests show.
+const JUDGEMENT: [Item; 6] = [
+    Item {
+        name: "1-incidents",
+        tests: "test(/^(judged|development)::/)",
+        counts: &[],
+    },
+    Item {
+        name: "2-catalog",
+        tests: "package(rescind-catalog)",
+        counts: &[("PROPTEST_CASES", "20000")],
+    },
+    Item {
+        name: "3-holds",
+        tests: "test(/^holds::/)",
+        counts: &[],
+    },
+    Item {
+        name: "4-limits",
+        tests: "(package(rescind-scenarios) & test(/^limits::/)) | (package(rescind-desk) & test(/race/))",
+        counts: &[("RESCIND_RACES", "10000")],
+    },
+    Item {
+        name: "5-policy",
+        tests: "package(rescind-policy) | package(rescind-desk) - test(/race/)",
+        counts: &[("PROPTEST_CASES", "20000")],
+    },
+    Item {
+        name: "8-scopes",
+        tests: "test(/^(scopes|history|hooks)::/)",
+        counts: &[],
+    },
+];
+
+/// The promises of the spine that tests show, in the order of the list. `1`, `10` and `11` are commands of their own.
+const SPINE: [Item; 9] = [
     Item {
         name: "2-torture",
         tests: "test(/^torture::/)",
@@ -63,11 +106,6 @@ const ITEMS: [Item; 10] = [
         counts: &[],
     },
     Item {
-        name: "limits",
-        tests: "(package(rescind-scenarios) & test(/^limits::/)) | (package(rescind-desk) & test(/race/))",
-        counts: &[("RESCIND_RACES", "10000")],
-    },
-    Item {
         name: "output",
         tests: "test(/^fidelity::/)",
         counts: &[("RESCIND_OUTPUT_MIB", "1024")],
@@ -78,7 +116,7 @@ const ITEMS: [Item; 10] = [
 ///
 /// # Errors
 /// A promise was not kept; the rest is still tried.
-pub fn run(options: &[&str]) -> Result<(), Failure> {
+pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
     let seed = values(options, "--seed").first().copied().unwrap_or("20261121");
     let parts = values(options, "--part");
     let wanted = |name: &str| {
@@ -99,16 +137,19 @@ pub fn run(options: &[&str]) -> Result<(), Failure> {
             broken.push(name.to_owned());
         }
     };
-    if wanted("1-fresh") {
+    let spine = proof == Proof::Spine;
+    if spine && wanted("1-fresh") {
         note("1-fresh", fresh_clone());
     }
-    for item in ITEMS.iter().filter(|item| wanted(item.name)) {
+    let items: &[Item] = if spine { &SPINE } else { &JUDGEMENT };
+    for item in items.iter().filter(|item| wanted(item.name)) {
         note(item.name, show(item, seed, agent.as_deref()));
     }
     if wanted("10-bench") {
-        note("10-bench", bench::run(&[]));
+        let judging: &[&str] = if spine { &[] } else { &["--only", "judge"] };
+        note("10-bench", bench::run(judging));
     }
-    if wanted("11-test") {
+    if spine && wanted("11-test") {
         note("11-test", twice());
     }
     match broken.as_slice() {
