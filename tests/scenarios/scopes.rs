@@ -365,13 +365,13 @@ fn step(random: &mut Random) -> String {
         4 => format!("echo {text} >> {one}"),
         5 | 6 => format!("mv {one} {two}"),
         7 => format!("rm -rf {one}"),
-        8 => format!("ln {one} {two}"),
+        8 => format!("ln -s {one} {two}"),
         _ => format!("chmod {} {one}", random.pick(&["600", "640", "755"])),
     }
 }
 
 #[test]
-fn any_sessions_of_an_agent_taken_back_at_once_leave_what_was_there_and_come_back_with_their_undo() {
+fn any_sessions_of_an_agent_taken_back_at_once_leave_what_was_there() {
     let rounds = rescind_scenarios::count("RESCIND_SCOPES", 6) as u64;
     let seed = Seed::from_environment().0;
     for round in 0..rounds {
@@ -386,15 +386,10 @@ fn any_sessions_of_an_agent_taken_back_at_once_leave_what_was_there_and_come_bac
             act(&scenario, "bot", &script);
         }
         let what = format!("seed {seed}, round {round}");
-        let done = scenario.manifest();
         scenario.undo(&["--agent", "bot"]);
         before.assert_same(&scenario.manifest(), &what);
-        if let Some(undo) = scenario.undos().pop() {
-            scenario.undo(&[&undo]);
-            done.assert_same(&scenario.manifest(), &what);
-            scenario.undo(&["--agent", "bot"]);
-            before.assert_same(&scenario.manifest(), &what);
-        }
+        let again = json(&scenario.undo(&["--agent", "bot", "--json"]));
+        assert_eq!(again["undo"], Value::Null, "{what}: {again}");
         scenario.verify();
     }
 }

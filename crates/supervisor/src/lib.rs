@@ -32,6 +32,7 @@ pub use home::Home;
 pub use log::SessionLog;
 pub use permit::Permit;
 pub use sessions::{Life, SessionSummary, in_passing};
+pub use stamps::Stamps;
 pub use store::{Store, StoreError};
 pub use system_record::{Differs, Receipt, Recorder, Remark, StepEnd, SystemRecord};
 pub use system_session::{Opening, Position, StepOpening, SystemError, SystemSession};

@@ -8,7 +8,7 @@ use rescind_model::{Content, Digest, Effect, Locator, ObjectId, Stamp, State, Va
 use std::collections::HashMap;
 
 /// What is known of a session's stamps, in the order of its journal.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Stamps {
     later: HashMap<Stamp, Stamp>,
     last: HashMap<ObjectId, (Stamp, i64)>,

@@ -51,6 +51,8 @@ pub struct SessionView {
     pub notes: Vec<NoteForm>,
     /// What an undo came to besides its receipt.
     pub reached: Option<ReachedForm>,
+    /// Which stamps stand for the same bytes, for states that earlier sessions left.
+    pub stamps: Stamps,
 }
 
 impl SessionView {
@@ -92,6 +94,7 @@ impl SessionView {
             system: Vec::new(),
             notes: Vec::new(),
             reached: None,
+            stamps: Stamps::default(),
         };
         let mut places = BTreeMap::new();
         let mut stamps = Stamps::default();
@@ -103,6 +106,7 @@ impl SessionView {
             stamps.rename(&mut effect.after);
         }
         stamps::share_kept(&mut view.effects);
+        view.stamps = stamps;
         Ok(view)
     }
 

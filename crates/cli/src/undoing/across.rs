@@ -99,9 +99,17 @@ impl Across {
     pub fn scoped(&self, store: &Store, args: &ScopeArgs) -> Done<Scoped> {
         let mut all: Vec<(Timestamp, Effect, bool)> = Vec::new();
         let mut narrowed = String::new();
-        for (met, view) in self.met.iter().zip(self.runs()) {
+        for (at, (met, view)) in self.met.iter().zip(self.runs()).enumerate() {
             let numbers = self.joined.numbers(&view.id)?;
-            let one = args.split(store, view, effects(view))?;
+            let mut own = effects(view);
+            // A later one says which stamps of what it moved or linked stand for the same bytes.
+            for later in self.runs().skip(at + 1) {
+                for effect in &mut own {
+                    later.stamps.rename(&mut effect.before);
+                    later.stamps.rename(&mut effect.after);
+                }
+            }
+            let one = args.split(store, view, own)?;
             narrowed = one.narrowed;
             for (effect, inside) in one.split.effects.iter().zip(one.split.inside) {
                 let in_window = met
