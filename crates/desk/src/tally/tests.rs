@@ -238,3 +238,18 @@ fn what_a_dead_process_had_reserved_is_used_and_that_of_the_living_stays() {
         ("2".to_owned(), "2".to_owned())
     );
 }
+
+#[test]
+fn a_lock_that_is_not_given_back_is_told_and_nothing_is_reserved() {
+    let place = tempfile::tempdir().unwrap();
+    reserve(&mut tally(place.path()), &ask("a"), None, 0).unwrap();
+    let stopped = fs::File::open(place.path().join("limits/lock")).unwrap();
+    rustix::fs::flock(&stopped, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut waiting = tally(place.path());
+    let refused = waiting.locked(Timestamp(0), |_| Ok(())).unwrap_err();
+    assert!(matches!(refused, TallyError::Busy { .. }), "{refused}");
+    assert_eq!(used(place.path(), "d"), "1", "who only looks needs no lock");
+    drop(stopped);
+    reserve(&mut waiting, &ask("a"), None, 0).unwrap();
+    assert_eq!(used(place.path(), "d"), "2");
+}
