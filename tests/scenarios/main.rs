@@ -11,6 +11,7 @@ mod drift;
 mod escapes;
 mod fidelity;
 mod git;
+mod hooks;
 mod incidents;
 mod programs;
 mod redaction;
