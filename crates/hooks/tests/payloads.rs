@@ -1,5 +1,10 @@
 //! Recorded payloads of every client, and what is said back.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failed assumption ends them"
+)]
+
 use rescind_hooks::{Act, Answer, Call, Client, PayloadError, Phase};
 use serde_json::Value;
 use std::path::Path;
