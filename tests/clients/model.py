@@ -1,6 +1,6 @@
 """A scripted model on loopback, for real clients: answers each request with the next step of a script.
 
-Speaks the streaming form of Anthropic's /v1/messages. Steps are JSON objects {"tool": NAME, "input": {...}} or
+Speaks the streaming forms of Anthropic's /v1/messages and OpenAI's /v1/responses. Steps are JSON objects {"tool": NAME, "input": {...}} or
 {"text": "..."}, from the file given; the port goes to standard output. A request that offers no tools gets a text.
 """
 import json, sys
@@ -32,6 +32,8 @@ class Model(BaseHTTPRequestHandler):
     def do_POST(self):
         global DONE
         asked = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+        if self.path.endswith("/responses"):
+            return self.response()
         if "/messages" not in self.path or "count_tokens" in self.path:
             return self.reply("application/json", b'{"input_tokens": 1}')
         step = {"text": "ok"}
@@ -59,6 +61,25 @@ class Model(BaseHTTPRequestHandler):
             {"type": "content_block_stop", "index": 0},
             {"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None}, "usage": usage},
             {"type": "message_stop"},
+        ]
+        self.reply("text/event-stream",
+                   b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events))
+
+    def response(self):
+        global DONE
+        step = STEPS[DONE] if DONE < len(STEPS) else {"text": "ok"}
+        DONE += 1
+        item = {"type": "message", "id": f"m{DONE}", "role": "assistant",
+                "content": [{"type": "output_text", "text": step.get("text", "")}]}
+        if "tool" in step:
+            item = {"type": "function_call", "id": f"fc{DONE}", "call_id": f"call_{DONE}", "name": step["tool"],
+                    "arguments": json.dumps(step["input"])}
+        usage = {"input_tokens": 1, "input_tokens_details": None, "output_tokens": 1, "output_tokens_details": None,
+                 "total_tokens": 2}
+        events = [
+            {"type": "response.created", "response": {"id": f"r{DONE}"}},
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {"type": "response.completed", "response": {"id": f"r{DONE}", "usage": usage}},
         ]
         self.reply("text/event-stream",
                    b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events))

@@ -2,7 +2,7 @@
 
 use rescind_scenarios::{Outcome, Scenario, kill, proved};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -183,24 +183,23 @@ fn an_agent_can_not_edit_what_watches_it() {
     assert!(!scenario.path(".claude/settings.json").exists());
 }
 
-/// Claude Code from the npm registry; `None`, said loudly, where it can't be had.
-fn claude_code() -> Option<PathBuf> {
-    if let Some(given) = std::env::var_os("RESCIND_CLAUDE_CODE") {
-        return Some(given.into());
-    }
+/// A client from the npm registry; `None`, said loudly, where it can't be had.
+fn client(package: &str, program: &str) -> Option<PathBuf> {
+    let name = package.rsplit('/').next()?;
     let folder = rescind_scenarios::rescind_binary()
         .parent()?
-        .join("clients/claude-code");
-    let program = folder.join("node_modules/@anthropic-ai/claude-code-linux-x64/claude");
+        .join("clients")
+        .join(name);
+    let program = folder.join("node_modules").join(program);
     if !program.is_file() {
         std::fs::create_dir_all(&folder).ok()?;
         let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "@anthropic-ai/claude-code"])
+        npm.args(["install", "--no-audit", "--no-fund", package])
             .current_dir(&folder);
         let installed = npm.output().is_ok_and(|output| output.status.success());
         if !installed || !program.is_file() {
             eprintln!(
-                "SKIPPED: Claude Code can't be installed from the npm registry: its scenario did not run"
+                "SKIPPED: {package} can't be installed from the npm registry: its scenario did not run"
             );
             return None;
         }
@@ -208,12 +207,43 @@ fn claude_code() -> Option<PathBuf> {
     Some(program)
 }
 
+/// A scripted model on loopback, ended with the value.
+struct Model {
+    process: std::process::Child,
+    url: String,
+}
+
+impl Model {
+    fn start(scenario: &Scenario, steps: &Value) -> Self {
+        let script = scenario.scratch().join("steps.json");
+        std::fs::write(&script, steps.to_string()).expect("a script");
+        let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients/model.py");
+        let mut command = Command::new("python3");
+        command.arg(program).arg(&script).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("a model");
+        let mut port = String::new();
+        let output = process.stdout.take().expect("its output");
+        BufReader::new(output).read_line(&mut port).expect("its port");
+        let url = format!("http://127.0.0.1:{}", port.trim());
+        Self { process, url }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        let _ended_already = self.process.kill();
+        let _nothing_to_wait_for = self.process.wait();
+    }
+}
+
 #[test]
 fn a_real_claude_code_goes_wrong_and_is_undone() {
-    let Some(client) = claude_code() else { return };
+    let package = "@anthropic-ai/claude-code";
+    let Some(client) = client(package, "@anthropic-ai/claude-code-linux-x64/claude") else {
+        return;
+    };
     let scenario = Scenario::new();
     scenario.write("data/precious.txt", "precious\n");
-    scenario.write("note.txt", "text\n");
     scenario
         .tell(&["hook", "install", "claude-code", "--user"])
         .success();
@@ -223,31 +253,15 @@ fn a_real_claude_code_goes_wrong_and_is_undone() {
         {"tool": "Write", "input": {"file_path": scenario.path("new/made.txt"), "content": "made\n"}},
         {"text": "All done."},
     ]);
-    let script = scenario.scratch().join("steps.json");
-    std::fs::write(&script, steps.to_string()).expect("a script");
-    let model_program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients/model.py");
-    let mut model = Command::new("python3");
-    let mut model = model
-        .arg(model_program)
-        .arg(&script)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a model");
-    let mut port = String::new();
-    BufReader::new(model.stdout.take().expect("its output"))
-        .read_line(&mut port)
-        .expect("its port");
+    let model = Model::start(&scenario, &steps);
     let mut run = scenario.command(&client);
     run.args(["-p", "tidy up", "--permission-mode", "bypassPermissions"])
         .env("IS_SANDBOX", "1")
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("DISABLE_AUTOUPDATER", "1")
-        .env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{}", port.trim()))
+        .env("ANTHROPIC_BASE_URL", &model.url)
         .env("ANTHROPIC_API_KEY", "sk-ant-none");
-    let outcome = Outcome::of(&mut run);
-    model.kill().expect("the model ends");
-    model.wait().expect("it has ended");
-    let outcome = outcome.success();
+    let outcome = Outcome::of(&mut run).success();
     assert!(outcome.out().contains("All done."), "{}", outcome.said());
     assert!(!scenario.path("data").exists() && scenario.path("new/made.txt").exists());
     let runs = scenario.runs();
@@ -257,9 +271,46 @@ fn a_real_claude_code_goes_wrong_and_is_undone() {
     }
     before.assert_same(&scenario.manifest(), "all that the client did is undone");
     scenario.verify();
-    let _flushed = std::io::stdout().flush();
     proved(
         "hooks",
         "a real Claude Code removes a folder and writes a file: captured, undone",
     );
+}
+
+#[test]
+fn a_real_codex_goes_wrong_and_is_undone() {
+    let Some(client) = client("@openai/codex", ".bin/codex") else {
+        return;
+    };
+    let scenario = Scenario::new();
+    scenario.write("data/precious.txt", "precious\n");
+    scenario.tell(&["hook", "install", "codex", "--user"]).success();
+    let before = scenario.manifest();
+    let steps = json!([
+        {"tool": "exec_command", "input": {"cmd": "rm -rf data"}},
+        {"text": "All done."},
+    ]);
+    let model = Model::start(&scenario, &steps);
+    let settings = format!(
+        "model = \"m\"\nmodel_provider = \"local\"\n[model_providers.local]\nname = \"local\"\nbase_url = \
+         \"{}/v1\"\nwire_api = \"responses\"\nenv_key = \"LOCAL_KEY\"\n",
+        model.url
+    );
+    std::fs::write(scenario.scratch().join(".codex/config.toml"), settings).expect("settings");
+    let mut run = scenario.command(&client);
+    run.args([
+        "exec",
+        "--skip-git-repo-check",
+        "--dangerously-bypass-approvals-and-sandbox",
+    ])
+    .args(["--dangerously-bypass-hook-trust", "tidy up"])
+    .env("LOCAL_KEY", "none");
+    let outcome = Outcome::of(&mut run).success();
+    assert!(outcome.out().contains("All done."), "{}", outcome.said());
+    assert!(!scenario.path("data").exists());
+    assert_eq!(scenario.runs().len(), 1, "{}", outcome.said());
+    scenario.undo(&[]);
+    before.assert_same(&scenario.manifest(), "all that the client did is undone");
+    scenario.verify();
+    proved("hooks", "a real Codex removes a folder: captured, undone");
 }
