@@ -14,6 +14,7 @@ mod fidelity;
 mod git;
 mod history;
 mod holds;
+mod hooks;
 mod incidents;
 mod judged;
 mod limits;

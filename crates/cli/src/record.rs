@@ -4,7 +4,7 @@ use crate::history::effects;
 use crate::text::{clean, command_line, quote};
 use rescind_model::{Class, Coverage, Missing, Outcome, Reversibility, SessionId};
 use rescind_supervisor::holds::Closed;
-use rescind_supervisor::journal::{ExitForm, JudgedForm, Role, SessionKind};
+use rescind_supervisor::journal::{ClientForm, ExitForm, JudgedForm, Role, SessionKind};
 use rescind_supervisor::{Node, SessionView, StepEnd, SystemRecord};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,9 +214,34 @@ impl<'v> Records<'v> {
             "coverage_gaps": gaps(&tally),
             "effects": tally.effects(),
             "reasoning": started.reasoning,
+            "client": client_form(self.view, number),
             "judgement": judgement(started.judged.as_deref()),
         }))
     }
+}
+
+/// On whose behalf a node acts, where a client's hook told: of it, or of the whole session.
+fn client_form(view: &SessionView, number: u64) -> Option<&ClientForm> {
+    let own = view.clients.iter().find(|client| client.n == number);
+    own.or_else(|| view.clients.iter().find(|client| client.n == 0))
+}
+
+/// The same in words.
+#[must_use]
+pub fn client(view: &SessionView, number: u64) -> Option<String> {
+    let client = client_form(view, number)?;
+    let parts = [
+        ("session", Some(&client.session)),
+        ("turn", client.turn.as_ref()),
+        ("subagent", client.subagent.as_ref()),
+        ("of kind", client.subagent_kind.as_ref()),
+        ("tool", client.tool.as_ref()),
+        ("call", client.call.as_ref()),
+    ];
+    let given = parts.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    let given = given.filter(|(_, value)| !value.is_empty());
+    let words: Vec<String> = given.map(|(name, value)| format!("{name} {value}")).collect();
+    Some(format!("{}: {}", client.client, words.join(", ")))
 }
 
 const NOT_JUDGED: &str = "it was not judged: only actions are, and what they start";

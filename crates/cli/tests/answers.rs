@@ -160,6 +160,7 @@ fn the_log_has_one_object_a_line_with_everything_a_record_must_have() {
         "coverage_gaps": [],
         "effects": 0,
         "reasoning": "make room",
+        "client": null,
     });
     for (key, value) in expected.as_object().unwrap() {
         assert_eq!(&record[key], value, "{key}");

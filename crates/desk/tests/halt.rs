@@ -6,10 +6,11 @@
     reason = "a test fails by panicking; clippy.toml allows it in test functions and not in their helpers"
 )]
 
-use rescind_desk::{Acting, Configuration, SessionDesk};
-use rescind_model::{SessionId, Verdict};
+use rescind_desk::{Acting, Configuration, SessionDesk, Tally};
+use rescind_model::{Level, SessionId, Verdict};
 use rescind_policy::Environment;
 use rescind_supervisor::{Asked, Desk as _, Judged};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn desk() -> SessionDesk {
     let acting = Acting {
@@ -18,13 +19,19 @@ fn desk() -> SessionDesk {
         owner: "someone".to_owned(),
         domain: String::new(),
         environment: Environment::Development,
+        path: "/usr/bin".to_owned(),
+        cwd: "/work".to_owned(),
     };
-    SessionDesk::new(&Configuration::default(), acting).unwrap()
+    let tally = Tally::at("/nonexistent".into(), Level::Process);
+    SessionDesk::new(&Configuration::default(), acting, tally).unwrap()
 }
 
 fn judge(desk: &mut SessionDesk, words: &[&str]) -> Judged {
     let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    static NODE: AtomicU64 = AtomicU64::new(1);
     desk.judge(&Asked {
+        node: NODE.fetch_add(1, Ordering::Relaxed),
+        parent: 0,
         exe: &format!("/usr/bin/{}", words[0]),
         argv: &argv,
         cwd: "/work",

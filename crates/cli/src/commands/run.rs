@@ -230,7 +230,8 @@ fn supervise_in_store(
         |finished| {
             let _signed_by_the_service_else = ledger.checkpoint();
             let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
-            if !(quiet || terse && nothing) {
+            let silent = quiet || terse && nothing;
+            if !silent {
                 eprint!("{}", last_lines(&session, finished));
             }
         },

@@ -159,8 +159,13 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
             took.map_or_else(String::new, |took| format!(", after {took}"))
         ),
     ))?;
+    if let Some(client) = record::client(view, started.n) {
+        out.line(field("called by", &clean(&client)))?;
+    }
     if let Some(reasoning) = &started.reasoning {
-        out.line(field("reasoning", &clean(reasoning)))?;
+        for (number, line) in reasoning.lines().enumerate() {
+            out.line(field(if number == 0 { "reasoning" } else { "" }, &clean(line)))?;
+        }
     }
     out.line(field("risk", "not judged in this build"))?;
     out.line(field("reversibility", tally.reversibility().name()))?;

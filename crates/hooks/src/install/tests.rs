@@ -13,7 +13,7 @@ const TEXTS: [&str; 9] = [
     "/* mine */\n{\n    \"unknown\": {\"deep\": [null, true]},\n    \"b\": 1, // the last\n}\n",
     "{\n  \"b\": 1 /* said */\n}",
     "{\r\n  \"a\": \"\\u00e4\\n\"\r\n}\r\n",
-    "{\n  // nothing yet\n  \"hooks\": {\n    \"Stop\": [],\n    \"BeforeTool\": [\n      {\"matcher\": \"x\", \"hooks\": []},\n    ],\n  },\n}\n",
+    "{\n  // nothing yet\n  \"hooks\": {\n    \"Notification\": [],\n    \"BeforeTool\": [\n      {\"matcher\": \"x\", \"hooks\": []},\n    ],\n  },\n}\n",
     "{\"version\": 1, \"hooks\": {\"stop\": [{\"command\": \"say done\"}]}}\n",
 ];
 
