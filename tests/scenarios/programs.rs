@@ -28,6 +28,22 @@ fn tar_over_existing_files_is_undone() {
 }
 
 #[test]
+fn what_is_written_through_a_new_link_is_taken_back_under_the_old_name() {
+    let prepare = "mkdir d e; echo old > d/x; echo other > e/y; echo third > z; ln z z2";
+    undone("ln, then write through the new name", prepare, "ln d/x b; echo new > b");
+    undone(
+        "ln, write, and the new name goes",
+        prepare,
+        "ln d/x b; echo new >> b; rm b; ln e/y c; mv c d/c; echo more >> d/c; ln z z3; echo last > z3; rm z2",
+    );
+    undone(
+        "the old name goes, and the new one is written",
+        prepare,
+        "ln d/x b; rm d/x; echo new > b; ln b d/x; rm b; cp -l e/y f; sed -i s/o/0/ f; echo w >> e/y",
+    );
+}
+
+#[test]
 fn rsync_with_delete_is_undone() {
     let prepare = "mkdir -p from/x to/y/z; for n in $(seq 50); do echo $n > from/x/$n; echo old > to/y/$n; done; \
         echo same > from/s; cp -p from/s to/s; mkfifo to/pipe";

@@ -157,6 +157,10 @@ impl Gateway {
                     }
                     self.linked.insert((found.dev, found.ino));
                     self.carried.insert((found.dev, found.ino));
+                    // What is written through the new name shows under this one, too.
+                    if found.is_file() {
+                        self.touch_known(node, &source, How::Attributes)?;
+                    }
                 }
                 let place = self.place(listener, call, viewer, to, false)?;
                 self.touch_known(node, &place, How::Make)
