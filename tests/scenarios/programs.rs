@@ -28,9 +28,37 @@ fn tar_over_existing_files_is_undone() {
 }
 
 #[test]
+fn what_a_program_writes_that_outlives_who_opened_the_file_is_undone() {
+    let late = "python3 -c 'import time; time.sleep(0.4); print(1)'";
+    let prepare = "echo old > log; echo old > other; echo old > third";
+    undone(
+        "in the background",
+        prepare,
+        &format!("sh -c \"{late} > log &\"; ls; sleep 0.8"),
+    );
+    undone(
+        "by exec",
+        prepare,
+        &format!("ls; sh -c \"exec {late} >> other\"; ls"),
+    );
+    undone(
+        "two generations later",
+        prepare,
+        &format!(
+            "sh -c \"exec 5> third; sh -c '( {} >&5; touch new ) & true' & true\"; sleep 1; ls",
+            late.replace('\'', "\\\"")
+        ),
+    );
+}
+
+#[test]
 fn what_is_written_through_a_new_link_is_taken_back_under_the_old_name() {
     let prepare = "mkdir d e; echo old > d/x; echo other > e/y; echo third > z; ln z z2";
-    undone("ln, then write through the new name", prepare, "ln d/x b; echo new > b");
+    undone(
+        "ln, then write through the new name",
+        prepare,
+        "ln d/x b; echo new > b",
+    );
     undone(
         "ln, write, and the new name goes",
         prepare,

@@ -25,6 +25,10 @@ use std::time::{Duration, Instant};
 pub struct NodeInfo {
     /// Its role; `None` for one that was never started properly.
     pub role: Option<Role>,
+    /// The node that started it.
+    pub parent: Node,
+    /// The nodes it started, and those that such nodes left behind: what it has opened they may hold.
+    pub heirs: Vec<Node>,
     /// The process that exec'd.
     pub process: i32,
     /// How it ended, once its exit was trapped.
@@ -204,8 +208,12 @@ impl Gateway {
         if role == Role::Agent {
             self.agent = Some(n);
         }
+        if let Some(above) = self.nodes.get_mut(&before) {
+            above.heirs.push(n);
+        }
         let info = NodeInfo {
             role: Some(role),
+            parent: before,
             process: viewer.process,
             argv: record.argv.clone(),
             exe: record.exe.clone(),
@@ -396,6 +404,7 @@ impl Gateway {
         let Some(info) = self.nodes.remove(&node) else {
             return;
         };
+        self.hand_down(node, &info);
         for key in &info.cells {
             let own = self.cells.get(key).is_some_and(|cell| cell.node == node);
             // A cell that can't be recorded stays in doubt: the undo reads its state.
@@ -424,6 +433,45 @@ impl Gateway {
             missing: info.missing.into_iter().collect(),
         };
         let _in_doubt_if_it_fails = self.flush().and_then(|()| self.log.end(&record));
+    }
+
+    /// What a node has opened for writing may be held by what it started, and still be written when the node is over
+    /// (`server > log &`, `exec server > log`): its effect goes on until they end.
+    fn hand_down(&mut self, node: Node, info: &NodeInfo) {
+        let lives = |heir: &Node| self.nodes.contains_key(heir);
+        let heirs: Vec<Node> = info.heirs.iter().copied().filter(lives).collect();
+        if heirs.is_empty() {
+            return;
+        }
+        if let Some(above) = self.nodes.get_mut(&info.parent) {
+            above.heirs.extend(&heirs);
+        }
+        let goes_on = |cell: &super::touch::Touched| cell.node == node && !cell.closed;
+        for heir in heirs {
+            if !info
+                .cells
+                .iter()
+                .any(|key| self.cells.get(key).is_some_and(goes_on))
+            {
+                return;
+            }
+            let held = look::open_for_writing(self.tree.of_node(heir));
+            for key in &info.cells {
+                let inode = self.identity_at(key);
+                let open = inode.is_some_and(|inode| held.as_ref().is_none_or(|held| held.contains(&inode)));
+                let Some(cell) = self.cells.get_mut(key).filter(|cell| open && goes_on(cell)) else {
+                    continue;
+                };
+                cell.node = heir;
+                if cell.settled.take().is_some() {
+                    self.unsettled.push(key.clone());
+                }
+                if let Some(heir) = self.nodes.get_mut(&heir) {
+                    heir.cells.push(key.clone());
+                }
+            }
+        }
+        self.last_folder = None;
     }
 
     /// Limits are settled with what an action really used.
