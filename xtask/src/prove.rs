@@ -243,8 +243,19 @@ fn fresh_clone() -> Result<(), Failure> {
     for path in [place.path(), &home] {
         chown(path, Some(NEWCOMER), Some(NEWCOMER))?;
     }
-    let rustup = std::env::var("RUSTUP_HOME")
-        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.rustup")))?;
+    // Where the toolchain is a user's own, nobody else can read it: the new user gets a copy.
+    let sysroot = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()?
+        .stdout;
+    let mut copy = Command::new("cp");
+    copy.arg("-a").arg(String::from_utf8(sysroot)?.trim());
+    part::run(
+        "1 a toolchain for a new user",
+        copy.arg(place.path().join("toolchain")),
+    )?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", place.path().join("toolchain/bin").display());
     let id = NEWCOMER.to_string();
     let newcomer = |arguments: &[&str], dir: &Path| {
         let mut command = Command::new("setpriv");
@@ -260,11 +271,9 @@ fn fresh_clone() -> Result<(), Failure> {
             .current_dir(dir)
             .env_clear()
             .env("HOME", &home)
-            .env("RUSTUP_HOME", &rustup)
+            .env("PATH", &path)
+            .env("LANG", "C.UTF-8")
             .stdin(Stdio::null());
-        command
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("LANG", "C.UTF-8");
         command
     };
     // Git clones for nobody from a folder that is somebody else's: what is cloned is given away.
