@@ -12,7 +12,10 @@ fn short_sessions(scenario: &Scenario, n: usize, rounds: usize) -> String {
     (1..=rounds)
         .map(|round| {
             let last = round + 1;
-            let script = format!("echo {round} >> s{n}/1; rm -f s{n}/{last}; sed -i s/1/one/ s{n}/30");
+            let script = format!(
+                "echo {round} >> s{n}/1; rm -f s{n}/{last}; sed -i s/1/one/ s{n}/{}",
+                rounds + 2
+            );
             let outcome = scenario.run(&script);
             assert_eq!(outcome.code(), 0, "{}", outcome.said());
             outcome.err()
@@ -38,7 +41,8 @@ fn eight_sessions_readers_and_an_undo_on_one_store_while_one_is_stopped() {
     let rounds = count("RESCIND_ROUNDS", 4);
     for n in 0..8 {
         scenario.bare(&format!(
-            "mkdir s{n}; for f in $(seq 30); do seq $f > s{n}/$f; done"
+            "mkdir s{n}; for f in $(seq {}); do seq $f > s{n}/$f; done",
+            rounds + 2
         ));
     }
     scenario.write("earlier/file", "before\n");
