@@ -59,7 +59,7 @@ touch src/main.c; make; make clean; test ! -d out; mkdir -p build; cc -O1 -o bui
 ./build/app; strip build/app; chmod 755 build/app; ln -s build/app app; readlink app; ./app; rm app
 ar rcs build/libutil.a /dev/null || true; find . -name '*.o' -delete; find . -type f -name '*.c' | sort | xargs wc -l
 find . -name '*.h' -exec cat {} +; awk '{ print NR ": " $0 }' src/util.c; tr a-z A-Z < src/util.h; sort -u src/util.h; head -1 Makefile
-tail -1 Makefile; cut -c1-10 Makefile; stat -c %s Makefile; du -sh .; df . ; date; uname -a; env | sort | head -3; which cc; id -un
+tail -1 Makefile; cut -c1-10 Makefile; stat -c %s Makefile; du -sh .; df . ; date; uname -a; env | sort | head -3; which cc; id -u
 rm -rf build
 printf 'int once(int n) { return n; }\n' >> src/util.c
 "#,

@@ -380,12 +380,13 @@ fn any_sessions_of_an_agent_taken_back_at_once_leave_what_was_there() {
         scenario.write("old/g", "g\n");
         scenario.write("d/x", "x\n");
         let before = scenario.manifest();
+        let mut what = format!("seed {seed}, round {round}");
         for _ in 0..3 {
             let steps: Vec<String> = (0..6).map(|_| step(&mut random)).collect();
+            what = format!("{what}; {}", steps.join(", "));
             let script = format!("set +e\nexec 2> /dev/null\n{}\ntrue", steps.join("\n"));
             act(&scenario, "bot", &script);
         }
-        let what = format!("seed {seed}, round {round}");
         scenario.undo(&["--agent", "bot"]);
         before.assert_same(&scenario.manifest(), &what);
         let again = json(&scenario.undo(&["--agent", "bot", "--json"]));

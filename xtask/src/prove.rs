@@ -254,8 +254,14 @@ fn fresh_clone() -> Result<(), Failure> {
         "1 a toolchain for a new user",
         copy.arg(place.path().join("toolchain")),
     )?;
+    let own = std::env::var("HOME").unwrap_or_default();
     let path = std::env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{path}", place.path().join("toolchain/bin").display());
+    let others = path.split(':').filter(|folder| !folder.starts_with(&own));
+    let toolchain = place.path().join("toolchain/bin").display().to_string();
+    let path = std::iter::once(&*toolchain)
+        .chain(others)
+        .collect::<Vec<_>>()
+        .join(":");
     let id = NEWCOMER.to_string();
     let newcomer = |arguments: &[&str], dir: &Path| {
         let mut command = Command::new("setpriv");

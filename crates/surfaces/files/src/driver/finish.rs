@@ -12,9 +12,10 @@ use crate::read::{self, Look};
 use crate::state;
 use rescind_model::Fields;
 use rescind_supervisor::{DriverError, Step};
-use rustix::fs::{Mode, OFlags, RawDir, RenameFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, RenameFlags, openat};
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 impl Undoing {
@@ -149,7 +150,9 @@ impl Undoing {
 /// Call `each` with every name in a folder.
 pub(crate) fn each_name(folder: &Opened, mut each: impl FnMut(&[u8])) -> Result<(), super::Stop> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = openat(folder.fd(), ".", flags, Mode::empty())?;
+    // By its descriptor, not as `.` in it: a folder that may not be searched can be read all the same.
+    let itself = format!("/proc/self/fd/{}", folder.fd().as_raw_fd());
+    let opened = openat(CWD, itself, flags, Mode::empty())?;
     let mut buffer = vec![MaybeUninit::uninit(); 32 << 10];
     let mut entries = RawDir::new(opened, &mut buffer);
     while let Some(entry) = entries.next() {

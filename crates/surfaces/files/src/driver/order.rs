@@ -14,7 +14,7 @@
 use super::aside::is_temporary;
 use super::finish::each_name;
 use super::index::{Index, Planned, numbered};
-use super::{Numbered, Undoing};
+use super::{Numbered, Stop, Undoing};
 use crate::cell::Cell;
 use crate::object::Kind;
 use crate::state;
@@ -22,6 +22,7 @@ use rescind_model::{ObjectId, State, Value};
 use rescind_supervisor::{Arranged, Held, HeldCause, Step};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 
 /// Sorts before what comes later. Depths of what goes are negative.
@@ -150,7 +151,10 @@ impl Undoing {
                     by.push(entry.resource());
                 }
             });
-            if listed.is_ok() && by.is_empty() {
+            // One that may not be read goes if it is empty: that is seen when it is removed.
+            let shut =
+                matches!(&listed, Err(Stop::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied);
+            if by.is_empty() && (listed.is_ok() || shut) {
                 continue;
             }
             kept.insert(planned.cell.clone());
