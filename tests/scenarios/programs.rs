@@ -53,7 +53,8 @@ fn what_a_program_writes_that_outlives_who_opened_the_file_is_undone() {
 
 #[test]
 fn folders_that_may_not_be_searched_or_read_are_taken_back() {
-    let change = "mkdir a b c d; chmod 600 a; chmod 000 b; chmod 300 c; chmod 100 d; mkdir -p e/f; chmod 500 e/f";
+    let change =
+        "mkdir a b c d; chmod 600 a; chmod 000 b; chmod 300 c; chmod 100 d; mkdir -p e/f; chmod 500 e/f";
     undone("shut folders", "echo old > x", change);
 }
 
