@@ -324,7 +324,9 @@ impl Scenario {
     /// The sessions, newest first or last, as `rescind sessions --json` gives them.
     #[track_caller]
     pub fn sessions(&self) -> Vec<Value> {
-        self.tell(&["sessions", "--json"]).success().json_lines()
+        self.tell(&["sessions", "--json", "--limit", "0"])
+            .success()
+            .json_lines()
     }
 
     /// The identifiers of the agents' sessions, oldest first.
