@@ -559,3 +559,24 @@ fn what_seems_to_start_an_agent_is_judged() {
         assert_eq!(done(&scenario), "", "{command:?}");
     }
 }
+
+/// A program is what it is, whatever it is called: a link to it, or a descriptor of it.
+#[test]
+fn a_program_under_another_name_is_judged_as_what_it_is() {
+    let mut scenario = place();
+    scenario.options.extend(["--hold-for".to_owned(), "0".to_owned()]);
+    let by_descriptor = "import os; os.execve(os.open(os.environ['PROGRAM'], os.O_RDONLY), ['ls', 'delete', 'ns', 'drone'], os.environ)";
+    let program = scenario.scratch().join("bin/kubectl").display().to_string();
+    scenario.environment.push(("PROGRAM".to_owned(), program));
+    let script = format!(
+        "ln -s \"$PROGRAM\" k; ./k delete ns drone; echo link $?; python3 -c \"{by_descriptor}\"; echo descriptor $?"
+    );
+    let (_, out, err) = Running::new(&scenario, &script).end();
+    assert!(out.contains("link ") && !out.contains("link 0"), "{out}{err}");
+    assert!(
+        out.contains("descriptor ") && !out.contains("descriptor 0"),
+        "{out}{err}"
+    );
+    assert_eq!(err.matches("held (").count(), 2, "{err}");
+    assert_eq!(done(&scenario), "");
+}

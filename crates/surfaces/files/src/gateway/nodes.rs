@@ -137,7 +137,12 @@ impl Gateway {
             .iter()
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
-        let exe = String::from_utf8_lossy(&path).into_owned();
+        let file = program.to_string_lossy().into_owned();
+        let exe = match String::from_utf8_lossy(&path).into_owned() {
+            // It was opened before, and is run by its descriptor.
+            nameless if nameless.is_empty() => file.clone(),
+            exe => exe,
+        };
         let role = self.role(before, viewer.process, &argv, &exe);
         let above = self.nodes.get(&before).map(|info| Arc::clone(&info.environment));
         let above = above.unwrap_or_default();
@@ -154,6 +159,7 @@ impl Gateway {
             node: n,
             parent: before,
             exe: &exe,
+            file: &file,
             argv: &argv,
             cwd: &cwd,
             environment: &environment,
