@@ -162,6 +162,12 @@ impl Gateway {
         if let Some(above) = self.nodes.get_mut(&info.parent) {
             above.heirs.extend(&heirs);
         }
+        // What they leave behind in turn goes to whoever is above now.
+        for heir in &heirs {
+            if let Some(heir) = self.nodes.get_mut(heir).filter(|heir| heir.parent == node) {
+                heir.parent = info.parent;
+            }
+        }
         let goes_on = |cell: &super::touch::Touched| cell.node == node && !cell.closed;
         for heir in heirs {
             if !info
