@@ -3,11 +3,12 @@
 use super::Gateway;
 use super::look;
 use super::nodes::NodeInfo;
-use super::touch::CellKey;
+use super::touch::{CellKey, Touched};
 use super::tree::{Node, stack_start};
 use rescind_supervisor::journal::{ExitForm, NodeEnded, OutputForm, Role};
 use rescind_supervisor::now;
 use rescind_sys::Answer;
+use std::collections::HashSet;
 
 impl Gateway {
     /// Whether an exec that was let go on has happened: told by the stack, which every exec puts elsewhere.
@@ -154,8 +155,7 @@ impl Gateway {
     /// What a node has opened for writing may be held by what it started, and still be written when the node is over
     /// (`server > log &`, `exec server > log`): its effect goes on until they end.
     fn hand_down(&mut self, node: Node, info: &NodeInfo) {
-        let lives = |heir: &Node| self.nodes.contains_key(heir);
-        let heirs: Vec<Node> = info.heirs.iter().copied().filter(lives).collect();
+        let heirs = self.living(&info.heirs);
         if heirs.is_empty() {
             return;
         }
@@ -168,32 +168,58 @@ impl Gateway {
                 heir.parent = info.parent;
             }
         }
-        let goes_on = |cell: &super::touch::Touched| cell.node == node && !cell.closed;
-        for heir in heirs {
-            if !info
-                .cells
-                .iter()
-                .any(|key| self.cells.get(key).is_some_and(goes_on))
-            {
-                return;
-            }
-            let held = look::open_for_writing(self.tree.of_node(heir));
-            for key in &info.cells {
-                let inode = self.identity_at(key);
-                let open = inode.is_some_and(|inode| held.as_ref().is_none_or(|held| held.contains(&inode)));
-                let Some(cell) = self.cells.get_mut(key).filter(|cell| open && goes_on(cell)) else {
-                    continue;
-                };
-                cell.node = heir;
-                if cell.settled.take().is_some() {
-                    self.unsettled.push(key.clone());
-                }
-                if let Some(heir) = self.nodes.get_mut(&heir) {
-                    heir.cells.push(key.clone());
-                }
+        let goes_on = |cell: &&Touched| cell.node == node && !cell.closed;
+        let open = |key: &&CellKey| self.cells.get(key).as_ref().is_some_and(goes_on);
+        let open: Vec<CellKey> = info.cells.iter().filter(open).cloned().collect();
+        if open.is_empty() {
+            return;
+        }
+        let held: Vec<_> = heirs
+            .iter()
+            .map(|heir| (*heir, look::open_for_writing(self.tree.of_node(*heir))))
+            .collect();
+        for key in open {
+            let Some(inode) = self.identity_at(&key) else {
+                continue;
+            };
+            let holds = |held: &Option<HashSet<_>>| held.as_ref().is_none_or(|held| held.contains(&inode));
+            let mut holders = held.iter().filter(|(_, held)| holds(held)).map(|(heir, _)| *heir);
+            if let Some(first) = holders.next() {
+                let others = holders.collect();
+                self.goes_on_with(key, first, others);
             }
         }
         self.last_folder = None;
+    }
+
+    /// A cell is what this node may still change, and after it the others.
+    fn goes_on_with(&mut self, key: CellKey, heir: Node, others: Vec<Node>) {
+        if let Some(cell) = self.cells.get_mut(&key) {
+            cell.node = heir;
+            if cell.settled.take().is_some() {
+                self.unsettled.push(key.clone());
+            }
+        }
+        if let Some(heir) = self.nodes.get_mut(&heir) {
+            heir.cells.push(key);
+            heir.heirs.extend(others);
+        }
+    }
+
+    /// Those of these nodes that live, and those below them: a process that has just gone on as another program is no
+    /// more of the node that it was.
+    fn living(&self, heirs: &[Node]) -> Vec<Node> {
+        let mut found: Vec<Node> = Vec::new();
+        let mut next: Vec<Node> = heirs.to_vec();
+        while let Some(node) = next.pop() {
+            let Some(info) = self.nodes.get(&node).filter(|_| !found.contains(&node)) else {
+                continue;
+            };
+            found.push(node);
+            next.extend(&info.heirs);
+        }
+        found.sort_unstable();
+        found
     }
 
     /// Limits are settled with what an action really used.
