@@ -25,6 +25,9 @@ pub struct UndoArgs {
     /// Apply without asking
     #[arg(long, short)]
     pub yes: bool,
+    /// Let a session that is running go on, and take back what it has done up to now
+    #[arg(long)]
+    pub keep_running: bool,
     /// Only show the plan
     #[arg(long, short = 'n')]
     pub dry_run: bool,
@@ -46,7 +49,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     let store = context.store_outside()?;
     let mut prepared = Prepared::new(&store, &args.scope, true)?;
     let running = prepared.running();
-    if !running.is_empty() {
+    if !running.is_empty() && !args.keep_running {
         match stopped(context, &store, prepared, &running, args)? {
             Some(again) => prepared = again,
             None => return Ok(Exit::Failed),

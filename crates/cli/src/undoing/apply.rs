@@ -61,6 +61,7 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
         scope: plan.scope.clone(),
         plan: plan.digest(),
         resume: position,
+        behind: prepared.behind(),
     };
     let (receipt, reached) =
         in_session(prepared, plan, &log, opening).map_err(|error| not_recorded(&id, prepared, &error))?;
