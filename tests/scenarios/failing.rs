@@ -66,7 +66,7 @@ fn any_failure_halts_a_session_that_fails_fast_until_a_person_says_so() {
         ),
         (
             "a command with something in the background",
-            "sh -c 'echo wrong > a; sleep 5 & exit 3'",
+            "sh -c 'echo wrong > a; sleep 5 & sleep 0.3; exit 3'",
             "ended with exit 3",
         ),
     ] {
