@@ -173,3 +173,31 @@ fn what_fails_is_undone_before_anybody_sees_its_end_where_a_policy_says_so() {
         "what failed was undone before its end was seen; the rest afterwards",
     );
 }
+
+#[test]
+fn a_session_that_does_again_what_was_undone_while_it_ran_is_halted() {
+    let scenario = Scenario::new();
+    scenario.write("a", "one\n");
+    let child = start(
+        &scenario,
+        "sh -c 'echo two > a'; until [ -e go ]; do sleep 0.05; done; sh -c 'echo two > a'; touch c; echo over",
+    );
+    until("the first write", SOON, || {
+        (scenario.read("a") == "two\n").then_some(())
+    });
+    let id = scenario.runs().pop().expect("a session");
+    scenario
+        .tell(&["undo", "--yes", &id, "--path", "**/a", "--keep-running"])
+        .success();
+    assert_eq!(scenario.read("a"), "one\n");
+    scenario.write("go", "");
+    let held = waiting(&scenario);
+    assert!(
+        held.to_string().contains("again to a state that was undone"),
+        "{held:#}"
+    );
+    assert!(!scenario.path("c").exists());
+    scenario.tell(&["approve"]).success();
+    let (_, out, err) = end(child);
+    assert_eq!(out, "over\n", "{err}");
+}

@@ -17,7 +17,7 @@ mod show;
 mod stop;
 pub mod window;
 
-pub use apply::{Applied, apply, print_receipt};
+pub use apply::{Applied, Cause, apply, print_receipt};
 pub use decide::{Decision, decide};
 pub use joined::{Joined, Known, Numbers};
 pub use live::LiveUndo;

@@ -223,6 +223,7 @@ fn supervise_in_store(
         requester: opened.user.clone(),
         fail_fast: args.fail_fast,
         undo: Some(Arc::new(LiveUndo::new(Arc::clone(&store)))),
+        home: home.clone(),
         undone: UndoneStates::read(home)?,
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());

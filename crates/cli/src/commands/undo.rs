@@ -8,7 +8,7 @@ use crate::health;
 use crate::history::receipt_json;
 use crate::out::{Out, ask, can_ask, say};
 use crate::undoing::{
-    Applied, Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
+    Applied, Cause, Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
 };
 use clap::Args;
 use rescind_model::SessionId;
@@ -73,7 +73,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
         undo,
         receipt,
         reached,
-    } = apply(&prepared, &plan)?;
+    } = apply(&prepared, &plan, Cause::Person)?;
     let mut out = Out::new();
     if context.json {
         let plan = plan_json(&prepared, &plan);

@@ -1,6 +1,6 @@
 //! Taking back an action that failed while its session goes on.
 
-use super::{Applied, Prepared, ScopeArgs, apply};
+use super::{Applied, Cause, Prepared, ScopeArgs, apply};
 use crate::error::Done;
 use crate::undoing::scope::Decide;
 use rescind_model::ActionId;
@@ -36,7 +36,7 @@ impl LiveUndo {
         if plan.is_empty() && prepared.resume.is_none() {
             return Ok("it had changed nothing that is to be undone".to_owned());
         }
-        let Applied { undo, receipt, .. } = apply(&prepared, &plan)?;
+        let Applied { undo, receipt, .. } = apply(&prepared, &plan, Cause::Failure)?;
         let whole = if receipt.complete() {
             "undone"
         } else {

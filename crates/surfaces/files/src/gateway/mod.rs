@@ -40,7 +40,7 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, SessionLog, Undo, UndoneStates};
+use rescind_supervisor::{Desk, Home, SessionLog, Undo, UndoneStates};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// Who undoes what fails, where a policy says that it is undone.
     pub undo: Option<Arc<dyn Undo>>,
+    /// Where undos note what they took back.
+    pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
 }
