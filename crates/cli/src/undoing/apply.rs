@@ -12,8 +12,8 @@ use rescind_supervisor::journal::{
     ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened, bytes_from_text,
 };
 use rescind_supervisor::{
-    Opening, PathState, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession,
-    UndoneStates, now, process_mark, salt, session_id,
+    Announced, Opening, PathState, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError,
+    SystemSession, UndoneStates, now, process_mark, salt, session_id,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -57,6 +57,9 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan, cause: Cause) -> Done<Applied
             (id, log, rescind_supervisor::Position::default())
         }
     };
+    // Supervised actions on these wait from here on. Where nobody can be told, what they do is found as drift.
+    let changes = plan.steps.iter().map(|planned| planned.step.name.as_str());
+    let _until_it_is_over = Announced::new(prepared.store.home(), &id, changes);
     log.recovering();
     for additions in prepared.additions().chunks(ADDITIONS) {
         log.write(additions)?;

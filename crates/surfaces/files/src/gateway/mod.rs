@@ -40,7 +40,8 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, Home, SessionLog, Undo, UndoneStates};
+use rescind_supervisor::{Desk, Home, SessionLog, Undo, Undoing, UndoneStates};
+use rescind_sys::Notification;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -96,6 +97,9 @@ pub(crate) struct Gateway {
     /// Cells by device, inode and birth of what they held when they were touched.
     inodes: HashMap<(u64, u64, i64), (Node, CellKey)>,
     nodes: HashMap<Node, NodeInfo>,
+    /// What undos are about to change, and the calls that wait for them.
+    undoing: Undoing,
+    behind_undos: Vec<Notification>,
     /// What has failed and is to be undone.
     failed: Vec<failing::Failed>,
     last_node: Node,

@@ -13,7 +13,7 @@ use super::{Gateway, Options};
 use crate::ObjectTable;
 use rescind_redact::Rules;
 use rescind_supervisor::journal::{ExitForm, SessionEnded};
-use rescind_supervisor::{Desk, SessionLog, now};
+use rescind_supervisor::{Desk, SessionLog, Undoing, now};
 use rescind_sys::{Answer, ExitStatus, Listener, Notification};
 use rustix::event::epoll;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -94,6 +94,8 @@ pub fn run(
     let gateway = Gateway {
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
+        undoing: Undoing::of(&options.home),
+        behind_undos: Vec::new(),
         options,
         tree: Tree::default(),
         objects: ObjectTable::new(log.id().clone()),
@@ -262,6 +264,7 @@ impl Watch<'_> {
     fn sweep(&self) {
         let mut gateway = lock(&self.gateway);
         gateway.decide_holds();
+        gateway.go_on_behind_undos();
         gateway.settle(SWEPT_AT_ONCE);
         gateway.end_quiet();
         let _reported_with_the_next_call = gateway.flush();
