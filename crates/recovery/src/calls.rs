@@ -12,7 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Plan the calls for these effects of the scope.
 pub(crate) fn plan_calls(plan: &mut Plan, request: &Request<'_>, mut effects: Vec<(&dyn Caller, &Effect)>) {
     // Effects come in the order in which they began.
-    if effects.iter().all(|(caller, effect)| caller.completed(effect).is_some()) {
+    if effects
+        .iter()
+        .all(|(caller, effect)| caller.completed(effect).is_some())
+    {
         effects.sort_by_key(|(caller, effect)| caller.completed(effect));
     }
     let mut calls = Calls {
@@ -134,7 +137,10 @@ impl Calls<'_, '_> {
 /// The fields whose value is neither the one from before nor the one that was left.
 fn fields(before: &State, after: Option<&State>, now: &State) -> Vec<FieldConflict> {
     let of = |state: Option<&State>, name: &str| -> Option<Value> {
-        state.and_then(State::fields).and_then(|fields| fields.get(name)).cloned()
+        state
+            .and_then(State::fields)
+            .and_then(|fields| fields.get(name))
+            .cloned()
     };
     let states = [Some(before), after, Some(now)];
     let names: BTreeSet<&str> = states

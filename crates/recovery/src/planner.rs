@@ -7,8 +7,8 @@ use crate::held;
 use crate::net::net;
 use crate::walk::{Place, Walked, changed};
 use crate::{
-    Conflict, Earlier, Flapping, HeldStep, Lane, Lost, LostWhy, OnConflict, Plan, PlannedStep,
-    Settled, Split, Surfaces, Totals, Undone,
+    Conflict, Earlier, Flapping, HeldStep, Lane, Lost, LostWhy, OnConflict, Plan, PlannedStep, Settled,
+    Split, Surfaces, Totals, Undone,
 };
 use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, State, Value};
 use rescind_supervisor::{Arranged, Bodies, Caller, Driver, DriverError, Step};
