@@ -1,5 +1,6 @@
 //! What the catalog knows of a command, as the judge wants it.
 
+use crate::ways::leads_back;
 use rescind_catalog::{Catalog, Doubt, Effects, Judgement, Part, Place};
 use rescind_model::{Class, Coverage, Digest, Missing, Operation, Reversibility, Surface};
 use rescind_policy::{Blast, Currency, Money, Proposal, Spend};
@@ -68,6 +69,9 @@ fn coverage(catalog: &Catalog, judged: &Judgement) -> Coverage {
 
 /// Why nothing of a part is captured, where nothing is.
 fn uncovered(catalog: &Catalog, part: &Part) -> Option<String> {
+    if leads_back(part) {
+        return None;
+    }
     if part.place != Place::Here {
         return Some(format!("it runs {}", part.place.name()));
     }

@@ -153,6 +153,11 @@ impl SessionView {
                     stamps.seen(&state, false);
                     effect.after = state;
                     effect.outcome = Outcome::Observed;
+                    // The ways stand in the order in which their actions were completed.
+                    if let Some(at) = self.ways.iter().position(|way| way.s == s) {
+                        let way = self.ways.remove(at);
+                        self.ways.push(way);
+                    }
                 }
             }
             Record::Missing { n, what, why } => self.missing.push((n, what, why)),

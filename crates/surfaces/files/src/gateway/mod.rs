@@ -24,6 +24,7 @@ mod touch;
 mod tree;
 mod views;
 mod walk;
+mod ways;
 mod workers;
 
 pub use launch::{Launch, Seat, launch};
@@ -37,7 +38,7 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, SessionLog, UndoneStates};
+use rescind_supervisor::{Desk, Looks, SessionLog, UndoneStates};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct Options {
     pub requester: String,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// Who reads what commands are about to change elsewhere. `None`: nobody, and such commands are not covered.
+    pub looks: Option<Arc<dyn Looks>>,
 }
 
 /// Everything the two threads share.

@@ -53,6 +53,10 @@ pub struct NodeInfo {
     pub cleared: Option<u8>,
     /// How far it is known what it does.
     pub understood: Understood,
+    /// What was read before it ran, to be read again when it is over.
+    pub ways: Vec<super::ways::Read>,
+    /// How many of those there were.
+    pub ways_taken: u64,
 }
 
 /// The arguments of an exec.
@@ -232,6 +236,11 @@ impl Gateway {
         let held = match gate {
             Gate::Open => Ok(()),
             Gate::Held(judged) => self.hold(&record, viewer.process, *judged, Bound::of(program, &argv)),
+            Gate::Looks(judged) => {
+                let environment = Arc::clone(&info.environment);
+                let bound = Bound::of(program, &argv);
+                self.look_first(&record, viewer.process, *judged, bound, &environment)
+            }
             Gate::Denied => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
         };
         if held.is_err() {
@@ -359,7 +368,8 @@ impl Gateway {
         }
         if self.tree.alive(node) == 1 {
             let exit = info.exit.unwrap_or(ExitForm::Unknown);
-            if is_main && self.watch.drain(node).is_some_and(|drain| !drain.is_done()) {
+            let talks = self.watch.drain(node).is_some_and(|drain| !drain.is_done());
+            if is_main && (talks || self.is_to_be_read_again(node)) {
                 return None;
             }
             self.finish(node, exit);
@@ -421,7 +431,7 @@ impl Gateway {
         let _known_from_the_effects_else = self.record_gone();
         self.look_for_flapping(node, &info.cells);
         let changed = |key: &&CellKey| self.cells.get(*key).is_some_and(|cell| !cell.passing);
-        let effects = info.cells.iter().filter(changed).count() as u64;
+        let effects = info.cells.iter().filter(changed).count() as u64 + info.ways_taken;
         self.tell_desk(node, exit, effects);
         let output = self.watch.end(node, &self.log);
         let record = NodeEnded {

@@ -192,6 +192,11 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
         if let Some(drain) = drain {
             drain.wait();
         }
+        let again = lock(&gateway).to_read_again(call.thread);
+        if let Some(again) = again {
+            let read = again.read();
+            lock(&gateway).was_read_again(&again, read);
+        }
         lock(&gateway).finish_drained(call.thread);
         let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
     });
@@ -467,7 +472,7 @@ impl Gateway {
     }
 
     fn changed(&self) -> u64 {
-        self.cells.values().filter(|cell| !cell.passing).count() as u64
+        self.cells.values().filter(|cell| !cell.passing).count() as u64 + self.waiting.looking.taken()
     }
 
     fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {
