@@ -328,7 +328,7 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
-            Ok(Some(Message::Stopped(signal))) => {
+            Ok(Some(Message::Stopped(signal))) if self.stopped_by_others() => {
                 let _gone = Message::Stopped(signal).send(&self.seat.front);
             }
             Ok(Some(Message::Empty)) => return true,
@@ -341,6 +341,12 @@ impl Watch<'_> {
             }
         }
         false
+    }
+
+    /// Whether the agent stands because somebody else has stopped it. What rescind itself stops it lets go on again, and the front
+    /// has to be there then.
+    fn stopped_by_others(&self) -> bool {
+        !lock(&self.gateway).is_held(self.agent) && super::tree::is_stopped(self.agent)
     }
 
     fn agent_ended(&mut self, status: ExitStatus) {
