@@ -1,7 +1,7 @@
 //! Ways back: of what a command changes elsewhere, what the catalog knows to read before and to run afterwards.
 
 use rescind_catalog::{Capture, CaptureFrom, Effects, Find, Judgement, Part, Place, Recovery, Safe};
-use rescind_model::Class;
+use rescind_model::{Class, Reversibility};
 use rescind_supervisor::journal::{FoundForm, InputForm, WayForm};
 
 /// Whether a part can be taken back by what the catalog names, if what that needs can be read before it runs: all of its
@@ -9,6 +9,17 @@ use rescind_supervisor::journal::{FoundForm, InputForm, WayForm};
 pub(crate) fn leads_back(part: &Part) -> bool {
     let known = part.place == Place::Here && part.class != Class::Unknown;
     known && !part.recoveries.is_empty() && part.recoveries.iter().all(may_lead_back)
+}
+
+/// Whether what takes a part back needs what stands before it, and that can't be had: then it is not taken back trivially.
+pub(crate) fn lacks_its_state(part: &Part) -> bool {
+    let trivial = part.class == Class::Known(Reversibility::TriviallyReversible);
+    let read = part
+        .entry
+        .as_ref()
+        .is_some_and(|entry| entry.pre_capture.is_some());
+    let elsewhere = matches!(part.effects, Effects::Remote | Effects::LocalHost);
+    trivial && read && elsewhere && !leads_back(part)
 }
 
 /// The ways of a command by itself. One that consists of others has none: they are judged when they start.
@@ -32,26 +43,12 @@ fn may_lead_back(recovery: &Recovery) -> bool {
         .all(|capture| capture.from == CaptureFrom::PreCapture);
     let known = |name: &String| recovery.captures().contains_key(name);
     let back = recovery.compensation();
-    read.is_some_and(|read| read.is_complete() && has_no_foreign_flags(recovery, &read.argv))
-        && back
-            .is_some_and(|back| back.missing.iter().all(known) && has_no_foreign_flags(recovery, &back.argv))
+    // Without values of its own, whether it is back can't be told from what else changes in what is read.
+    let told = !recovery.captures().is_empty();
+    told && read.is_some_and(|read| read.is_complete() && read.made_flag.is_none())
+        && back.is_some_and(|back| back.missing.iter().all(known) && back.made_flag.is_none())
         && from_reading
         && recovery.safe() != Safe::No
-}
-
-/// Whether no word is a flag that a value has made: a name like `--all`, of which a program would take more than a name.
-fn has_no_foreign_flags(recovery: &Recovery, argv: &[String]) -> bool {
-    let mut flags = argv
-        .iter()
-        .skip(1)
-        .filter(|word| word.starts_with('-') && word.len() > 1);
-    let made = |word: &String| {
-        let values = recovery.bindings.values();
-        values
-            .flat_map(|value| std::iter::once(value.as_str()).chain(value.split_whitespace()))
-            .any(|value| value == word)
-    };
-    !flags.any(made)
 }
 
 /// A way before anything is read: it says what is to be read.
@@ -60,7 +57,7 @@ pub(crate) fn open(recovery: &Recovery) -> WayForm {
         |filled: Option<rescind_catalog::Filled>| filled.map(|filled| filled.argv).unwrap_or_default();
     let proof = recovery.verify().filter(|filled| {
         let known = |name: &String| recovery.captures().contains_key(name);
-        filled.missing.iter().all(known) && has_no_foreign_flags(recovery, &filled.argv)
+        filled.missing.iter().all(known) && filled.made_flag.is_none()
     });
     WayForm {
         entry: recovery.entry.command_pattern.clone(),
@@ -90,12 +87,12 @@ pub(crate) fn closed(recovery: &Recovery, output: &str) -> Result<WayForm, Strin
     if !back.is_complete() {
         return Err(format!("what takes it back lacks {}", back.missing.join(", ")));
     }
-    if !has_no_foreign_flags(&recovery, &back.argv) {
+    if back.made_flag.is_some() {
         return Err("a value in what takes it back looks like a flag".to_owned());
     }
     let check = match recovery.safe() {
         Safe::Yes => Vec::new(),
-        Safe::If(filled) if has_no_foreign_flags(&recovery, &filled.argv) => filled.argv,
+        Safe::If(filled) if filled.made_flag.is_none() => filled.argv,
         Safe::If(_) => return Err("a value in what is to be checked looks like a flag".to_owned()),
         Safe::No => return Err("as it is now, taking it back would not be safe".to_owned()),
         Safe::NotYetKnown => return Err("whether taking it back is safe can't be told".to_owned()),

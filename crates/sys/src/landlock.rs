@@ -61,13 +61,14 @@ pub fn restrict_signals() -> io::Result<()> {
     restrict(&ruleset(0, SCOPE_SIGNAL)?)
 }
 
-/// Put the calling thread, and all it will start, into a domain in which nothing can be changed by the file system, no
-/// program can be started but these files, and no process outside can be traced; nor signalled, where the kernel
-/// knows how (ABI 6). What is open already stays as it is, and so does the network. Needs no-new-privileges.
+/// Put the calling thread, and all it will start, into a domain in which no program can be started but these files (or those
+/// below these folders), and no process outside can be traced; nor signalled, where the kernel knows how (ABI 6). Unless it
+/// `writes`, nothing can be changed by the file system either. What is open already stays as it is, and so does the
+/// network. Needs no-new-privileges.
 ///
 /// # Errors
 /// The kernel has no Landlock of ABI 3 (Linux 6.2), or one of the files can't be opened.
-pub fn restrict_to_reading(programs: &[&Path]) -> io::Result<()> {
+pub fn restrict_to_programs(programs: &[&Path], writes: bool) -> io::Result<()> {
     let abi = landlock_abi();
     if abi < KNOWS_TRUNCATION {
         return Err(io::Error::new(
@@ -76,11 +77,14 @@ pub fn restrict_to_reading(programs: &[&Path]) -> io::Result<()> {
         ));
     }
     let scoped = if abi >= KNOWS_SCOPES { SCOPE_SIGNAL } else { 0 };
-    let ruleset = ruleset(EXECUTE | CHANGES, scoped)?;
+    let handled = if writes { EXECUTE } else { EXECUTE | CHANGES };
+    let ruleset = ruleset(handled, scoped)?;
     for program in programs {
         allow(&ruleset, program, EXECUTE)?;
     }
-    allow(&ruleset, Path::new("/dev/null"), WRITE_FILE)?;
+    if !writes {
+        allow(&ruleset, Path::new("/dev/null"), WRITE_FILE)?;
+    }
     restrict(&ruleset)
 }
 

@@ -73,6 +73,7 @@ impl ShellCaller {
         let mut own = own(&self.trusted, &remedy.way, argv, around, within).map_err(Trouble::No)?;
         if argv == remedy.way.back {
             own.input = remedy.input.clone().map_err(Trouble::No)?;
+            own.writes = true;
         }
         own.environment.push((KEY_VARIABLE.into(), OsString::from(key)));
         run(&own).map_err(|error| match error {

@@ -1,7 +1,8 @@
-//! A program that rescind runs itself: with bounded time and output, and in a domain in which it can change no file, start
-//! no program but what it needs to run at all, and neither signal nor trace anybody. It sees the network.
+//! A program that rescind runs itself: with bounded time and output, and in a domain in which it can start no program but
+//! what it needs to run at all, and neither signal nor trace anybody; what only reads can change no file either. It sees the
+//! network.
 
-use rescind_sys::{forbid_new_privileges, pidfd_open, restrict_to_reading, spawn_bound};
+use rescind_sys::{forbid_new_privileges, pidfd_open, restrict_to_programs, spawn_bound};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
@@ -34,6 +35,8 @@ pub struct Own<'a> {
     pub cwd: &'a Path,
     /// How long it may take.
     pub within: Duration,
+    /// Whether it may change files: what takes an action back may, what reads may not.
+    pub writes: bool,
 }
 
 /// How it ended.
@@ -105,7 +108,7 @@ fn here(own: &Own<'_>) -> Result<Answer, CommandError> {
 fn start(own: &Own<'_>) -> io::Result<Child> {
     forbid_new_privileges()?;
     let executable: Vec<&Path> = own.executable.iter().map(PathBuf::as_path).collect();
-    restrict_to_reading(&executable)?;
+    restrict_to_programs(&executable, own.writes)?;
     let mut command = Command::new(own.program);
     if let Some((name, words)) = own.argv.split_first() {
         command.arg0(name).args(words);

@@ -86,5 +86,6 @@ pub(crate) fn own<'w>(
         environment: around(given, trusted.path()),
         cwd: &given.cwd,
         within,
+        writes: false,
     })
 }

@@ -43,6 +43,7 @@ impl Script {
             environment: self.environment.clone(),
             cwd: self.folder.path(),
             within: self.within,
+            writes: false,
         })
     }
 
@@ -161,6 +162,7 @@ fn what_is_not_there_or_no_program_was_never_started() {
         environment: Vec::new(),
         cwd: Path::new("/"),
         within: Duration::from_secs(5),
+        writes: false,
     });
     assert!(matches!(refused, Err(CommandError::NotStarted { .. })));
 }
