@@ -328,6 +328,7 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
+            // One that waits is not stopped by its terminal: whoever started it waits, too, and goes on.
             Ok(Some(Message::Stopped(signal))) if self.stopped_by_others() => {
                 let _gone = Message::Stopped(signal).send(&self.seat.front);
             }
@@ -472,7 +473,8 @@ impl Gateway {
 
     /// How the agent's process ended, which its reaper alone knows for sure.
     fn agent_process_ended(&mut self, process: i32, exit: ExitForm) {
-        for info in self.nodes.values_mut().filter(|info| info.process == process) {
+        let own = self.nodes.values_mut().filter(|info| info.process == process);
+        for info in own.filter(|info| !matches!(info.exit, Some(ExitForm::Exec(_)))) {
             info.exit = Some(exit);
         }
     }
