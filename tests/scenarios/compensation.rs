@@ -1,6 +1,6 @@
 //! What a command changes elsewhere is read before it runs, and taken back by the command that the catalog names: once.
 
-use rescind_scenarios::{Outcome, Remote, Scenario, Then, count, proved, text, until};
+use rescind_scenarios::{Outcome, Remote, Scenario, Then, count, kill, process_named, proved, text, until};
 use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
@@ -457,4 +457,188 @@ fn a_program_that_the_agent_has_put_in_its_place_is_not_run_outside() {
     assert_eq!(place.remote.value("nginx"), "active");
     let plan = place.plan();
     assert_eq!(plan["compensations"].as_array().map(Vec::len), Some(0), "{plan}");
+}
+
+/// A session that waits for a person, with one of its commands held.
+fn waiting(place: &Place, script: &str) -> (std::process::Child, String) {
+    let mut command = place.supervised(["sh", "-c", script]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    let hold = until("a hold", SOON, || {
+        place.tell(&["approvals", "--json"]).json_lines().pop()
+    });
+    let action = hold["action_id"].as_str().expect("an action").to_owned();
+    (child, action)
+}
+
+/// A place where one person is asked before a service is stopped.
+fn place_with_a_person() -> Place {
+    let mut place = Place::new();
+    let policies = place.scratch().join("config/rescind/policies");
+    fs::create_dir_all(&policies).expect("a folder");
+    let policy = "@id(\"own.stop\")\n@hold(\"reviewer\")\nforbid (principal, action, resource)\n\
+                  when { context.class == \"reversible_with_state\" };\n";
+    fs::write(policies.join("own.cedar"), policy).expect("a policy");
+    let config = place.scratch().join("config").display().to_string();
+    place
+        .scenario
+        .environment
+        .push(("XDG_CONFIG_HOME".to_owned(), config));
+    place.scenario.options.clear();
+    place
+}
+
+#[test]
+fn what_a_person_lets_go_is_read_and_taken_back_and_an_approval_of_what_has_moved_counts_for_nothing() {
+    let place = place_with_a_person();
+    let (mut child, action) = waiting(&place, "systemctl stop nginx");
+    assert_eq!(place.remote.made(), []);
+    place.tell(&["approve", &action]).success();
+    assert!(child.wait().expect("its end").success());
+    assert_eq!(place.remote.value("nginx"), "inactive");
+    place.undo(&[]);
+    assert_eq!(place.remote.value("nginx"), "active");
+
+    let place = place_with_a_person();
+    let (child, action) = waiting(&place, "systemctl stop nginx");
+    place.remote.set("nginx", "failed");
+    let _decided = place.tell(&["approve", &action]);
+    let output = child.wait_with_output().expect("its end");
+    let said = text(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("has moved since it was shown"),
+        "{said}"
+    );
+    assert_eq!(
+        (place.remote.value("nginx").as_str(), place.remote.made().len()),
+        ("failed", 0)
+    );
+    place.verify();
+}
+
+#[test]
+fn a_command_whose_supervisor_was_killed_is_in_doubt_and_resolved_by_reading() {
+    for then in [Then::Done, Then::Lost] {
+        let place = Place::new();
+        // The second request is the change itself.
+        let stopped = place.remote.stop_at(1);
+        let mut run = place.supervised(["sh", "-c", "kubectl scale deployment/web --replicas=5 -n shop"]);
+        let mut front = run
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        assert!(stopped.reached(SOON), "the change was asked for");
+        let supervisor = process_named(front.id().cast_signed(), "rescind-super").expect("a supervisor");
+        kill(supervisor.pid, 9);
+        front.wait().expect("its end");
+        stopped.go_on(then);
+        let wanted = if then == Then::Done { "5" } else { "3" };
+        until("the change, or none", SOON, || {
+            (place.web() == wanted).then_some(())
+        });
+        let undo = place.tell(&["undo", "--yes"]);
+        match then {
+            Then::Lost => assert_eq!(undo.code(), 0, "{}", undo.said()),
+            // Nobody saw what it left: whose state this is only a person can say.
+            Then::Done => {
+                assert!(
+                    undo.code() != 0 && undo.said().contains("conflict"),
+                    "{}",
+                    undo.said()
+                );
+                assert_eq!(place.web(), "5");
+                place.undo(&["--on-conflict", "restore"]);
+            }
+        }
+        assert_eq!(place.web(), "3", "{then:?}");
+        place.verify();
+    }
+}
+
+#[test]
+fn secrets_are_in_no_record_and_the_undo_asks_for_those_of_the_environment() {
+    let mut place = Place::new();
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    place
+        .scenario
+        .environment
+        .push(("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned()));
+    place
+        .run("kubectl scale deployment/web --replicas=5 -n shop")
+        .success();
+    let secrets = place.scenario.environment.pop();
+    let refused = place.tell(&["undo", "--yes"]);
+    assert!(
+        refused.said().contains("AWS_SECRET_ACCESS_KEY"),
+        "{}",
+        refused.said()
+    );
+    assert!(
+        refused
+            .said()
+            .contains("by hand: kubectl scale deployment/web --replicas=3 -n shop"),
+        "{}",
+        refused.said()
+    );
+    assert_eq!(place.web(), "5");
+    place.scenario.environment.extend(secrets);
+    place.undo(&[]);
+    assert_eq!(place.web(), "3");
+
+    // One that stands in the command itself can't be kept, so the command is not covered.
+    let place = Place::new();
+    let held = place.run(
+        "kubectl scale deployment/web --replicas=5 -n shop --token=ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    );
+    assert_ne!(held.code(), 0, "{}", held.said());
+    assert!(held.err().contains("holds a secret"), "{}", held.err());
+    assert_eq!(place.remote.made(), []);
+}
+
+#[test]
+fn two_sessions_on_one_target_take_back_only_their_own() {
+    let place = Place::new();
+    place
+        .run("kubectl scale deployment/web --replicas=5 -n shop")
+        .success();
+    place
+        .run("kubectl scale deployment/web --replicas=6 -n shop")
+        .success();
+    let runs = place.runs();
+    let refused = place.tell(&["undo", "--yes", &runs[0]]);
+    assert_ne!(refused.code(), 0, "{}", refused.said());
+    assert_eq!(place.web(), "6", "the second session built on it");
+    place.undo(&[&runs[1]]);
+    assert_eq!(place.web(), "5");
+    place.undo(&[&runs[0]]);
+    assert_eq!(place.web(), "3");
+    place.verify();
+}
+
+#[test]
+fn the_record_says_what_would_take_an_action_back() {
+    let place = Place::new();
+    place
+        .run("kubectl scale deployment/web --replicas=5 -n shop")
+        .success();
+    let log = place.log(&[]);
+    let action = log.iter().find(|action| {
+        action["command"]
+            .as_str()
+            .is_some_and(|own| own.contains("kubectl"))
+    });
+    let action = action.unwrap_or_else(|| panic!("no action in {log:?}"));
+    let told = action.to_string();
+    assert!(
+        told.contains("kubectl scale deployment/web --replicas=3 -n shop"),
+        "{told}"
+    );
+    assert_eq!(action["coverage"], "captured", "{told}");
+    let shown = place
+        .tell(&["show", action["action_id"].as_str().expect("an action")])
+        .success()
+        .out();
+    assert!(shown.contains("--replicas=3"), "{shown}");
+    assert!(shown.contains("previous_count"), "{shown}");
 }

@@ -262,10 +262,10 @@ impl Gateway {
         self.take_readings();
         let nodes: Vec<Node> = self.waiting.held.keys().copied().collect();
         for node in nodes {
-            if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held)) {
-                if let Some(how) = self.after_another_look(node, how) {
-                    self.end_hold(node, how, decisions);
-                }
+            if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held))
+                && let Some(how) = self.after_another_look(node, how)
+            {
+                self.end_hold(node, how, decisions);
             }
         }
     }

@@ -192,7 +192,7 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
         if let Some(drain) = drain {
             drain.wait();
         }
-        let again = lock(&gateway).to_read_again(call.thread);
+        let again = lock(&gateway).take_what_to_read_again(call.thread);
         if let Some(again) = again {
             let read = again.read();
             lock(&gateway).was_read_again(&again, read);

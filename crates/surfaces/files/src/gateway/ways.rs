@@ -3,15 +3,14 @@
 //! The program is stopped as for a hold, and threads of their own run what reads: nothing of it holds up anybody else.
 //! What was read is on record before the program goes on; what could not be read has it judged again.
 
+mod again;
+mod record;
+
 use super::Gateway;
 use super::hold::{Bound, tell};
 use super::tree::{Node, stack_start};
-use rescind_model::{Digest, State, Verdict};
-use rescind_supervisor::holds::Closed;
-use rescind_supervisor::journal::{
-    AfterForm, BeforeForm, ExitForm, InputForm, KeptForm, NodeStarted, OutcomeForm, Record, RejudgedForm,
-    StateForm, WayForm,
-};
+use rescind_model::{State, Verdict};
+use rescind_supervisor::journal::{NodeStarted, WayForm};
 use rescind_supervisor::{Around, Judged, Looks, Seen};
 use rescind_sys::{kill_process, pidfd_open, pidfd_signal};
 use std::collections::{BTreeMap, HashMap};
@@ -61,13 +60,6 @@ pub struct Read {
     around: Around,
 }
 
-/// What is to be read when a command is over.
-pub(super) struct Again {
-    node: Node,
-    looks: Arc<dyn Looks>,
-    reads: Vec<Read>,
-}
-
 impl Looking {
     /// Whether this process is stopped until something is read.
     pub(super) fn stops(&self, process: i32) -> bool {
@@ -105,14 +97,6 @@ impl Looking {
             ended.push((node, readings, first));
         })?;
         Ok(())
-    }
-}
-
-impl Again {
-    /// Read the states, one after the other.
-    pub(super) fn read(&self) -> Readings {
-        let look = |read: &Read| self.looks.look(&read.way, &read.around);
-        self.reads.iter().map(look).collect()
     }
 }
 
@@ -235,17 +219,25 @@ impl Gateway {
     /// What a program is about to change was read, or not: that decides.
     fn was_read(&mut self, waits: Waits, readings: Readings) {
         let node = waits.started.n;
-        let said = readings
-            .iter()
-            .map(|reading| self.complete(reading))
-            .collect::<Vec<_>>();
-        let judged = self.desk.as_mut().and_then(|desk| desk.captured(node, &said));
-        let judged = match judged {
-            Some(judged) => judged,
-            None => waits.judged.clone(),
+        let mut said: Vec<Result<String, String>> =
+            readings.iter().map(|reading| self.complete(reading)).collect();
+        let mut judged = self.desk.as_mut().and_then(|desk| desk.captured(node, &said));
+        if let Some(filled) = &judged
+            && self.find_secrets(&waits, &filled.ways, &mut said)
+        {
+            judged = self.desk.as_mut().and_then(|desk| desk.captured(node, &said));
+        }
+        let Some(mut judged) = judged.map(|judged| self.redacted(judged)) else {
+            return self.refuse(&waits, &waits.judged, "nobody judges it any more".to_owned());
         };
-        let mut judged = self.redacted(judged);
         let ways = std::mem::take(&mut judged.ways);
+        if ways.len() == waits.judged.ways.len() {
+            // All that was expected is read: the first word stands, a person's for the session included.
+            let compensation = judged.form.compensation.take();
+            judged.verdict.clone_from(&waits.judged.verdict);
+            judged.form.clone_from(&waits.judged.form);
+            judged.form.compensation = compensation;
+        }
         let recorded = self.record_ways(&waits, ways, &readings, &said, &judged);
         if recorded.is_err() {
             return self.refuse(
@@ -290,121 +282,6 @@ impl Gateway {
         let _gone = pidfd_signal(waits.pidfd.as_fd(), libc::SIGKILL);
     }
 
-    /// What a reading said, if it can be used: whole, and without a secret that the record must not have.
-    fn complete(&self, reading: &Result<Seen, String>) -> Result<String, String> {
-        let seen = reading.as_ref().map_err(Clone::clone)?;
-        if let Some(why) = &seen.lacks {
-            return Err(why.clone());
-        }
-        let texts = seen
-            .state
-            .fields()
-            .into_iter()
-            .flat_map(rescind_model::Fields::iter);
-        for (name, value) in texts {
-            if let rescind_model::Value::Text(text) = value
-                && self.rules.redact(text).text != text.as_str()
-            {
-                return Err(format!("its {name} holds a secret, which no record may have"));
-            }
-        }
-        String::from_utf8(seen.output.clone()).map_err(|_| "what it said is no text".to_owned())
-    }
-
-    /// Put what was read on record, each with its way back, and what the judgement came to by it.
-    fn record_ways(
-        &mut self,
-        waits: &Waits,
-        ways: Vec<WayForm>,
-        readings: &Readings,
-        said: &[Result<String, String>],
-        judged: &Judged,
-    ) -> std::io::Result<()> {
-        let node = waits.started.n;
-        // Those that lead nowhere were left out: the others stand in the order of the readings that can be used.
-        let used = readings
-            .iter()
-            .zip(said)
-            .zip(&waits.programs)
-            .zip(&waits.judged.ways);
-        let mut used = used.filter_map(|(((reading, said), programs), open)| {
-            let usable = said.is_ok();
-            usable.then_some((reading.as_ref().ok()?, programs.as_ref().ok()?, open))
-        });
-        let mut reads = Vec::new();
-        for way in ways {
-            let own = used.by_ref().find(|(_, _, open)| open.read == way.read);
-            let Some((seen, programs, _)) = own else { continue };
-            let form = WayForm {
-                n: node,
-                programs: programs.clone(),
-                ..way
-            };
-            match self.without_secrets(&form) {
-                Ok(()) => reads.push(self.record_way(form, seen, waits)?),
-                Err(why) => self.miss(node, form.read.join(" "), why),
-            }
-        }
-        self.waiting.looking.taken += reads.len() as u64;
-        if let Some(info) = self.nodes.get_mut(&node) {
-            info.ways_taken = reads.len() as u64;
-            info.ways = reads;
-        }
-        if Some(&judged.form) != waits.started.judged.as_deref() {
-            let again = RejudgedForm {
-                n: node,
-                judged: judged.form.clone(),
-            };
-            self.write(Record::Rejudged(Box::new(again)))?;
-        }
-        self.flush()
-    }
-
-    fn without_secrets(&self, way: &WayForm) -> Result<(), String> {
-        let text = match &way.input {
-            Some(InputForm::Text(text)) => Some(text),
-            _ => None,
-        };
-        let commands = [&way.read, &way.back, &way.verify, &way.check];
-        let kept = commands.iter().all(|argv| self.rules.redact_argv(argv) == **argv);
-        let kept = kept && text.is_none_or(|text| self.rules.redact(text).text == text.as_str());
-        if kept {
-            Ok(())
-        } else {
-            Err("what would take it back holds a secret, which no record may have".to_owned())
-        }
-    }
-
-    fn record_way(&mut self, mut way: WayForm, seen: &Seen, waits: &Waits) -> std::io::Result<Read> {
-        let (digest, kept) = self.log.put(&seen.output, false)?;
-        self.seq += 1;
-        way.s = self.seq;
-        way.output = Some(KeptForm {
-            bytes: seen.output.len() as u64,
-            digest: digest.to_string(),
-            kept: kept.0,
-        });
-        let name = name(&way);
-        let before = BeforeForm {
-            s: self.seq,
-            n: waits.started.n,
-            f: rescind_model::Surface::Shell.name().to_owned(),
-            k: key(&way, &waits.around),
-            p: name.clone(),
-            b: StateForm::from(&seen.state),
-            i: None,
-            w: OutcomeForm::Intended,
-        };
-        self.write(Record::Before(before))?;
-        self.write(Record::Way(Box::new(way.clone())))?;
-        Ok(Read {
-            way,
-            name,
-            before: seen.state.clone(),
-            around: waits.around.clone(),
-        })
-    }
-
     /// A program ended before all was read.
     pub(super) fn stop_looking(&mut self, node: Node) {
         self.waiting.looking.approved.remove(&node);
@@ -416,128 +293,4 @@ impl Gateway {
             );
         }
     }
-
-    /// What a person let go is read once more: if it has moved since it was shown, their word counts for nothing. `None`:
-    /// not read yet.
-    pub(super) fn after_another_look(&mut self, node: Node, how: Closed) -> Option<Closed> {
-        let reads = self.nodes.get(&node).map_or(&[][..], |info| info.ways.as_slice());
-        if how != Closed::Approved || reads.is_empty() {
-            return Some(how);
-        }
-        match self.waiting.looking.approved.get(&node) {
-            Some(None) => return None,
-            Some(Some(true)) => return Some(how),
-            Some(Some(false)) => {
-                let process = self.nodes.get(&node).map_or(0, |info| info.process);
-                tell(
-                    process,
-                    "what it is about to change has moved since it was shown: the approval counts for nothing",
-                );
-                return Some(Closed::Void);
-            }
-            None => {}
-        }
-        let looks = self.options.looks.clone()?;
-        let ways = reads.iter().map(|read| Ok(read.way.clone())).collect();
-        let around = reads.first().map(|read| read.around.clone()).unwrap_or_default();
-        let begun = self.waiting.looking.read(node, &looks, ways, around, false);
-        self.waiting
-            .looking
-            .approved
-            .insert(node, begun.is_err().then_some(false));
-        None
-    }
-
-    /// Whether a command has changed something elsewhere that is to be read again.
-    pub(super) fn is_to_be_read_again(&self, node: Node) -> bool {
-        self.nodes.get(&node).is_some_and(|info| !info.ways.is_empty())
-    }
-
-    /// What is to be read before the exit of this thread's process goes on.
-    pub(super) fn to_read_again(&mut self, thread: i32) -> Option<Again> {
-        let process = self.tree.process_of(thread);
-        let node = self.tree.get(process)?.node;
-        let info = self.nodes.get_mut(&node)?;
-        if info.process != process || info.ways.is_empty() {
-            return None;
-        }
-        Some(Again {
-            node,
-            looks: self.options.looks.clone()?,
-            reads: std::mem::take(&mut info.ways),
-        })
-    }
-
-    /// What a command left is on record before anybody hears that it is over.
-    pub(super) fn was_read_again(&mut self, again: &Again, readings: Readings) {
-        let done = self.nodes.get(&again.node).and_then(|info| info.exit) == Some(ExitForm::Code(0));
-        for (read, reading) in again.reads.iter().zip(readings) {
-            let seen = match reading {
-                Ok(seen) => seen,
-                Err(why) => {
-                    self.miss(
-                        again.node,
-                        read.name.clone(),
-                        format!("what it left was not read: {why}"),
-                    );
-                    continue;
-                }
-            };
-            let digest = read.way.output.as_ref().map(|output| output.digest.clone());
-            if done && seen.state.same(&read.before) && digest != Some(Digest::of(&seen.output).to_string()) {
-                let why = "it changed something that does not show in what takes it back";
-                self.miss(again.node, read.name.clone(), why.to_owned());
-            }
-            let after = AfterForm {
-                s: read.way.s,
-                a: StateForm::from(&seen.state),
-                c: false,
-                g: false,
-            };
-            let _in_doubt_if_it_fails = self.write(Record::After(after));
-        }
-        let _in_doubt_if_it_fails = self.flush();
-    }
-}
-
-/// What people call what a way is about: the words that read it.
-fn name(way: &WayForm) -> String {
-    way.read.join(" ")
-}
-
-/// What is read by the same words in the same place is the same.
-fn key(way: &WayForm, around: &Around) -> String {
-    let mut place: Vec<String> = around
-        .environment
-        .iter()
-        .filter_map(|pair| std::str::from_utf8(pair).ok())
-        .filter(|pair| says_where(pair))
-        .map(str::to_owned)
-        .collect();
-    place.sort();
-    if way.read.first().is_some_and(|program| program == "git") {
-        place.push(around.cwd.display().to_string());
-    }
-    let exact = format!("{:?}\0{:?}\0{place:?}", way.programs, way.read);
-    format!("{} {}", way.read.join(" "), Digest::of(exact.as_bytes()))
-}
-
-/// Variables that say which account, cluster or host a command is about.
-fn says_where(pair: &str) -> bool {
-    let name = pair.split('=').next().unwrap_or_default();
-    let beginnings = [
-        "KUBE",
-        "AWS_",
-        "AZURE_",
-        "ARM_",
-        "CLOUDSDK_",
-        "GOOGLE_",
-        "DOCKER_",
-        "HELM_",
-        "PG",
-        "VAULT_",
-    ];
-    beginnings.iter().any(|beginning| name.starts_with(beginning))
-        && !name.contains("SECRET")
-        && !name.contains("TOKEN")
 }

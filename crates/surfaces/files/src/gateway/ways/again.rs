@@ -1,0 +1,110 @@
+//! Reading again: what a person has let go, before it runs; and what every command left, when it is over.
+
+use super::{Read, Readings};
+use crate::gateway::Gateway;
+use crate::gateway::hold::tell;
+use crate::gateway::tree::Node;
+use rescind_model::Digest;
+use rescind_supervisor::Looks;
+use rescind_supervisor::holds::Closed;
+use rescind_supervisor::journal::{AfterForm, ExitForm, Record, StateForm};
+use std::sync::Arc;
+
+/// What is to be read when a command is over.
+pub(in crate::gateway) struct Again {
+    node: Node,
+    looks: Arc<dyn Looks>,
+    reads: Vec<Read>,
+}
+
+impl Again {
+    /// Read the states, one after the other.
+    pub(in crate::gateway) fn read(&self) -> Readings {
+        let look = |read: &Read| self.looks.look(&read.way, &read.around);
+        self.reads.iter().map(look).collect()
+    }
+}
+
+impl Gateway {
+    /// What a person let go is read once more: if it has moved since it was shown, their word counts for nothing. `None`:
+    /// not read yet.
+    pub(in crate::gateway) fn after_another_look(&mut self, node: Node, how: Closed) -> Option<Closed> {
+        let reads = self.nodes.get(&node).map_or(&[][..], |info| info.ways.as_slice());
+        if how != Closed::Approved || reads.is_empty() {
+            return Some(how);
+        }
+        match self.waiting.looking.approved.get(&node) {
+            Some(None) => return None,
+            Some(Some(true)) => return Some(how),
+            Some(Some(false)) => {
+                let process = self.nodes.get(&node).map_or(0, |info| info.process);
+                tell(
+                    process,
+                    "what it is about to change has moved since it was shown: the approval counts for nothing",
+                );
+                return Some(Closed::Void);
+            }
+            None => {}
+        }
+        let looks = self.options.looks.clone()?;
+        let ways = reads.iter().map(|read| Ok(read.way.clone())).collect();
+        let around = reads.first().map(|read| read.around.clone()).unwrap_or_default();
+        let begun = self.waiting.looking.read(node, &looks, ways, around, false);
+        self.waiting
+            .looking
+            .approved
+            .insert(node, begun.is_err().then_some(false));
+        None
+    }
+
+    /// Whether a command has changed something elsewhere that is to be read again.
+    pub(in crate::gateway) fn is_to_be_read_again(&self, node: Node) -> bool {
+        self.nodes.get(&node).is_some_and(|info| !info.ways.is_empty())
+    }
+
+    /// What is to be read before the exit of this thread's process goes on.
+    pub(in crate::gateway) fn take_what_to_read_again(&mut self, thread: i32) -> Option<Again> {
+        let process = self.tree.process_of(thread);
+        let node = self.tree.get(process)?.node;
+        let info = self.nodes.get_mut(&node)?;
+        if info.process != process || info.ways.is_empty() {
+            return None;
+        }
+        Some(Again {
+            node,
+            looks: self.options.looks.clone()?,
+            reads: std::mem::take(&mut info.ways),
+        })
+    }
+
+    /// What a command left is on record before anybody hears that it is over.
+    pub(in crate::gateway) fn was_read_again(&mut self, again: &Again, readings: Readings) {
+        let done = self.nodes.get(&again.node).and_then(|info| info.exit) == Some(ExitForm::Code(0));
+        for (read, reading) in again.reads.iter().zip(readings) {
+            let seen = match reading {
+                Ok(seen) => seen,
+                Err(why) => {
+                    self.miss(
+                        again.node,
+                        read.name.clone(),
+                        format!("what it left was not read: {why}"),
+                    );
+                    continue;
+                }
+            };
+            let digest = read.way.output.as_ref().map(|output| output.digest.clone());
+            if done && seen.state.same(&read.before) && digest != Some(Digest::of(&seen.output).to_string()) {
+                let why = "it changed something that does not show in what takes it back";
+                self.miss(again.node, read.name.clone(), why.to_owned());
+            }
+            let after = AfterForm {
+                s: read.way.s,
+                a: StateForm::from(&seen.state),
+                c: false,
+                g: false,
+            };
+            let _in_doubt_if_it_fails = self.write(Record::After(after));
+        }
+        let _in_doubt_if_it_fails = self.flush();
+    }
+}
