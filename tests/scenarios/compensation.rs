@@ -623,11 +623,7 @@ fn the_record_says_what_would_take_an_action_back() {
         .run("kubectl scale deployment/web --replicas=5 -n shop")
         .success();
     let log = place.log(&[]);
-    let action = log.iter().find(|action| {
-        action["command"]
-            .as_str()
-            .is_some_and(|own| own.contains("kubectl"))
-    });
+    let action = log.iter().find(|action| action["argv"][0] == "kubectl");
     let action = action.unwrap_or_else(|| panic!("no action in {log:?}"));
     let told = action.to_string();
     assert!(

@@ -106,7 +106,7 @@ fn systemctl(words: &[String]) {
 fn main() {
     let mut words = std::env::args();
     let called = words.next().unwrap_or_default();
-    let words: Vec<String> = words.collect();
+    let words: Vec<String> = words.filter(|word| !word.starts_with("--token=")).collect();
     match called.rsplit('/').next() {
         Some("kubectl") => kubectl(&words),
         Some("systemctl") => systemctl(&words),
