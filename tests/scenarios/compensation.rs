@@ -638,3 +638,63 @@ fn the_record_says_what_would_take_an_action_back() {
     assert!(shown.contains("--replicas=3"), "{shown}");
     assert!(shown.contains("previous_count"), "{shown}");
 }
+
+#[test]
+fn one_action_and_all_sessions_of_an_agent_are_taken_back_as_any_other() {
+    let place = Place::new();
+    let scale = |name: &str, count: u8| format!("kubectl scale deployment/{name} --replicas={count} -n shop");
+    place
+        .run(&format!("{}; {}; touch made", scale("web", 5), scale("api", 6)))
+        .success();
+    let log = place.log(&[]);
+    let web = log
+        .iter()
+        .find(|own| own["argv"][2] == "deployment/web")
+        .expect("the action");
+    let number = web["action_id"]
+        .as_str()
+        .and_then(|id| id.rsplit_once('.'))
+        .expect("an action")
+        .1;
+    place.undo(&["--only", number]);
+    assert_eq!(
+        (
+            place.web().as_str(),
+            place.remote.value("shop/deployment/api").as_str()
+        ),
+        ("3", "6")
+    );
+    assert!(place.path("made").exists());
+    place
+        .run(&format!("{}; touch made-too", scale("web", 7)))
+        .success();
+    let all = place.tell(&["undo", "--yes", "--agent", "sh"]);
+    assert_eq!(all.code(), 0, "{}", all.said());
+    assert_eq!(
+        (
+            place.web().as_str(),
+            place.remote.value("shop/deployment/api").as_str()
+        ),
+        ("3", "2")
+    );
+    assert!(!place.path("made").exists() && !place.path("made-too").exists());
+    assert!(place.effective().iter().all(|(_, times)| *times == 1));
+    place.verify();
+}
+
+#[test]
+fn a_rejected_command_has_changed_nothing_and_is_not_taken_back() {
+    let place = place_with_a_person();
+    let (mut child, action) = waiting(&place, "systemctl stop nginx; true");
+    place.tell(&["reject", &action, "--message", "no"]).success();
+    child.wait().expect("its end");
+    let plan = place.plan();
+    assert_eq!(plan["compensations"].as_array().map(Vec::len), Some(0), "{plan}");
+    // What others make of it later is none of the session's business.
+    place.remote.set("nginx", "failed");
+    place.undo(&[]);
+    assert_eq!(
+        (place.remote.value("nginx").as_str(), place.remote.made().len()),
+        ("failed", 0)
+    );
+}

@@ -43,6 +43,11 @@ impl Calls<'_, '_> {
             self.plan.totals.settled += 1;
             return;
         }
+        if effect.outcome == Outcome::Observed && effect.before.same(&effect.after) {
+            // It changed nothing.
+            self.plan.totals.settled += 1;
+            return;
+        }
         let call = Compensation {
             effect: effect.clone(),
             key,

@@ -67,7 +67,7 @@ impl Gateway {
         if self.tree.alive(node) == 1 {
             let exit = info.exit.unwrap_or(ExitForm::Unknown);
             let talks = self.watch.drain(node).is_some_and(|drain| !drain.is_done());
-            if is_main && (talks || self.is_to_be_read_again(node)) {
+            if is_main && talks || self.is_to_be_read_again(node) {
                 return None;
             }
             self.finish(node, exit);

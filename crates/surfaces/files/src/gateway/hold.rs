@@ -153,6 +153,7 @@ impl Gateway {
     /// Something that was judged did not run: the summary says so.
     pub(super) fn did_not_run(&mut self, node: Node, judged: &Judged, why: String) {
         self.settle_judged(judged, false);
+        self.left_as_it_was(node);
         let command = match self.nodes.get(&node) {
             Some(info) => info.argv.join(" "),
             None => self.log.id().action(node).to_string(),

@@ -4,7 +4,7 @@ use super::{Read, Readings};
 use crate::gateway::Gateway;
 use crate::gateway::hold::tell;
 use crate::gateway::tree::Node;
-use rescind_model::Digest;
+use rescind_model::{Digest, Fields, State, Value};
 use rescind_supervisor::Looks;
 use rescind_supervisor::holds::Closed;
 use rescind_supervisor::journal::{AfterForm, ExitForm, Record, StateForm};
@@ -66,10 +66,11 @@ impl Gateway {
     pub(in crate::gateway) fn take_what_to_read_again(&mut self, thread: i32) -> Option<Again> {
         let process = self.tree.process_of(thread);
         let node = self.tree.get(process)?.node;
-        let info = self.nodes.get_mut(&node)?;
-        if info.process != process || info.ways.is_empty() {
-            return None;
-        }
+        let last = self.tree.alive(node) == 1;
+        let info = self
+            .nodes
+            .get_mut(&node)
+            .filter(|info| last && !info.ways.is_empty())?;
         Some(Again {
             node,
             looks: self.options.looks.clone()?,
@@ -77,18 +78,29 @@ impl Gateway {
         })
     }
 
+    /// What was read of a command that never ran is what it left.
+    pub(in crate::gateway) fn left_as_it_was(&mut self, node: Node) {
+        let reads = self.nodes.get_mut(&node).map(|info| {
+            info.ways_taken = 0;
+            std::mem::take(&mut info.ways)
+        });
+        for read in reads.unwrap_or_default() {
+            self.write_after(&read, &read.before);
+        }
+    }
+
     /// What a command left is on record before anybody hears that it is over.
     pub(in crate::gateway) fn was_read_again(&mut self, again: &Again, readings: Readings) {
+        if self.closed {
+            return;
+        }
         let done = self.nodes.get(&again.node).and_then(|info| info.exit) == Some(ExitForm::Code(0));
         for (read, reading) in again.reads.iter().zip(readings) {
             let seen = match reading {
                 Ok(seen) => seen,
                 Err(why) => {
-                    self.miss(
-                        again.node,
-                        read.name.clone(),
-                        format!("what it left was not read: {why}"),
-                    );
+                    let why = format!("what it left was not read: {}", self.rules.redact(&why).text);
+                    self.miss(again.node, read.name.clone(), why);
                     continue;
                 }
             };
@@ -97,14 +109,33 @@ impl Gateway {
                 let why = "it changed something that does not show in what takes it back";
                 self.miss(again.node, read.name.clone(), why.to_owned());
             }
-            let after = AfterForm {
-                s: read.way.s,
-                a: StateForm::from(&seen.state),
-                c: false,
-                g: false,
-            };
-            let _in_doubt_if_it_fails = self.write(Record::After(after));
+            let state = self.without_its_secrets(&seen.state);
+            self.write_after(read, &state);
         }
         let _in_doubt_if_it_fails = self.flush();
+    }
+
+    fn write_after(&mut self, read: &Read, state: &State) {
+        let after = AfterForm {
+            s: read.way.s,
+            a: StateForm::from(state),
+            c: false,
+            g: false,
+        };
+        let _in_doubt_if_it_fails = self.write(Record::After(after));
+    }
+
+    /// A state as a record may have it. One with a secret is then never taken for the state that is found: a conflict, on
+    /// which a person decides.
+    fn without_its_secrets(&self, state: &State) -> State {
+        let fields = state.fields().into_iter().flat_map(Fields::iter);
+        let kept = fields.map(|(name, value)| match value {
+            Value::Text(text) => (
+                name.to_owned(),
+                Value::Text(self.rules.redact(text).text.into_owned()),
+            ),
+            other => (name.to_owned(), other.clone()),
+        });
+        State::Present(kept.collect())
     }
 }
