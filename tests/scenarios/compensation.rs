@@ -698,3 +698,31 @@ fn a_rejected_command_has_changed_nothing_and_is_not_taken_back() {
         ("failed", 0)
     );
 }
+
+#[test]
+fn a_session_that_drives_a_target_again_to_what_was_undone_is_halted() {
+    let place = Place::new();
+    let script = "kubectl scale deployment/web --replicas=5 -n shop";
+    place.run(script).success();
+    place.undo(&[]);
+    let again = place.run(&format!("{script}; touch next"));
+    assert_eq!(place.web(), "5");
+    assert!(!place.path("next").exists(), "{}", again.said());
+    assert!(
+        again.err().contains("again to a state that was undone"),
+        "{}",
+        again.err()
+    );
+    let log = place.log(&[&place.runs()[0]]);
+    let action = log
+        .iter()
+        .find(|own| own["argv"][0] == "kubectl")
+        .expect("the action");
+    proved(
+        "8 flapping",
+        format!(
+            "a deployment scaled again to what was undone halts the session; the first: {}",
+            action["undone"]
+        ),
+    );
+}

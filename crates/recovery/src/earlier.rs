@@ -283,6 +283,7 @@ impl Reading {
         let (Some(of), Called::Done(_)) = (self.calls.remove(action), called) else {
             return;
         };
+        let took = vec![of.id()];
         let effect = Effect {
             action: action.clone(),
             name: format!("compensation of {}", of.name),
@@ -294,8 +295,8 @@ impl Reading {
         };
         self.earlier.undone.push(Undone {
             effect,
-            took: Vec::new(),
-            whole: false,
+            took,
+            whole: true,
         });
     }
 }

@@ -56,6 +56,7 @@ const MOST_SWEEPS: u32 = 80;
 pub struct Read {
     way: WayForm,
     name: String,
+    key: String,
     before: State,
     around: Around,
 }

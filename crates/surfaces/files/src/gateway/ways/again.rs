@@ -5,9 +5,9 @@ use crate::gateway::Gateway;
 use crate::gateway::hold::tell;
 use crate::gateway::tree::Node;
 use rescind_model::{Digest, Fields, State, Value};
-use rescind_supervisor::Looks;
 use rescind_supervisor::holds::Closed;
 use rescind_supervisor::journal::{AfterForm, ExitForm, Record, StateForm};
+use rescind_supervisor::{Looks, PathState};
 use std::sync::Arc;
 
 /// What is to be read when a command is over.
@@ -111,8 +111,24 @@ impl Gateway {
             }
             let state = self.without_its_secrets(&seen.state);
             self.write_after(read, &state);
+            self.halt_if_undone(again.node, read, &state);
         }
         let _in_doubt_if_it_fails = self.flush();
+    }
+
+    /// A state that an undo took back, and that a command has brought about again, halts the session (law 8).
+    fn halt_if_undone(&mut self, node: Node, read: &Read, state: &State) {
+        let key = &read.key;
+        let again = !state.same(&read.before)
+            && self.options.undone.knows(key)
+            && self.options.undone.take(key, PathState::Read(state));
+        if again && let Some(desk) = &mut self.desk {
+            let action = self.log.id().action(node);
+            desk.halt(&format!(
+                "{action} drove `{}` again to a state that was undone",
+                read.name
+            ));
+        }
     }
 
     fn write_after(&mut self, read: &Read, state: &State) {

@@ -4,7 +4,7 @@ use super::{Read, Waits};
 use crate::gateway::Gateway;
 use rescind_model::{Digest, Fields, Surface, Value};
 use rescind_supervisor::journal::{
-    BeforeForm, InputForm, KeptForm, OutcomeForm, Record, RejudgedForm, StateForm, WayForm,
+    BeforeForm, InputForm, KeptForm, OutcomeForm, Record, RejudgedForm, StateForm, WayForm, text_from_bytes,
 };
 use rescind_supervisor::{Around, Judged, Seen};
 
@@ -117,12 +117,13 @@ impl Gateway {
             digest: digest.to_string(),
             kept: kept.0,
         });
-        let name = name(&way);
+        let name = text_from_bytes(name(&way).as_bytes());
+        let key = text_from_bytes(key(&way, &waits.around).as_bytes());
         let before = BeforeForm {
             s: self.seq,
             n: waits.started.n,
             f: Surface::Shell.name().to_owned(),
-            k: key(&way, &waits.around),
+            k: key.clone(),
             p: name.clone(),
             b: StateForm::from(&seen.state),
             i: None,
@@ -133,6 +134,7 @@ impl Gateway {
         Ok(Read {
             way,
             name,
+            key,
             before: seen.state.clone(),
             around: waits.around.clone(),
         })
