@@ -1,6 +1,8 @@
 //! Ways back: of what a command changes elsewhere, what the catalog knows to read before and to run afterwards.
 
-use rescind_catalog::{Capture, CaptureFrom, Effects, Find, Judgement, Part, Place, Recovery, Safe};
+use rescind_catalog::{
+    Capture, CaptureFrom, Effects, Find, Judgement, Part, Place, Recovery, RollbackSafe, Safe,
+};
 use rescind_model::{Class, Reversibility};
 use rescind_supervisor::journal::{FoundForm, InputForm, WayForm};
 
@@ -43,8 +45,10 @@ fn may_lead_back(recovery: &Recovery) -> bool {
         .all(|capture| capture.from == CaptureFrom::PreCapture);
     let known = |name: &String| recovery.captures().contains_key(name);
     let back = recovery.compensation();
-    // Without values of its own, whether it is back can't be told from what else changes in what is read.
-    let told = !recovery.captures().is_empty();
+    // Without a value that taking it back depends on, whether it is back can't be told from what else is read.
+    let condition = matches!(recovery.entry.rollback_safe, RollbackSafe::Condition(_));
+    let told = condition && recovery.safe() == Safe::NotYetKnown
+        || back.as_ref().is_some_and(|back| !back.missing.is_empty());
     told && read.is_some_and(|read| read.is_complete() && read.made_flag.is_none())
         && back.is_some_and(|back| back.missing.iter().all(known) && back.made_flag.is_none())
         && from_reading
@@ -126,6 +130,3 @@ fn found(capture: &Capture) -> FoundForm {
         default: capture.default.clone(),
     }
 }
-
-#[cfg(test)]
-mod tests;
