@@ -45,10 +45,17 @@ pub struct SessionDesk {
 #[derive(Debug)]
 struct Open {
     proposal: Proposal,
-    known: Known,
     place: Place,
+    /// Where something is read before it runs.
+    read: Option<Box<Reads>>,
+}
+
+/// What is to be read before an action runs, and what it is judged again by.
+#[derive(Debug)]
+struct Reads {
+    known: Known,
     judged: Judged,
-    /// The way back of each of its targets, where what that needs is read before it runs.
+    /// The way back of each of its targets.
     ways: Vec<Recovery>,
 }
 
@@ -189,14 +196,19 @@ impl SessionDesk {
         );
         let mut judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
         judged.ways = ways.iter().map(ways::open).collect();
+        let read = (!ways.is_empty()).then(|| {
+            Box::new(Reads {
+                known,
+                judged: judged.clone(),
+                ways,
+            })
+        });
         let open = Open {
             proposal,
-            known,
             place,
-            judged: judged.clone(),
-            ways,
+            read,
         };
-        self.remember(open, place);
+        self.open.insert(place.node, open);
         judged
     }
 }

@@ -1,7 +1,7 @@
 //! What could be read of an action before it runs, and what that makes of its verdict: the same or a stricter one.
 
-use super::bench::{Bench, Place};
-use super::{Open, SessionDesk};
+use super::bench::Bench;
+use super::{Open, Reads, SessionDesk};
 use crate::ways;
 use rescind_model::{Coverage, Missing, Reversibility, Verdict};
 use rescind_policy::Counters;
@@ -11,10 +11,11 @@ use rescind_supervisor::journal::WayForm;
 impl SessionDesk {
     /// Fill the ways of an action with what was read.
     pub(super) fn fill(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
-        let open = self.open.get(&node).filter(|open| !open.ways.is_empty())?;
+        let open = self.open.get(&node)?;
+        let reads = open.read.as_deref()?;
         let (mut filled, mut missing) = (Vec::new(), Vec::new());
         let none = Err("nothing was read".to_owned());
-        for (at, recovery) in open.ways.iter().enumerate() {
+        for (at, recovery) in reads.ways.iter().enumerate() {
             let output = read.get(at).unwrap_or(&none);
             match output.clone().and_then(|output| ways::closed(recovery, &output)) {
                 Ok(way) => filled.push(way),
@@ -25,7 +26,7 @@ impl SessionDesk {
             }
         }
         let mut judged = if missing.is_empty() {
-            open.judged.clone()
+            reads.judged.clone()
         } else {
             self.tightened(node, missing, !filled.is_empty())?
         };
@@ -52,11 +53,10 @@ impl SessionDesk {
         }
         let Open {
             proposal,
-            known,
             place,
-            judged,
-            ..
+            read,
         } = self.open.get(&node)?;
+        let Reads { known, judged, .. } = read.as_deref()?;
         let bench = Bench {
             rules: &self.rules,
             bounds: &self.bounds,
@@ -87,13 +87,8 @@ impl SessionDesk {
             );
         }
         let open = self.open.get_mut(&node)?;
-        open.judged.clone_from(&again);
+        open.read.as_mut()?.judged.clone_from(&again);
         Some(again)
-    }
-
-    /// Where an action stands, for judging it again.
-    pub(super) fn remember(&mut self, open: Open, place: Place) {
-        self.open.insert(place.node, open);
     }
 }
 
