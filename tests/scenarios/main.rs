@@ -11,6 +11,7 @@ mod crash;
 mod development;
 mod drift;
 mod escapes;
+mod failing;
 mod fidelity;
 mod git;
 mod history;

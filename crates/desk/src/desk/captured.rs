@@ -63,7 +63,7 @@ impl SessionDesk {
             session: &self.session,
             history: &self.history,
             whitelist: &self.whitelist,
-            halted: self.halted.as_deref(),
+            halted: self.halted.as_ref(),
             record_only: self.record_only,
             now: (self.clock)(),
         };
