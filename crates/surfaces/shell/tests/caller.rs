@@ -1,5 +1,7 @@
 //! Compensation by a real program whose state is a file: called once, only on the state that was left, and never believed.
 
+#![allow(clippy::expect_used, reason = "a test")]
+
 use rescind_model::{Digest, Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value};
 use rescind_shell::{Remedy, ShellCaller, Trusted};
 use rescind_supervisor::journal::{FoundForm, WayForm};
@@ -130,6 +132,7 @@ impl Place {
             scope: "a test".to_owned(),
             plan: Digest::of(b""),
             resume: Position::default(),
+            behind: Vec::new(),
         };
         let undo: SessionId = "1m7z0000000a3".parse().expect("a session");
         let mut session = SystemSession::open(undo, Forgets, opening).expect("a session");
