@@ -1,5 +1,6 @@
 //! What the catalog knows of a command, as the judge wants it.
 
+use crate::ways::{lacks_its_state, leads_back};
 use rescind_catalog::{Catalog, Doubt, Effects, Judgement, Part, Place};
 use rescind_model::{Class, Coverage, Digest, Missing, Operation, Reversibility, Surface};
 use rescind_policy::{Blast, Currency, Money, Proposal, Spend};
@@ -29,7 +30,11 @@ pub fn proposal(catalog: &Catalog, judged: &Judgement, text: String, digest: Dig
         text,
         digest,
         targets: targets(judged, Path::new(cwd)),
-        class: class(judged.class),
+        class: if judged.parts.iter().any(lacks_its_state) {
+            class(judged.class).map(|class| class.max(Reversibility::ReversibleWithState))
+        } else {
+            class(judged.class)
+        },
         coverage: coverage(catalog, judged),
         blast: blast(judged),
         force: force(judged),
@@ -50,7 +55,11 @@ fn coverage(catalog: &Catalog, judged: &Judgement) -> Coverage {
     let (mut some, mut missing) = (false, Vec::new());
     // What changes nothing, or whose inverse needs no saved state, needs no capture.
     let trivial = Class::Known(Reversibility::TriviallyReversible);
-    for part in judged.parts.iter().filter(|part| part.class > trivial) {
+    for part in judged
+        .parts
+        .iter()
+        .filter(|part| part.class > trivial || lacks_its_state(part))
+    {
         match uncovered(catalog, part) {
             None => some = true,
             Some(why) => missing.push(Missing {
@@ -68,6 +77,9 @@ fn coverage(catalog: &Catalog, judged: &Judgement) -> Coverage {
 
 /// Why nothing of a part is captured, where nothing is.
 fn uncovered(catalog: &Catalog, part: &Part) -> Option<String> {
+    if leads_back(part) {
+        return None;
+    }
     if part.place != Place::Here {
         return Some(format!("it runs {}", part.place.name()));
     }

@@ -100,6 +100,7 @@ impl Bench<'_> {
             digest: proposal.digest,
             node: place.node,
             limited,
+            ways: Vec::new(),
         }
     }
 }

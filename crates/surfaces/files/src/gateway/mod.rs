@@ -27,6 +27,7 @@ mod touch;
 mod tree;
 mod views;
 mod walk;
+mod ways;
 mod workers;
 
 pub use launch::{Launch, Seat, launch};
@@ -40,7 +41,7 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, Home, SessionLog, Undo, Undoing, UndoneStates};
+use rescind_supervisor::{Desk, Home, Looks, SessionLog, Undo, Undoing, UndoneStates};
 use rescind_sys::Notification;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -81,6 +82,8 @@ pub struct Options {
     pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// Who reads what commands are about to change elsewhere. `None`: nobody, and such commands are not covered.
+    pub looks: Option<Arc<dyn Looks>>,
 }
 
 /// Everything the two threads share.

@@ -196,6 +196,11 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
         if let Some(drain) = drain {
             drain.wait();
         }
+        let again = lock(&gateway).take_what_to_read_again(call.thread);
+        if let Some(again) = again {
+            let read = again.read();
+            lock(&gateway).was_read_again(&again, read);
+        }
         lock(&gateway).finish_drained(call.thread);
         undo_failed(&gateway);
         let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
@@ -299,11 +304,9 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
-            Ok(Some(Message::Stopped(signal))) => {
-                // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
-                if !lock(&self.gateway).is_held(self.agent) {
-                    let _gone = Message::Stopped(signal).send(&self.seat.front);
-                }
+            // One that waits is not stopped by its terminal: whoever started it waits, too, and goes on.
+            Ok(Some(Message::Stopped(signal))) if self.stopped_by_others() => {
+                let _gone = Message::Stopped(signal).send(&self.seat.front);
             }
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
@@ -315,6 +318,12 @@ impl Watch<'_> {
             }
         }
         false
+    }
+
+    /// Whether the agent stands because somebody else has stopped it. What rescind itself stops it lets go on again, and the front
+    /// has to be there then.
+    fn stopped_by_others(&self) -> bool {
+        !lock(&self.gateway).is_held(self.agent) && super::tree::is_stopped(self.agent)
     }
 
     fn agent_ended(&mut self, status: ExitStatus) {
@@ -447,7 +456,7 @@ impl Gateway {
     }
 
     fn changed(&self) -> u64 {
-        self.cells.values().filter(|cell| !cell.passing).count() as u64
+        self.cells.values().filter(|cell| !cell.passing).count() as u64 + self.waiting.looking.taken()
     }
 
     fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {
