@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod approvals;
+pub mod bounds;
 pub mod calls;
 pub mod catalog;
 pub mod completions;

@@ -8,7 +8,7 @@ use crate::proposal::proposal;
 use crate::tally::Tally;
 use bench::{Bench, Place, lost};
 use rescind_catalog::{Catalog, Context, Judgement as Known};
-use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
+use rescind_model::{Class, Coverage, Digest, Operation, Scopes, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
     Ask, Attempt, Blast, Bounds, Counters, Environment, History, Limits, Proposal, Rules, Session, Target,
     Whitelist,
@@ -82,7 +82,7 @@ impl SessionDesk {
                 owner: acting.owner,
                 domain: acting.domain,
                 environment: acting.environment,
-                scopes: rescind_model::Scopes::all(),
+                scopes: Scopes::all(),
                 started: now(),
                 actions: 0,
             },
@@ -104,6 +104,13 @@ impl SessionDesk {
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.record_only = true;
+        self
+    }
+
+    /// The same desk for a session that may do only this.
+    #[must_use]
+    pub fn within(mut self, scopes: Scopes) -> Self {
+        self.session.scopes = scopes;
         self
     }
 
@@ -145,6 +152,24 @@ impl SessionDesk {
 }
 
 impl SessionDesk {
+    /// The same for a part of the session that may do less.
+    fn answer_within(
+        &mut self,
+        scopes: Option<&Scopes>,
+        known: &Known,
+        proposal: Proposal,
+        place: Place,
+    ) -> Judged {
+        let Some(scopes) = scopes else {
+            return self.answer(known, proposal, place);
+        };
+        let narrower = self.session.scopes.narrow(scopes);
+        let own = std::mem::replace(&mut self.session.scopes, narrower);
+        let judged = self.answer(known, proposal, place);
+        self.session.scopes = own;
+        judged
+    }
+
     fn answer(&mut self, known: &Known, proposal: Proposal, place: Place) -> Judged {
         let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
         let bench = Bench {
@@ -183,7 +208,7 @@ impl Desk for SessionDesk {
             parent: asked.parent,
             cleared: asked.cleared,
         };
-        self.answer(&known, proposal, place)
+        self.answer_within(asked.scopes, &known, proposal, place)
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
@@ -216,7 +241,7 @@ impl Desk for SessionDesk {
             parent: connecting.parent,
             cleared: connecting.cleared,
         };
-        self.answer(&known, proposal, place)
+        self.answer_within(connecting.scopes, &known, proposal, place)
     }
 
     fn asks_about_local(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
 use crate::journal::JudgedForm;
-use rescind_model::{Digest, Verdict};
+use rescind_model::{Digest, Scopes, Verdict};
 
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,8 @@ pub struct Asked<'a> {
     pub environment: &'a [Vec<u8>],
     /// How bad what a person approved for the action above it was, if one did: a part of that needs no second word.
     pub cleared: Option<u8>,
+    /// What a part of the session may do, where that is less than the session.
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// A connection to another machine that is about to be made.
@@ -37,6 +39,8 @@ pub struct Connecting<'a> {
     pub key: Option<Digest>,
     /// As in [`Asked`].
     pub cleared: Option<u8>,
+    /// As in [`Asked`].
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// What was judged.

@@ -3,8 +3,8 @@
 use crate::bodies::qualified;
 use crate::holds::ClosedForm;
 use crate::journal::{
-    AfterForm, BeforeForm, ClientForm, EnvironmentForm, NodeEnded, NodeStarted, NoteForm, ObjectForm,
-    OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
+    AfterForm, BeforeForm, ClientForm, EnvironmentForm, MayForm, NodeEnded, NodeStarted, NoteForm,
+    ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
@@ -45,6 +45,8 @@ pub struct SessionView {
     pub escapes: Vec<(u64, String, String)>,
     /// On whose behalf nodes act, where a program's hook told.
     pub clients: Vec<ClientForm>,
+    /// What the session, or a part of it, may do, where that is not everything.
+    pub may: Vec<MayForm>,
     /// Records of an undo.
     pub system: Vec<SystemRecord>,
     /// What the driver of files noted down during an undo, in the order of noting.
@@ -91,6 +93,7 @@ impl SessionView {
             missing: Vec::new(),
             escapes: Vec::new(),
             clients: Vec::new(),
+            may: Vec::new(),
             system: Vec::new(),
             notes: Vec::new(),
             reached: None,
@@ -154,6 +157,7 @@ impl SessionView {
             Record::Missing { n, what, why } => self.missing.push((n, what, why)),
             Record::Escape { n, what, why } => self.escapes.push((n, what, why)),
             Record::Client(client) => self.clients.push(client),
+            Record::May(may) => self.may.push(may),
             Record::System(form) => self.system.extend(form.record()),
             Record::Note(note) => self.notes.push(note),
             Record::Reached(reached) => self.reached = Some(reached),

@@ -2,6 +2,7 @@
 //!
 //! It is what a hook makes of a shell call. Inside a supervised tree the command joins it, like `rescind run` does.
 
+use super::bounds::BoundsArgs;
 use super::calls;
 use super::run::{Durability, OnEscape, OnUncaptured, RunArgs};
 use clap::Args;
@@ -25,6 +26,9 @@ pub struct ExecArgs {
     /// The call of which the hook has left word in the state directory
     #[arg(long, hide = true, value_name = "KEY")]
     pub call: Option<String>,
+    /// What it may do.
+    #[command(flatten)]
+    pub bounds: BoundsArgs,
     /// The command
     #[arg(
         trailing_var_arg = true,
@@ -68,6 +72,7 @@ pub fn run(args: &ExecArgs) -> i32 {
         without: Vec::new(),
         reason: args.reason.clone().or(told.reason),
         quiet: false,
+        bounds: args.bounds.clone(),
         client: Some(ClientForm { n: 0, ..client }),
         command: args.command.clone(),
     })

@@ -1,5 +1,7 @@
 //! `rescind run`: put an agent under supervision.
 
+use super::bounds::{self, Bounds, BoundsArgs};
+use crate::error::Failure;
 use crate::person::person;
 use clap::{Args, ValueEnum};
 use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
@@ -59,6 +61,9 @@ pub struct RunArgs {
     /// Say nothing at the end
     #[arg(long, short)]
     pub quiet: bool,
+    /// What it may do.
+    #[command(flatten)]
+    pub bounds: BoundsArgs,
     /// On whose behalf, where a program's hook told.
     #[arg(skip)]
     pub client: Option<ClientForm>,
@@ -107,8 +112,12 @@ const FAILED: i32 = 125;
 #[must_use]
 pub fn run(args: &RunArgs) -> i32 {
     if inside_supervised_tree() {
-        return join_outer(&args.command, args.reason.as_deref(), args.client.is_none());
+        return join_outer(args);
     }
+    let bounds = match args.bounds.bounds(&args.without) {
+        Ok(bounds) => bounds,
+        Err(failure) => return refused(&failure),
+    };
     let lacks = rescind_sys::probe();
     if let Some(lack) = lacks
         .iter()
@@ -137,12 +146,13 @@ pub fn run(args: &RunArgs) -> i32 {
         argv: args.command.clone(),
         without_signal_scope: args.without.iter().any(|name| name == "landlock-scope"),
         environment,
+        floor: bounds.floor.clone(),
         journal: home.journal(&id),
     };
     match gateway::launch(&launch) {
         Ok(Err(status)) => end_like(status),
         Ok(Ok(seat)) => {
-            let code = supervise(args, &home, &id, &seat);
+            let code = supervise(args, &bounds, &home, &id, &seat);
             // The front waits for its word; if supervision never began, this is it.
             seat.refuse(code);
             std::process::exit(code)
@@ -168,8 +178,8 @@ fn end_like(status: ExitStatus) -> i32 {
     }
 }
 
-fn supervise(args: &RunArgs, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
-    match supervise_in_store(args, home, id, seat) {
+fn supervise(args: &RunArgs, bounds: &Bounds, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
+    match supervise_in_store(args, bounds, home, id, seat) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!(
@@ -183,6 +193,7 @@ fn supervise(args: &RunArgs, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
 
 fn supervise_in_store(
     args: &RunArgs,
+    bounds: &Bounds,
     home: &Home,
     id: &SessionId,
     seat: &Seat,
@@ -195,10 +206,13 @@ fn supervise_in_store(
     };
     let opened = opened(args, &store, id);
     let tally = Tally::at(home.limits(), level);
-    let desk = desk(args, &opened, id, tally)?;
+    let desk = desk(args, bounds, &opened, id, tally)?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     if let Some(client) = &args.client {
         log.write(&[Record::Client(client.clone())])?;
+    }
+    if let Some(form) = &bounds.form {
+        log.write(&[Record::May(form.clone())])?;
     }
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
@@ -217,6 +231,7 @@ fn supervise_in_store(
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
         undone: UndoneStates::read(home)?,
+        confinement: bounds.confinement.clone(),
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
     let ledger = store.ledger().clone();
@@ -251,6 +266,7 @@ fn supervise_in_store(
 /// Who judges: the catalog and the policies in force. Without them nothing is started.
 fn desk(
     args: &RunArgs,
+    bounds: &Bounds,
     opened: &SessionOpened,
     id: &SessionId,
     tally: Tally,
@@ -265,6 +281,7 @@ fn desk(
         cwd: opened.cwd.clone(),
     };
     let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
+    let desk = desk.within(bounds.confinement.scopes.clone());
     Ok(Box::new(if args.record_only {
         desk.record_only()
     } else {
@@ -444,19 +461,23 @@ pub fn inside_supervised_tree() -> bool {
     rescind_sys::has_filter() && rescind_sys::listener_is_taken()
 }
 
-/// `rescind run` inside a session: the command joins it.
-fn join_outer(command: &[OsString], reason: Option<&str>, say: bool) -> i32 {
+/// `rescind run` inside a session: the command joins it, and may do what the session may, or less.
+fn join_outer(args: &RunArgs) -> i32 {
     let session = std::env::var(SESSION_VARIABLE).unwrap_or_else(|_| "around this one".to_owned());
-    if say {
+    if args.client.is_none() {
         eprintln!("rescind: already supervised: `rescind run` joins the session {session}");
     }
-    let Some((program, arguments)) = command.split_first() else {
+    let Some((program, arguments)) = args.command.split_first() else {
         return 2;
     };
     let mut joined = std::process::Command::new(program);
-    if let Some(reason) = reason {
+    if let Some(reason) = &args.reason {
         joined.env(REASON_VARIABLE, reason);
     }
+    match bounds::narrow(&args.bounds) {
+        Ok(variable) => joined.envs(variable),
+        Err(failure) => return refused(&failure),
+    };
     let error = joined.args(arguments).exec();
     eprintln!("rescind: `{}` can't be run: {error}", program.display());
     if error.kind() == std::io::ErrorKind::NotFound {
@@ -464,4 +485,10 @@ fn join_outer(command: &[OsString], reason: Option<&str>, say: bool) -> i32 {
     } else {
         126
     }
+}
+
+/// Say why nothing was started. Returns the exit code.
+fn refused(failure: &Failure) -> i32 {
+    failure.report(false);
+    FAILED
 }

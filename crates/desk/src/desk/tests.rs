@@ -43,6 +43,7 @@ fn judge(desk: &mut SessionDesk, command: &str, node: u64, parent: u64, cleared:
         cwd: "/tmp",
         environment: &[],
         cleared,
+        scopes: None,
     })
 }
 

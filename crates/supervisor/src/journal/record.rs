@@ -58,6 +58,8 @@ pub enum Record {
     Decided(super::judged::DecidedForm),
     /// What an undo came to besides its receipt.
     Reached(super::reached::ReachedForm),
+    /// What the session, or a part of it, may do, where that is not everything.
+    May(MayForm),
     /// On whose behalf a node acts: a program's hook told of the call that it is.
     Client(ClientForm),
     /// The session ended.
@@ -88,6 +90,20 @@ pub struct ClientForm {
     /// The tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+}
+
+/// What a session may do, where that is not everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MayForm {
+    /// The node; 0: the whole session.
+    pub n: u64,
+    /// In words.
+    pub may: String,
+    /// The folders outside of which nothing is changed; none: anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<String>,
+    /// Whether the kernel refuses what lies outside of them, too.
+    pub floor: bool,
 }
 
 /// What began a session.

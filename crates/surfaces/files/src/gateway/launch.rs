@@ -27,6 +27,8 @@ pub struct Launch {
     pub argv: Vec<std::ffi::OsString>,
     /// Whether the agent may be started although this kernel can't keep it from signalling the supervisor.
     pub without_signal_scope: bool,
+    /// What the kernel is to refuse the agent.
+    pub floor: super::Floor,
     /// Variables set for the agent.
     pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// The session's journal: its time says when the tree ended, where the supervisor died before it could. What was
@@ -429,6 +431,10 @@ fn prepare(socket: &OwnedFd, launch: &Launch) -> io::Result<()> {
     {
         return Err(error);
     }
+    launch
+        .floor
+        .put_into_force()
+        .map_err(|error| io::Error::other(format!("writing can't be limited by Landlock: {error}")))?;
     let filter = rescind_sys::Filter::new(&crate::gateway::calls::rules());
     let listener = rescind_sys::install_filter(&filter)?;
     rescind_sys::send_descriptor(socket.as_fd(), listener.as_fd())?;

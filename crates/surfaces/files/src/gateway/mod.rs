@@ -5,6 +5,7 @@
 
 mod agent;
 mod calls;
+mod confine;
 mod connect;
 mod escape;
 mod flapping;
@@ -26,6 +27,7 @@ mod views;
 mod walk;
 mod workers;
 
+pub use confine::{Confinement, Floor, MAY_VARIABLE};
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
 pub use policy::{Policy, Uncaptured};
@@ -69,6 +71,8 @@ pub struct Options {
     pub requester: String,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// What the session may do to files.
+    pub confinement: Confinement,
 }
 
 /// Everything the two threads share.
@@ -131,6 +135,7 @@ pub(crate) struct Gateway {
     /// Who judges commands, where anybody does.
     desk: Option<Box<dyn Desk>>,
     waiting: hold::Waiting,
+    confined: confine::Confined,
 }
 
 impl Gateway {

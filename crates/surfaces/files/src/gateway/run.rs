@@ -93,6 +93,7 @@ pub fn run(
     let gateway = Gateway {
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
+        confined: super::confine::Confined::new(options.confinement.clone(), agent),
         options,
         tree: Tree::default(),
         objects: ObjectTable::new(log.id().clone()),
