@@ -8,6 +8,7 @@ mod agent;
 mod bounds;
 mod concurrency;
 mod crash;
+mod credentials;
 mod development;
 mod drift;
 mod escapes;

@@ -5,6 +5,7 @@
 mod binary;
 mod counts;
 mod manifest;
+mod postgres;
 mod processes;
 mod random;
 mod scenario;
@@ -13,6 +14,7 @@ mod wait;
 pub use binary::rescind_binary;
 pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
+pub use postgres::Postgres;
 pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
 pub use scenario::{Outcome, Place, Scenario, Who, text};

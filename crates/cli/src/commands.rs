@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod prune;
 pub mod resume;
+pub mod revoke;
 pub mod run;
 pub mod sessions;
 pub mod show;

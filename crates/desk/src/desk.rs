@@ -269,8 +269,9 @@ impl Desk for SessionDesk {
             .ended(&self.bounds.limits, ask, node, files, self.clock);
     }
 
-    fn closed(&mut self) {
+    fn closed(&mut self) -> Option<i32> {
         self.usage.closed(self.clock);
+        None
     }
 
     fn settled(&mut self, judged: &Judged, ran: bool) {

@@ -104,6 +104,7 @@ pub trait Desk: Send {
     /// not judged.
     fn ended(&mut self, node: u64, files: Option<u64>);
 
-    /// The session is over.
-    fn closed(&mut self);
+    /// The session is over. The code that its run is to end with instead of the agent's own, where something has to be
+    /// told that matters more.
+    fn closed(&mut self) -> Option<i32>;
 }

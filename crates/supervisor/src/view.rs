@@ -3,8 +3,9 @@
 use crate::bodies::qualified;
 use crate::holds::ClosedForm;
 use crate::journal::{
-    AfterForm, BeforeForm, ClientForm, EnvironmentForm, MayForm, NodeEnded, NodeStarted, NoteForm,
-    ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
+    AfterForm, BeforeForm, ClientForm, CredentialForm, EnvironmentForm, MayForm, NodeEnded, NodeStarted,
+    NoteForm, ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened,
+    bytes_from_text,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
@@ -47,6 +48,8 @@ pub struct SessionView {
     pub clients: Vec<ClientForm>,
     /// What the session, or a part of it, may do, where that is not everything.
     pub may: Vec<MayForm>,
+    /// What became of its credentials while its journal was open.
+    pub credentials: Vec<CredentialForm>,
     /// Records of an undo.
     pub system: Vec<SystemRecord>,
     /// What the driver of files noted down during an undo, in the order of noting.
@@ -94,6 +97,7 @@ impl SessionView {
             escapes: Vec::new(),
             clients: Vec::new(),
             may: Vec::new(),
+            credentials: Vec::new(),
             system: Vec::new(),
             notes: Vec::new(),
             reached: None,
@@ -158,6 +162,7 @@ impl SessionView {
             Record::Escape { n, what, why } => self.escapes.push((n, what, why)),
             Record::Client(client) => self.clients.push(client),
             Record::May(may) => self.may.push(may),
+            Record::Credential(credential) => self.credentials.push(credential),
             Record::System(form) => self.system.extend(form.record()),
             Record::Note(note) => self.notes.push(note),
             Record::Reached(reached) => self.reached = Some(reached),

@@ -28,6 +28,9 @@ pub struct BoundsArgs {
     /// For so many actions, those that only read included
     #[arg(long, value_name = "N")]
     pub uses: Option<u64>,
+    /// A credential of credentials.toml, issued for this session alone and revoked at its end. Can be repeated
+    #[arg(long, value_name = "NAME")]
+    pub credential: Vec<String>,
     /// Where it may change files at all, refused by the kernel elsewhere. Can be repeated
     #[arg(long, value_name = "DIR")]
     pub write: Vec<PathBuf>,
@@ -118,26 +121,7 @@ impl BoundsArgs {
             && self.lasts.is_none()
             && self.uses.is_none()
             && self.write.is_empty()
-    }
-
-    /// The same as arguments of a command.
-    #[must_use]
-    pub fn words(&self) -> Vec<OsString> {
-        let mut words: Vec<OsString> = Vec::new();
-        words.extend(self.read_only.then(|| "--read-only".into()));
-        for may in &self.may {
-            words.extend(["--may".into(), may.into()]);
-        }
-        for (name, value) in [
-            ("--for", self.lasts.clone()),
-            ("--uses", self.uses.map(|uses| uses.to_string())),
-        ] {
-            words.extend(value.into_iter().flat_map(|value| [name.into(), value.into()]));
-        }
-        for folder in &self.write {
-            words.extend(["--write".into(), folder.into()]);
-        }
-        words
+            && self.credential.is_empty()
     }
 
     fn scopes(&self) -> Done<Scopes> {
@@ -278,6 +262,12 @@ const CLOSED_BY_EXEC: i32 = 0o2_000_000;
 pub fn narrow(args: &BoundsArgs) -> Done<Option<(&'static str, OsString)>> {
     if args.are_none() {
         return Ok(None);
+    }
+    if !args.credential.is_empty() {
+        let message = "credentials are issued to whole sessions, and by nobody who is part of one";
+        return Err(Failure::new(Code::InsideSupervisedTree, message)
+            .means("nothing was started")
+            .help("start the session itself with `rescind run --credential NAME`"));
     }
     if args.uses.is_some() {
         let message = "`--uses` can't be counted for a part of a session";

@@ -1,6 +1,7 @@
 //! `rescind run`: put an agent under supervision.
 
 use super::bounds::{self, Bounds, BoundsArgs};
+use crate::credentials::{self, NotIssued, WithCredentials};
 use crate::error::Failure;
 use crate::person::person;
 use clap::{Args, ValueEnum};
@@ -9,7 +10,7 @@ use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, S
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
 use rescind_supervisor::holds::Holds;
-use rescind_supervisor::journal::{ClientForm, Record, SessionKind, SessionOpened};
+use rescind_supervisor::journal::{ClientForm, ExitForm, Record, SessionEnded, SessionKind, SessionOpened};
 use rescind_supervisor::{Desk, Home, Store, StoreError, UndoneStates, now, process_mark, salt, session_id};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
@@ -147,6 +148,7 @@ pub fn run(args: &RunArgs) -> i32 {
         without_signal_scope: args.without.iter().any(|name| name == "landlock-scope"),
         environment,
         floor: bounds.floor.clone(),
+        afterwards: afterwards(args),
         journal: home.journal(&id),
     };
     match gateway::launch(&launch) {
@@ -181,6 +183,12 @@ fn end_like(status: ExitStatus) -> i32 {
 fn supervise(args: &RunArgs, bounds: &Bounds, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
     match supervise_in_store(args, bounds, home, id, seat) {
         Ok(()) => 0,
+        Err(error) if error.is::<NotIssued>() => {
+            if let Ok(error) = error.downcast::<NotIssued>() {
+                error.0.report(false);
+            }
+            FAILED
+        }
         Err(error) => {
             eprintln!(
                 "error[store-unreachable]: {}; the agent was not started, nothing was changed",
@@ -214,6 +222,19 @@ fn supervise_in_store(
     if let Some(form) = &bounds.form {
         log.write(&[Record::May(form.clone())])?;
     }
+    let purse = match credentials::issue(&store, &log, &args.bounds.credential, bounds.lasts) {
+        Ok(purse) => purse,
+        Err(failure) => {
+            log.close(&not_started())?;
+            return Err(Box::new(NotIssued(failure)));
+        }
+    };
+    let rules = Arc::new(purse.rules(&store.rules()).map_err(NotIssued)?);
+    let desk = if args.bounds.credential.is_empty() {
+        desk
+    } else {
+        Box::new(WithCredentials::new(desk, store.clone(), Arc::clone(&log)))
+    };
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
     let options = Options {
@@ -232,25 +253,19 @@ fn supervise_in_store(
         requester: opened.user.clone(),
         undone: UndoneStates::read(home)?,
         confinement: bounds.confinement.clone(),
+        environment: purse.environment,
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
     let ledger = store.ledger().clone();
     let session = id.clone();
-    gateway::run(
-        seat,
-        Arc::clone(&log),
-        store.rules(),
-        options,
-        Some(desk),
-        |finished| {
-            let _signed_by_the_service_else = ledger.checkpoint();
-            let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
-            let silent = quiet || terse && nothing;
-            if !silent {
-                eprint!("{}", last_lines(&session, finished));
-            }
-        },
-    )?;
+    gateway::run(seat, Arc::clone(&log), rules, options, Some(desk), |finished| {
+        let _signed_by_the_service_else = ledger.checkpoint();
+        let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
+        let silent = quiet || terse && nothing;
+        if !silent {
+            eprint!("{}", last_lines(&session, finished));
+        }
+    })?;
     drop(syncing);
     match background.stop() {
         // What is recorded is recorded; it is signed by whoever finds room next.
@@ -261,6 +276,26 @@ fn supervise_in_store(
         eprintln!("rescind: {said}");
     }
     Ok(())
+}
+
+/// What the guardian runs where the supervisor dies: credentials are to be revoked at once.
+fn afterwards(args: &RunArgs) -> Vec<OsString> {
+    let own = std::env::current_exe()
+        .ok()
+        .filter(|_| !args.bounds.credential.is_empty());
+    let words = own.map(|own| vec![own.into_os_string(), "revoke".into(), "--left".into()]);
+    words.unwrap_or_default()
+}
+
+/// The end of a session whose agent never ran.
+fn not_started() -> SessionEnded {
+    SessionEnded {
+        time: now().to_string(),
+        exit: ExitForm::NotStarted,
+        how: "ended".to_owned(),
+        effects: 0,
+        missing: Vec::new(),
+    }
 }
 
 /// Who judges: the catalog and the policies in force. Without them nothing is started.

@@ -71,6 +71,8 @@ pub struct Options {
     pub requester: String,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// Variables for the agent that were not known when its process was made.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// What the session may do to files.
     pub confinement: Confinement,
 }
