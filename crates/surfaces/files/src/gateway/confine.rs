@@ -336,7 +336,7 @@ impl Gateway {
         } else {
             Operation::Write
         };
-        Ok(bounds.permits(operation, &path, now()).map_err(Refusal::Beyond)?)
+        bounds.permits(operation, &path, now()).map_err(Refusal::Beyond)
     }
 
     /// What fails by itself, and what is written to streams and to a process's own entries in `/proc`.
