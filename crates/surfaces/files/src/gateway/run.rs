@@ -326,7 +326,10 @@ impl Watch<'_> {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
             Ok(Some(Message::Stopped(signal))) => {
-                let _gone = Message::Stopped(signal).send(&self.seat.front);
+                // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
+                if !lock(&self.gateway).is_held(self.agent) {
+                    let _gone = Message::Stopped(signal).send(&self.seat.front);
+                }
             }
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
@@ -463,7 +466,8 @@ impl Gateway {
 
     /// How the agent's process ended, which its reaper alone knows for sure.
     fn agent_process_ended(&mut self, process: i32, exit: ExitForm) {
-        for info in self.nodes.values_mut().filter(|info| info.process == process) {
+        let own = self.nodes.values_mut().filter(|info| info.process == process);
+        for info in own.filter(|info| !matches!(info.exit, Some(ExitForm::Exec(_)))) {
             info.exit = Some(exit);
         }
     }
