@@ -139,6 +139,12 @@ impl Failure {
         self
     }
 
+    /// What went wrong.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// How the command ends.
     #[must_use]
     pub fn exit(&self) -> Exit {

@@ -55,14 +55,13 @@ pub struct Bounds {
 }
 
 impl BoundsArgs {
-    /// Understand them. `without`: what the person can do without.
+    /// What they permit.
     ///
     /// # Errors
-    /// One of them is none, a folder is not there, or the kernel lacks what would refuse.
-    pub fn bounds(&self, without: &[String]) -> Done<Bounds> {
-        let lasts = self.lasts.as_deref().map(lasts).transpose()?;
+    /// One of them is none, or a folder is not there.
+    pub fn confinement(&self) -> Done<Confinement> {
         let mut scopes = self.scopes()?;
-        if let Some(lasts) = lasts {
+        if let Some(lasts) = self.lasts()? {
             let nanoseconds = i64::try_from(lasts.as_nanos()).unwrap_or(i64::MAX);
             scopes = scopes.until(Timestamp(now().0.saturating_add(nanoseconds)));
         }
@@ -71,46 +70,14 @@ impl BoundsArgs {
         }
         let folders: Done<Vec<PathBuf>> = self.write.iter().map(|folder| real(folder)).collect();
         let folders = folders?;
-        let confinement = Confinement {
+        Ok(Confinement {
             scopes,
             within: (!folders.is_empty()).then_some(folders),
-        };
-        let asked = confinement.floor();
-        let goes_without = without.iter().any(|name| name == WITHOUT_FLOOR);
-        if asked != Floor::None && !goes_without && rescind_sys::landlock_abi() < rescind_sys::WRITES_ABI {
-            let message = format!(
-                "this kernel lacks landlock for files (ABI {}, Linux 6.10; here {}): only rescind itself would refuse \
-                 the changes that the session may not make",
-                rescind_sys::WRITES_ABI,
-                rescind_sys::landlock_abi()
-            );
-            return Err(Failure::new(Code::KernelLacks, message)
-                .means("nothing was started")
-                .help(format!(
-                    "`rescind run --without {WITHOUT_FLOOR}` starts without it"
-                )));
-        }
-        let limited = asked != Floor::None;
-        if limited {
-            refuse_inherited()?;
-        }
-        let form = (limited || self.uses.is_some() || lasts.is_some()).then(|| MayForm {
-            n: 0,
-            may: confinement.scopes.to_string(),
-            within: confinement
-                .within
-                .iter()
-                .flatten()
-                .map(|folder| folder.display().to_string())
-                .collect(),
-            floor: !goes_without && limited,
-        });
-        Ok(Bounds {
-            floor: if goes_without { Floor::None } else { asked },
-            confinement,
-            form,
-            lasts,
         })
+    }
+
+    fn lasts(&self) -> Done<Option<Duration>> {
+        self.lasts.as_deref().map(lasts).transpose()
     }
 
     /// Whether anything is asked for.
@@ -145,6 +112,67 @@ impl BoundsArgs {
             scopes.extend(with_absolute_targets(scope));
         }
         Ok(Scopes::new(scopes))
+    }
+}
+
+/// What all of these permit together.
+///
+/// # Errors
+/// As [`BoundsArgs::confinement`].
+pub fn together(layers: &[BoundsArgs]) -> Done<Confinement> {
+    let mut all = Confinement::none();
+    for layer in layers {
+        all = all.narrow(&layer.confinement()?);
+    }
+    Ok(all)
+}
+
+impl Bounds {
+    /// Of a session that may do what all of these permit. `without`: what the person can do without.
+    ///
+    /// # Errors
+    /// One of them is none, a folder is not there, or the kernel lacks what would refuse.
+    pub fn of(layers: &[BoundsArgs], without: &[String]) -> Done<Self> {
+        let confinement = together(layers)?;
+        let asked = confinement.floor();
+        let goes_without = without.iter().any(|name| name == WITHOUT_FLOOR);
+        if asked != Floor::None && !goes_without && rescind_sys::landlock_abi() < rescind_sys::WRITES_ABI {
+            let message = format!(
+                "this kernel lacks landlock for files (ABI {}, Linux 6.10; here {}): only rescind itself would refuse \
+                 the changes that the session may not make",
+                rescind_sys::WRITES_ABI,
+                rescind_sys::landlock_abi()
+            );
+            return Err(Failure::new(Code::KernelLacks, message)
+                .means("nothing was started")
+                .help(format!(
+                    "`rescind run --without {WITHOUT_FLOOR}` starts without it"
+                )));
+        }
+        let limited = asked != Floor::None;
+        if limited {
+            refuse_inherited()?;
+        }
+        let lasts: Done<Vec<Option<Duration>>> = layers.iter().map(BoundsArgs::lasts).collect();
+        let lasts = lasts?.into_iter().flatten().min();
+        let uses = layers.iter().any(|layer| layer.uses.is_some());
+        let form = (limited || uses || lasts.is_some()).then(|| MayForm {
+            n: 0,
+            may: confinement.scopes.to_string(),
+            within: confinement
+                .within
+                .iter()
+                .flatten()
+                .map(|folder| folder.display().to_string())
+                .collect(),
+            floor: !goes_without && limited,
+        });
+        Ok(Self {
+            floor: if goes_without { Floor::None } else { asked },
+            confinement,
+            form,
+            lasts,
+        })
     }
 }
 
@@ -259,21 +287,21 @@ const CLOSED_BY_EXEC: i32 = 0o2_000_000;
 ///
 /// # Errors
 /// It can't be narrowed so: then nothing is to be started.
-pub fn narrow(args: &BoundsArgs) -> Done<Option<(&'static str, OsString)>> {
-    if args.are_none() {
+pub fn narrow(layers: &[BoundsArgs]) -> Done<Option<(&'static str, OsString)>> {
+    if layers.iter().all(BoundsArgs::are_none) {
         return Ok(None);
     }
-    if !args.credential.is_empty() {
+    if layers.iter().any(|layer| !layer.credential.is_empty()) {
         let message = "credentials are issued to whole sessions, and by nobody who is part of one";
         return Err(Failure::new(Code::InsideSupervisedTree, message)
             .means("nothing was started")
             .help("start the session itself with `rescind run --credential NAME`"));
     }
-    if args.uses.is_some() {
+    if layers.iter().any(|layer| layer.uses.is_some()) {
         let message = "`--uses` can't be counted for a part of a session";
         return Err(Failure::new(Code::BadArgument, message).means("nothing was started"));
     }
-    let bounds = args.bounds(&[])?;
+    let bounds = Bounds::of(layers, &[])?;
     let variable = bounds.confinement.to_variable().ok_or_else(|| {
         Failure::new(Code::BadArgument, "these limits have no text").means("nothing was started")
     })?;

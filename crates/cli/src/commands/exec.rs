@@ -4,6 +4,7 @@
 
 use super::bounds::BoundsArgs;
 use super::calls;
+use super::hook::limits;
 use super::run::{Durability, OnEscape, OnUncaptured, RunArgs};
 use clap::Args;
 use rescind_policy::Environment;
@@ -26,6 +27,9 @@ pub struct ExecArgs {
     /// The call of which the hook has left word in the state directory
     #[arg(long, hide = true, value_name = "KEY")]
     pub call: Option<String>,
+    /// It is a subagent's
+    #[arg(long, hide = true)]
+    pub subagent: bool,
     /// What it may do.
     #[command(flatten)]
     pub bounds: BoundsArgs,
@@ -58,6 +62,13 @@ pub fn run(args: &ExecArgs) -> i32 {
     if let Some(session) = &args.session_of {
         client.session.clone_from(session);
     }
+    let narrower = match limits::layers(&client.client, args.subagent || client.subagent.is_some()) {
+        Ok(narrower) => narrower,
+        Err(failure) => {
+            failure.means("nothing was started").report(false);
+            return 125;
+        }
+    };
     super::run::run(&RunArgs {
         agent: None,
         durability: Durability::Process,
@@ -73,6 +84,7 @@ pub fn run(args: &ExecArgs) -> i32 {
         reason: args.reason.clone().or(told.reason),
         quiet: false,
         bounds: args.bounds.clone(),
+        narrower,
         client: Some(ClientForm { n: 0, ..client }),
         command: args.command.clone(),
     })

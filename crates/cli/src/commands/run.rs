@@ -14,7 +14,7 @@ use rescind_supervisor::journal::{ClientForm, ExitForm, Record, SessionEnded, Se
 use rescind_supervisor::{Desk, Home, Store, StoreError, UndoneStates, now, process_mark, salt, session_id};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +65,9 @@ pub struct RunArgs {
     /// What it may do.
     #[command(flatten)]
     pub bounds: BoundsArgs,
+    /// What narrows that, from a file of the person's.
+    #[arg(skip)]
+    pub narrower: Vec<BoundsArgs>,
     /// On whose behalf, where a program's hook told.
     #[arg(skip)]
     pub client: Option<ClientForm>,
@@ -76,6 +79,14 @@ pub struct RunArgs {
         value_name = "CMD"
     )]
     pub command: Vec<OsString>,
+}
+
+impl RunArgs {
+    /// All that says what it may do.
+    fn layers(&self) -> Vec<BoundsArgs> {
+        let own = std::iter::once(&self.bounds);
+        own.chain(&self.narrower).cloned().collect()
+    }
 }
 
 /// `--durability`.
@@ -115,7 +126,7 @@ pub fn run(args: &RunArgs) -> i32 {
     if inside_supervised_tree() {
         return join_outer(args);
     }
-    let bounds = match args.bounds.bounds(&args.without) {
+    let bounds = match Bounds::of(&args.layers(), &args.without) {
         Ok(bounds) => bounds,
         Err(failure) => return refused(&failure),
     };
@@ -376,10 +387,19 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
     }
 }
 
-/// What no supervised process may change: the state directory, and the folders for pins on other file systems, which
+/// What no supervised process may change: the state directory, the configuration, by which the next session is judged
+/// and given credentials (made here where it is not there yet: what is not there can't be watched), and the folders for pins on other file systems, which
 /// are made here for the file systems an agent is likely to work on.
 fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
     let mut own = vec![store.home().root().to_path_buf()];
+    if let Some(root) = Configuration::of_user().root() {
+        // Where it can't be made by us, the agent can't make it either.
+        let _not_ours = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root);
+        own.push(root.to_path_buf());
+    }
     let mut devices = vec![store.home().root().metadata().map_or(0, |found| found.dev())];
     let places = [
         std::env::current_dir().ok(),
@@ -510,7 +530,7 @@ fn join_outer(args: &RunArgs) -> i32 {
     if let Some(reason) = &args.reason {
         joined.env(REASON_VARIABLE, reason);
     }
-    match bounds::narrow(&args.bounds) {
+    match bounds::narrow(&args.layers()) {
         Ok(variable) => joined.envs(variable),
         Err(failure) => return refused(&failure),
     };

@@ -56,7 +56,7 @@ impl FromStr for Operation {
     }
 }
 
-/// `OPERATION[:SURFACE[:TARGET]]`. A target may hold colons.
+/// `OPERATION[:SURFACE[:TARGET]]`. A target may hold colons; several, which have to fit all, have tabs between them.
 impl FromStr for Scope {
     type Err = ScopeTextError;
 
@@ -84,7 +84,11 @@ impl FromStr for Scope {
         Ok(Self {
             operations: [operation].into(),
             surface: surface.transpose()?,
-            targets: target.map(Pattern::new).into_iter().collect(),
+            targets: target
+                .iter()
+                .flat_map(|all| all.split('\t'))
+                .map(Pattern::new)
+                .collect(),
         })
     }
 }
@@ -116,7 +120,7 @@ impl Scopes {
         Ok(Self { until, uses, ..all })
     }
 
-    /// As lines; `None` where a scope has several patterns, or several operations, which has no text.
+    /// As lines; `None` where a scope has several operations, or patterns for every surface, which has no text.
     #[must_use]
     pub fn to_lines(&self) -> Option<String> {
         let mut lines = Vec::new();
@@ -125,8 +129,11 @@ impl Scopes {
             let line = match (scope.surface, scope.targets.as_slice()) {
                 (None, []) => operation.name().to_owned(),
                 (Some(surface), []) => format!("{}:{}", operation.name(), surface.name()),
-                (Some(surface), [target]) => format!("{}:{}:{target}", operation.name(), surface.name()),
-                _ => return None,
+                (Some(surface), targets) => {
+                    let targets: Vec<&str> = targets.iter().map(Pattern::as_str).collect();
+                    format!("{}:{}:{}", operation.name(), surface.name(), targets.join("\t"))
+                }
+                (None, _) => return None,
             };
             lines.push(line);
         }
@@ -178,7 +185,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_back() {
-        let text = "read\nwrite:files:/srv/**\nuntil:2001-01-01T00:00:00.000000000Z\nuses:3";
+        let text = "read\nwrite:files:/srv/**\t**/a\nuntil:2001-01-01T00:00:00.000000000Z\nuses:3";
         let scopes = Scopes::from_lines(text).expect("scopes");
         assert_eq!(scopes.to_lines().as_deref(), Some(text));
         assert_eq!(Scopes::from_lines(""), Ok(Scopes::all()));

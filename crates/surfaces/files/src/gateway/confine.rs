@@ -79,11 +79,52 @@ impl Confinement {
     #[must_use]
     pub fn to_variable(&self) -> Option<std::ffi::OsString> {
         let mut text = self.scopes.to_lines()?.into_bytes();
-        for folder in self.within.iter().flatten() {
+        if let Some(folders) = &self.within {
+            // No folder at all is a line, too.
             text.extend_from_slice(b"\nwithin:");
-            text.extend_from_slice(folder.as_os_str().as_bytes());
+            for folder in folders {
+                text.extend_from_slice(b"\nwithin:");
+                text.extend_from_slice(folder.as_os_str().as_bytes());
+            }
         }
         Some(std::ffi::OsString::from_vec(text))
+    }
+
+    /// What both permit.
+    #[must_use]
+    pub fn narrow(&self, other: &Self) -> Self {
+        let within = match (&self.within, &other.within) {
+            (Some(one), Some(two)) => {
+                let inner = |own: &[PathBuf], around: &[PathBuf]| -> Vec<PathBuf> {
+                    let lies = |path: &&PathBuf| around.iter().any(|folder| path.starts_with(folder));
+                    own.iter().filter(lies).cloned().collect()
+                };
+                let mut both = inner(one, two);
+                both.extend(inner(two, one));
+                both.sort();
+                both.dedup();
+                Some(both)
+            }
+            (one, two) => one.clone().or_else(|| two.clone()),
+        };
+        Self {
+            scopes: self.scopes.narrow(&other.scopes),
+            within,
+        }
+    }
+
+    /// Whether a file may be changed, by its real path.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    pub fn permits(&self, operation: Operation, path: &Path) -> Result<(), String> {
+        let bounds = Bounds {
+            scopes: self.scopes.clone(),
+            within: self.within.iter().cloned().collect(),
+            asked: Vec::new(),
+        };
+        let permitted = bounds.permits(operation, path.as_os_str().as_bytes(), now());
+        permitted.map_err(|beyond| beyond.why)
     }
 
     /// What the kernel can refuse of all that this does not permit.
@@ -109,10 +150,12 @@ impl Confinement {
             scopes: Scopes::new(Vec::new()),
             within: Some(Vec::new()),
         };
-        let (mut lines, mut within) = (String::new(), Vec::new());
+        let (mut lines, mut within) = (String::new(), None::<Vec<PathBuf>>);
         for line in text.split(|byte| *byte == b'\n') {
             if let Some(folder) = line.strip_prefix(b"within:") {
-                within.push(PathBuf::from(std::ffi::OsStr::from_bytes(folder)));
+                let folders = within.get_or_insert_default();
+                folders
+                    .extend((!folder.is_empty()).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(folder))));
             } else if let Ok(line) = std::str::from_utf8(line) {
                 lines.push_str(line);
                 lines.push('\n');
@@ -121,10 +164,7 @@ impl Confinement {
             }
         }
         // What can't be read grants nothing.
-        Scopes::from_lines(&lines).map_or(nothing, |scopes| Self {
-            scopes,
-            within: (!within.is_empty()).then_some(within),
-        })
+        Scopes::from_lines(&lines).map_or(nothing, |scopes| Self { scopes, within })
     }
 }
 
