@@ -1,6 +1,8 @@
 //! Credentials of a session: they work while it lasts, and are proved dead afterwards, whatever ended it.
 
-use rescind_scenarios::{Postgres, Scenario, descendants, kill, process_named, proved, until};
+use rescind_scenarios::{
+    Postgres, Random, Scenario, Seed, count, descendants, kill, process_named, proved, until,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -528,4 +530,116 @@ fn an_issuer_of_ones_own_is_held_to_the_same() {
             assert!(outcome.err().contains("nobody can ask"), "{}", outcome.err());
         }
     }
+}
+
+/// Whoever dies, and whenever: in the end no credential is left, and all of them are on record as dead.
+#[test]
+fn killed_anywhere_and_again_while_it_is_made_good_no_credential_is_left() {
+    let Some(server) = Postgres::start() else { return };
+    let scenario = with_database(&server);
+    let Seed(seed) = Seed::from_environment();
+    let mut random = Random::new(seed);
+    let rounds = count("RESCIND_CREDENTIAL_KILLS", 6);
+    for round in 0..rounds {
+        let mut command = scenario.supervised(["sleep", "0.2"]);
+        let mut front = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a run");
+        std::thread::sleep(Duration::from_micros(random.below(900_000)));
+        let tree = descendants(front.id() as i32);
+        let all = random.below(3) == 0;
+        for process in tree
+            .iter()
+            .filter(|process| all || process.name == "rescind-super")
+        {
+            kill(process.pid, libc::SIGKILL);
+        }
+        front.wait().expect("the front ends");
+        for _ in 0..random.below(3) {
+            let mut command = scenario.rescind(&["revoke"]);
+            let mut revoke = command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("a command");
+            std::thread::sleep(Duration::from_micros(random.below(400_000)));
+            kill(revoke.id() as i32, libc::SIGKILL);
+            revoke.wait().expect("it ends");
+        }
+        until("the last of them", SOON, || {
+            scenario.tell(&["status"]).success();
+            let kept = fs::read_dir(scenario.home().join("credentials"));
+            kept.map_or(true, |mut kept| kept.next().is_none()).then_some(())
+        });
+        assert_eq!(roles(&server), "", "round {round}");
+    }
+    let entries = entries(&scenario);
+    let of = |kind: &str| entries.iter().filter(|own| *own == kind).count();
+    assert!(
+        of("credential.revoked") >= of("credential.issuing"),
+        "{entries:?}"
+    );
+    assert_eq!(of("credential.unproved"), 0, "{entries:?}");
+    scenario.verify();
+    proved(
+        "judgement",
+        &format!("credentials: {rounds} sessions killed at random, none left"),
+    );
+}
+
+#[test]
+fn two_sessions_have_credentials_of_their_own() {
+    let Some(server) = Postgres::start() else { return };
+    let scenario = with_database(&server);
+    let work = |name: &str| {
+        format!(
+            "touch {name}; until [ -e end-{name} ]; do sleep 0.05; done; psql -X -q -A -t -w -d \"$SERVER\" -c 'SELECT 1'"
+        )
+    };
+    let start = |name: &str| {
+        let mut command = scenario.supervised(["sh", "-c", &work(name)]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a run")
+    };
+    let (one, two) = (start("one"), start("two"));
+    until("both agents", SOON, || {
+        ["one", "two"]
+            .iter()
+            .all(|name| scenario.path(name).exists())
+            .then_some(())
+    });
+    assert_eq!(roles(&server).split(',').count(), 2);
+    fs::write(scenario.path("end-one"), "").expect("a file");
+    assert_eq!(one.wait_with_output().expect("it ends").stdout, b"1\n");
+    // The end of the one is not that of the other; nor is what any other command finds to revoke.
+    scenario.tell(&["revoke"]).success();
+    assert_eq!(roles(&server).split(',').count(), 1);
+    fs::write(scenario.path("end-two"), "").expect("a file");
+    assert_eq!(two.wait_with_output().expect("it ends").stdout, b"1\n");
+    assert_eq!(roles(&server), "");
+    scenario.verify();
+}
+
+#[test]
+fn a_credential_lasts_as_long_as_anything_of_its_session_runs() {
+    let Some(server) = Postgres::start() else { return };
+    let scenario = with_database(&server);
+    let script = "(until [ -e end ]; do sleep 0.05; done; psql -X -q -w -d \"$SERVER\" -c 'SELECT 1' > worked) >/dev/null 2>&1 & true";
+    scenario.run(script).success();
+    assert!(
+        roles(&server).starts_with("rescind_"),
+        "a process of the session goes on"
+    );
+    fs::write(scenario.path("end"), "").expect("a file");
+    until("its end", SOON, || roles(&server).is_empty().then_some(()));
+    assert!(scenario.read("worked").contains('1'));
+    until("its record", SOON, || {
+        (entries(&scenario).last().map(String::as_str) == Some("credential.revoked")).then_some(())
+    });
 }

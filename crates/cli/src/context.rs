@@ -47,7 +47,7 @@ impl Context {
                 clean(why)
             ));
         }
-        crate::credentials::sweep(&store);
+        crate::credentials::sweep(&store, std::time::Duration::ZERO);
         Ok(store)
     }
 

@@ -13,7 +13,7 @@ mod revoke;
 use crate::error::{Code, Done, Failure};
 pub use desk::WithCredentials;
 pub use issue::issue;
-pub use keep::Kept;
+pub use keep::{HANGS, Kept};
 use rescind_credentials::{CredentialError, Credentials};
 use rescind_desk::{Configuration, Text};
 use rescind_supervisor::Store;

@@ -32,6 +32,7 @@ pub fn run(context: &Context, args: &RevokeArgs) -> Done {
     // What sessions left is revoked with the books, as by every command.
     let store = context.store_outside()?;
     if args.left {
+        credentials::sweep(&store, credentials::HANGS);
         return Ok(Exit::Ok);
     }
     let outstanding = credentials::outstanding(&store)?;

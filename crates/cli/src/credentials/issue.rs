@@ -83,7 +83,7 @@ fn one(
     let mut kept = Kept::new(credential, log.id(), values, secrets);
     let in_doubt = |error: std::io::Error| Failure::from(error).means("nothing was issued");
     kept.write(home).map_err(in_doubt)?;
-    let _lock = keep::lock(home, log.id().as_str(), true)?;
+    let _lock = keep::lock(home, log.id().as_str(), keep::HANGS)?;
     log.credential(&kept.form(CredentialEvent::Issuing, String::new()))
         .map_err(in_doubt)?;
     let printed = run_all(store, credential, &kept)?;

@@ -6,11 +6,13 @@ use rescind_model::SessionId;
 use rescind_supervisor::Home;
 use rescind_supervisor::journal::{CredentialEvent, CredentialForm};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A credential that was issued, or may have been.
 #[derive(Clone, Serialize, Deserialize)]
@@ -56,6 +58,10 @@ pub struct Kept {
 /// The lock on all credentials of a session; given back with the value.
 #[derive(Debug)]
 pub struct Locked(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// A command of an issuer is given a minute; who is at a session's credentials for longer than this is not waited for.
+pub const HANGS: Duration = Duration::from_secs(180);
+const EVERY: Duration = Duration::from_millis(20);
 
 impl Kept {
     /// What is about to be issued.
@@ -204,25 +210,40 @@ fn write_private(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     written.and_then(|()| File::open(folder)?.sync_all())
 }
 
-/// Have a session's credentials for oneself. `wait`: until whoever has them is done; else `None` where somebody has.
+/// Have a session's credentials for oneself, waiting so long for whoever has them; `None` where they still have, or where
+/// there are none. Commands that are run meanwhile have the lock, too: should we die, nobody takes what they are still
+/// about to issue for never issued.
 ///
 /// # Errors
 /// The folder can't be opened.
-pub fn lock(home: &Home, session: &str, wait: bool) -> io::Result<Option<Locked>> {
+pub fn lock(home: &Home, session: &str, within: Duration) -> io::Result<Option<Locked>> {
     let folder = match File::open(folder(home, session)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         folder => folder?,
     };
-    let how = if wait {
-        FlockOperation::LockExclusive
-    } else {
-        FlockOperation::NonBlockingLockExclusive
-    };
-    match flock(&folder, how) {
-        Ok(()) => Ok(Some(Locked(folder))),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error.into()),
+    rustix::io::fcntl_setfd(&folder, rustix::io::FdFlags::empty())?;
+    let begun = Instant::now();
+    loop {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(Locked(folder))),
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < within => std::thread::sleep(EVERY),
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
     }
+}
+
+/// Whether something of a session was about to be issued or revoked so long ago that whoever was at it hangs.
+pub fn is_stale(home: &Home, session: &str) -> bool {
+    let entries = fs::read_dir(folder(home, session))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let written = entries
+        .filter_map(|entry| entry.metadata().and_then(|found| found.modified()).ok())
+        .max();
+    let age = written.and_then(|written| written.elapsed().ok());
+    age.is_some_and(|age| age > HANGS)
 }
 
 /// What is kept for a session.

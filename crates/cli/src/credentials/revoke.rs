@@ -32,6 +32,8 @@ pub struct End {
 
 /// How often it is looked whether a revocation has been seen.
 const EVERY: Duration = Duration::from_millis(200);
+/// How long what was sent and not answered may take to happen.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 /// A revocation that failed is tried again by later commands, at first after so many seconds, then each time later.
 const AGAIN: i64 = 15;
 const AGAIN_AT_MOST: i64 = 3_600;
@@ -65,7 +67,13 @@ pub fn revoke(store: &Store, into: &Into<'_>, mut kept: Kept) -> Done<End> {
         credential: kept.credential.clone(),
         unproved,
     };
-    let why = match dead(&kept) {
+    let mut whether = dead(&kept);
+    if whether.is_ok() && !kept.issued {
+        // What was asked for and not answered may still be under way where it is issued.
+        std::thread::sleep(UNDER_WAY);
+        whether = dead(&kept);
+    }
+    let why = match whether {
         Ok(()) => {
             record(
                 store,
@@ -195,7 +203,7 @@ fn in_doubt(kept: &Kept, why: &str) -> String {
 /// # Errors
 /// What is kept can't be read or changed.
 pub fn revoke_of(store: &Store, into: &Into<'_>, session: &str) -> Done<Vec<End>> {
-    let _lock = keep::lock(store.home(), session, true)?;
+    let _lock = keep::lock(store.home(), session, keep::HANGS)?;
     let kept = keep::of_session(store.home(), session)?;
     kept.into_iter().map(|kept| revoke(store, into, kept)).collect()
 }
@@ -205,7 +213,7 @@ pub fn revoke_of(store: &Store, into: &Into<'_>, session: &str) -> Done<Vec<End>
 /// # Errors
 /// As [`revoke_of`].
 pub fn revoke_session(store: &Store, session: &str, credential: Option<&str>) -> Done<Vec<End>> {
-    let _lock = keep::lock(store.home(), session, true)?;
+    let _lock = keep::lock(store.home(), session, keep::HANGS)?;
     let kept = keep::of_session(store.home(), session)?.into_iter();
     kept.filter(|kept| credential.is_none_or(|name| kept.credential == name))
         .map(|kept| revoke(store, &Into::Ledger, kept))
@@ -224,14 +232,14 @@ pub fn give_up(store: &Store, kept: &Kept) -> Done<()> {
 }
 
 /// Revoke what sessions left whose supervisors died, and what could not be revoked before. Says what it did; fails never:
-/// the command at hand has its own work.
-pub fn sweep(store: &Store) {
+/// the command at hand has its own work, and waits for nobody else who is at it, but so long.
+pub fn sweep(store: &Store, wait: Duration) {
     for id in keep::sessions(store.home()).unwrap_or_default() {
-        let lives = opened(store, &id).is_ok_and(|begun| lives(&begun.supervisor));
-        let Ok(Some(_lock)) = keep::lock(store.home(), id.as_str(), false) else {
+        if opened(store, &id).is_ok_and(|begun| lives(&begun.supervisor)) {
             continue;
-        };
-        if lives {
+        }
+        let lock = keep::lock(store.home(), id.as_str(), wait).ok().flatten();
+        if lock.is_none() && !keep::is_stale(store.home(), id.as_str()) {
             continue;
         }
         for kept in keep::of_session(store.home(), id.as_str()).unwrap_or_default() {
