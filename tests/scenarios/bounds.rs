@@ -205,6 +205,37 @@ print(tried(lambda: open('site/page', 'w').write('b')),
     assert_eq!(scenario.read("site/page"), "a\n");
 }
 
+/// What understood commands write is looked at change by change, and not taken from their words.
+#[test]
+fn ordinary_tools_work_where_a_session_may_write() {
+    let scenario = with(&["--may", "write", "--may", "delete:files:site"]);
+    let scenario_files = with(&["--may", "write:files:site", "--may", "delete:files:site"]);
+    for scenario in [scenario, scenario_files] {
+        scenario.write("other", "a\n");
+        scenario.write("site/a", "a\n");
+        let script = "set -e; cp other site/copy; cp -p other site/exact; sed -i s/a/b/ site/a; mv site/copy site/moved; rm site/moved; \
+                      mkdir site/deep; cd site; git init -q .; git add -A; git commit -qm one; tar cf all.tar a; make --version >/dev/null; \
+                      python3 -c 'open(\"made\", \"w\")'; tar xf all.tar; ln -s a link; touch a";
+        let outcome = scenario.run(script).success();
+        assert!(
+            !outcome.err().contains("refused") && !outcome.err().contains("denied"),
+            "{}",
+            outcome.err()
+        );
+        assert!(scenario.path("site/made").exists() && scenario.path("site/.git/HEAD").exists());
+    }
+}
+
+/// A session that is only limited in time is not fenced in otherwise: a sandbox of its own can still mount.
+#[test]
+fn limits_in_time_and_number_change_nothing_else() {
+    let scenario = with(&["--for", "1h", "--uses", "100"]);
+    let script = "touch made; exec 7>>other; echo x >&7; bwrap --bind / / --dev /dev true && echo mounted || echo no namespaces";
+    let free = Outcome::of(&mut Scenario::new().supervised(["sh", "-c", script])).success();
+    let outcome = scenario.run(script).success();
+    assert_eq!(outcome.out(), free.out(), "{}", outcome.err());
+}
+
 #[test]
 fn after_its_uses_and_after_its_time_a_session_may_do_nothing_more() {
     let scenario = with(&["--uses", "2"]);

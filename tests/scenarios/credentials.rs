@@ -643,3 +643,66 @@ fn a_credential_lasts_as_long_as_anything_of_its_session_runs() {
         (entries(&scenario).last().map(String::as_str) == Some("credential.revoked")).then_some(())
     });
 }
+
+/// The command that issues outlives everybody who asked for it.
+#[test]
+fn what_is_issued_after_everybody_is_dead_is_revoked_too() {
+    let mut scenario = Scenario::new();
+    let place = scenario.scratch().join("place");
+    fs::create_dir(&place).expect("a folder");
+    let issuer = "[issuer.late]\nneeds = [\"place\"]\nsecret = { token = {} }\nsettles = 1\n\
+        [[issuer.late.issue]]\nrun = \"sh -c 'touch $1/asked; until [ -e $1/go ]; do sleep 0.05; done; touch $1/$2; echo tok-123456' - {place} {name}\"\n\
+        [[issuer.late.revoke]]\nrun = \"rm -f {place}/{name}\"\n\
+        [[issuer.late.check]]\nrun = \"ls {place}/{name}\"\ndead = \"No such file\"\nlive = \"rescind: ended with 0\"\n\
+        [credential.own]\nissuer = \"late\"\nwith = { place = \"PLACE\" }\n";
+    configure(
+        &mut scenario,
+        &issuer.replace("PLACE", &place.display().to_string()),
+    );
+    scenario.options = ["--credential", "own"].map(str::to_owned).to_vec();
+    let mut command = scenario.supervised(["touch", "made"]);
+    let mut front = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a run");
+    until("the command that issues", SOON, || {
+        place.join("asked").exists().then_some(())
+    });
+    let tree = descendants(front.id() as i32);
+    for process in tree
+        .iter()
+        .filter(|process| process.name.starts_with("rescind") || process.name == "guardian")
+    {
+        kill(process.pid, libc::SIGKILL);
+    }
+    kill(front.id() as i32, libc::SIGKILL);
+    front.wait().expect("the front ends");
+    // It is not there yet, and nobody takes that for dead.
+    let outcome = scenario.tell(&["revoke", "own"]).exits(7);
+    assert!(
+        outcome
+            .said()
+            .contains("the command that issues it may still run"),
+        "{}",
+        outcome.said()
+    );
+    fs::write(place.join("go"), "").expect("a file");
+    let issued = || {
+        fs::read_dir(&place)
+            .expect("a folder")
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("rescind_"))
+    };
+    until("what is issued too late", SOON, || issued().then_some(()));
+    until("its end", SOON, || {
+        (scenario.tell(&["revoke", "own"]).code() == 0).then_some(())
+    });
+    assert!(!issued());
+    assert_eq!(
+        entries(&scenario).last().map(String::as_str),
+        Some("credential.revoked")
+    );
+    assert!(!scenario.path("made").exists());
+    scenario.verify();
+}

@@ -32,6 +32,8 @@ pub struct End {
 
 /// How often it is looked whether a revocation has been seen.
 const EVERY: Duration = Duration::from_millis(200);
+/// How long whoever else is at a session's credentials is waited for.
+const WAITS: Duration = Duration::from_secs(5);
 /// How long what was sent and not answered may take to happen.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 /// A revocation that failed is tried again by later commands, at first after so many seconds, then each time later.
@@ -56,11 +58,12 @@ impl End {
     }
 }
 
-/// Revoke one, and look whether it is dead. It may be done again, whatever became of it before.
+/// Revoke one, and look whether it is dead. It may be done again, whatever became of it before. `alone`: nobody else is
+/// at the session's credentials.
 ///
 /// # Errors
 /// What is kept of it can't be changed.
-pub fn revoke(store: &Store, into: &Into<'_>, mut kept: Kept) -> Done<End> {
+pub fn revoke(store: &Store, into: &Into<'_>, mut kept: Kept, alone: bool) -> Done<End> {
     kept.take_files(store.home());
     let end = |unproved| End {
         session: kept.session.clone(),
@@ -72,6 +75,9 @@ pub fn revoke(store: &Store, into: &Into<'_>, mut kept: Kept) -> Done<End> {
         // What was asked for and not answered may still be under way where it is issued.
         std::thread::sleep(UNDER_WAY);
         whether = dead(&kept);
+        if !alone {
+            whether = Err("it was revoked, and the command that issues it may still run".to_owned());
+        }
     }
     let why = match whether {
         Ok(()) => {
@@ -198,14 +204,15 @@ fn in_doubt(kept: &Kept, why: &str) -> String {
     "whether it was issued is not known; it was revoked, and without its secret nothing can tell that it is dead".to_owned()
 }
 
-/// Revoke all that is kept for a session. Waits for whoever is at it.
+/// Revoke all that is kept for a session. Waits for whoever is at it, not for long.
 ///
 /// # Errors
 /// What is kept can't be read or changed.
 pub fn revoke_of(store: &Store, into: &Into<'_>, session: &str) -> Done<Vec<End>> {
-    let _lock = keep::lock(store.home(), session, keep::HANGS)?;
-    let kept = keep::of_session(store.home(), session)?;
-    kept.into_iter().map(|kept| revoke(store, into, kept)).collect()
+    let lock = keep::lock(store.home(), session, WAITS)?;
+    let kept = keep::of_session(store.home(), session)?.into_iter();
+    kept.map(|kept| revoke(store, into, kept, lock.is_some()))
+        .collect()
 }
 
 /// The same by somebody else than its supervisor; of one credential where its name is given.
@@ -213,10 +220,10 @@ pub fn revoke_of(store: &Store, into: &Into<'_>, session: &str) -> Done<Vec<End>
 /// # Errors
 /// As [`revoke_of`].
 pub fn revoke_session(store: &Store, session: &str, credential: Option<&str>) -> Done<Vec<End>> {
-    let _lock = keep::lock(store.home(), session, keep::HANGS)?;
+    let lock = keep::lock(store.home(), session, WAITS)?;
     let kept = keep::of_session(store.home(), session)?.into_iter();
     kept.filter(|kept| credential.is_none_or(|name| kept.credential == name))
-        .map(|kept| revoke(store, &Into::Ledger, kept))
+        .map(|kept| revoke(store, &Into::Ledger, kept, lock.is_some()))
         .collect()
 }
 
@@ -246,7 +253,7 @@ pub fn sweep(store: &Store, wait: Duration) {
             if !is_due(&kept, now()) {
                 continue;
             }
-            match revoke(store, &Into::Ledger, kept) {
+            match revoke(store, &Into::Ledger, kept, lock.is_some()) {
                 Ok(end) if end.is_dead() => say(format!("rescind: {}", end.sentence())),
                 Ok(end) => say(format!("rescind: NOT PROVED DEAD: {}", end.sentence())),
                 Err(failure) => failure.report(false),

@@ -124,7 +124,7 @@ impl Scopes {
     #[must_use]
     pub fn to_lines(&self) -> Option<String> {
         let mut lines = Vec::new();
-        for scope in self.scopes.iter().filter(|_| *self.scopes != Self::all().scopes) {
+        for scope in self.scopes.iter().filter(|_| !self.grant_all()) {
             let operation = scope.operations.first().filter(|_| scope.operations.len() == 1)?;
             let line = match (scope.surface, scope.targets.as_slice()) {
                 (None, []) => operation.name().to_owned(),
@@ -146,6 +146,12 @@ impl Scopes {
     #[must_use]
     pub fn are_all(&self) -> bool {
         *self == Self::all()
+    }
+
+    /// Whether they grant everything as long as they last.
+    #[must_use]
+    pub fn grant_all(&self) -> bool {
+        self.scopes == Self::all().scopes
     }
 
     /// Whether an operation on a surface is granted for any target at all.

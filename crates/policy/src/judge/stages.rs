@@ -91,11 +91,17 @@ impl<'j> Judging<'j> {
         // Every change of a captured process tree is judged again by its own target: what a command's words say that it
         // writes need not be it (`cp FROM TO`), nor is what nobody understands known to write at all.
         let seen = seen_change_by_change(proposal.surface, &proposal.coverage);
+        // What a command changes besides files is not captured: all that this one writes are files.
+        let writes_files = seen
+            && proposal.surface == Surface::Shell
+            && proposal.operation == Operation::Write
+            && scopes.grant_any(Operation::Write, Surface::Files);
+        let unsure = seen && proposal.class.is_none() || writes_files;
         let vague = seen && (proposal.class.is_none() || proposal.operation == Operation::Write);
         for target in &proposal.targets {
             match scopes.permits(proposal.operation, proposal.surface, target) {
                 Err(ScopeError::Target { .. } | ScopeError::NotPlain { .. }) if vague => {}
-                Err(ScopeError::Operation { .. }) if seen && proposal.class.is_none() => {}
+                Err(ScopeError::Operation { .. }) if unsure => {}
                 permitted => permitted.map_err(told)?,
             }
         }
@@ -105,7 +111,7 @@ impl<'j> Judging<'j> {
         match scopes.permits(proposal.operation, proposal.surface, "") {
             Ok(()) => Ok(()),
             Err(ScopeError::Target { .. }) if seen => Ok(()),
-            Err(ScopeError::Operation { .. }) if seen && proposal.class.is_none() => Ok(()),
+            Err(ScopeError::Operation { .. }) if unsure => Ok(()),
             Err(ScopeError::Target { granted, .. }) => Err(format!(
                 "what it touches can't be told, and this session may only {granted}"
             )),

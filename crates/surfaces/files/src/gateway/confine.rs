@@ -136,13 +136,9 @@ impl Confinement {
         match &self.within {
             _ if !writes => Floor::Within(Vec::new()),
             Some(folders) => Floor::Within(folders.clone()),
-            None if self.is_none() => Floor::None,
+            None if self.scopes.grant_all() => Floor::None,
             None => Floor::Mounts,
         }
-    }
-
-    fn is_none(&self) -> bool {
-        self.within.is_none() && self.scopes.are_all()
     }
 
     fn parse(text: &[u8]) -> Self {
