@@ -106,6 +106,12 @@ codes! {
 }
 
 impl Failure {
+    /// What went wrong, in a line.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Whether it is this one.
     #[must_use]
     pub fn is(&self, code: Code) -> bool {
@@ -137,12 +143,6 @@ impl Failure {
     pub fn help(mut self, hint: impl Into<String>) -> Self {
         self.help.push(hint.into());
         self
-    }
-
-    /// What went wrong.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
     }
 
     /// How the command ends.

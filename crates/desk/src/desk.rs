@@ -6,7 +6,7 @@ mod usage;
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::proposal::proposal;
 use crate::tally::Tally;
-use bench::{Bench, Place, lost};
+use bench::{Bench, Halt, Place, lost};
 use rescind_catalog::{Catalog, Context, Judgement as Known};
 use rescind_model::{Class, Coverage, Digest, Operation, Scopes, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
@@ -33,7 +33,9 @@ pub struct SessionDesk {
     clock: fn() -> Timestamp,
     record_only: bool,
     /// Why the session is halted: everything waits until a person has let something run.
-    halted: Option<String>,
+    halted: Option<Halt>,
+    /// Whether an action that fails halts the session.
+    fail_fast: bool,
     /// What was proposed and is not settled, by its number, with that of the action around it.
     open: HashMap<u64, (Proposal, u64)>,
     usage: Usage,
@@ -96,6 +98,7 @@ impl SessionDesk {
             clock: now,
             record_only: false,
             halted: None,
+            fail_fast: false,
             open: HashMap::new(),
         })
     }
@@ -111,6 +114,13 @@ impl SessionDesk {
     #[must_use]
     pub fn within(mut self, scopes: Scopes) -> Self {
         self.session.scopes = scopes;
+        self
+    }
+
+    /// The same desk, for a session that any failure halts.
+    #[must_use]
+    pub fn fail_fast(mut self) -> Self {
+        self.fail_fast = true;
         self
     }
 
@@ -186,7 +196,7 @@ impl SessionDesk {
             session: &self.session,
             history: &self.history,
             whitelist: &self.whitelist,
-            halted: self.halted.as_deref(),
+            halted: self.halted.as_ref(),
             record_only: self.record_only,
             now,
         };
@@ -320,7 +330,19 @@ impl Desk for SessionDesk {
     }
 
     fn halt(&mut self, why: &str) {
-        self.halted.get_or_insert_with(|| why.to_owned());
+        self.halted.get_or_insert_with(|| Halt {
+            why: why.to_owned(),
+            all: false,
+        });
+    }
+
+    fn failed(&mut self, why: &str) {
+        if self.fail_fast {
+            self.halted.get_or_insert_with(|| Halt {
+                why: why.to_owned(),
+                all: true,
+            });
+        }
     }
 }
 

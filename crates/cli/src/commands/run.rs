@@ -4,6 +4,7 @@ use super::bounds::{self, Bounds, BoundsArgs};
 use crate::credentials::{self, NotIssued, WithCredentials};
 use crate::error::Failure;
 use crate::person::person;
+use crate::undoing::LiveUndo;
 use clap::{Args, ValueEnum};
 use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
@@ -38,6 +39,9 @@ pub struct RunArgs {
     /// Connections to daemons that could act for the agent outside (docker, tmux, D-Bus, ...): record or refuse them
     #[arg(long, value_enum, default_value_t = OnEscape::Record)]
     pub escapes: OnEscape,
+    /// Halt the session for review when an action fails: by its exit code, or by a signal
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Judge and record what would be held or denied, and let it run all the same
     #[arg(long)]
     pub record_only: bool,
@@ -217,7 +221,7 @@ fn supervise_in_store(
     id: &SessionId,
     seat: &Seat,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let store = Store::open(home.clone())?;
+    let store = Arc::new(Store::open(home.clone())?);
     let own = own_paths(&store)?;
     let level = match args.durability {
         Durability::Process => Level::Process,
@@ -244,7 +248,7 @@ fn supervise_in_store(
     let desk = if args.bounds.credential.is_empty() {
         desk
     } else {
-        Box::new(WithCredentials::new(desk, store.clone(), Arc::clone(&log)))
+        Box::new(WithCredentials::new(desk, Arc::clone(&store), Arc::clone(&log)))
     };
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
@@ -263,6 +267,9 @@ fn supervise_in_store(
         hold_for: std::time::Duration::from_secs(args.hold_for * 60),
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
+        fail_fast: args.fail_fast,
+        undo: Some(Arc::new(LiveUndo::new(Arc::clone(&store)))),
+        home: home.clone(),
         undone: UndoneStates::read(home)?,
         confinement: bounds.confinement.clone(),
         environment: purse.environment,
@@ -328,7 +335,10 @@ fn desk(
         cwd: opened.cwd.clone(),
     };
     let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
-    let desk = desk.within(bounds.confinement.scopes.clone());
+    let mut desk = desk.within(bounds.confinement.scopes.clone());
+    if args.fail_fast {
+        desk = desk.fail_fast();
+    }
     Ok(Box::new(if args.record_only {
         desk.record_only()
     } else {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 /// The desk of a session with credentials: they are revoked before its books are closed.
 pub struct WithCredentials {
     desk: Box<dyn Desk>,
-    store: Store,
+    store: Arc<Store>,
     log: Arc<SessionLog>,
 }
 
 impl WithCredentials {
     /// Around a desk.
-    pub fn new(desk: Box<dyn Desk>, store: Store, log: Arc<SessionLog>) -> Self {
+    pub fn new(desk: Box<dyn Desk>, store: Arc<Store>, log: Arc<SessionLog>) -> Self {
         Self { desk, store, log }
     }
 }
@@ -42,6 +42,10 @@ impl Desk for WithCredentials {
 
     fn halt(&mut self, why: &str) {
         self.desk.halt(why);
+    }
+
+    fn failed(&mut self, why: &str) {
+        self.desk.failed(why);
     }
 
     fn ended(&mut self, node: u64, files: Option<u64>) {

@@ -10,6 +10,7 @@ mod connect;
 mod direct;
 mod ends;
 mod escape;
+mod failing;
 mod flapping;
 mod handle;
 mod hold;
@@ -41,7 +42,8 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, SessionLog, UndoneStates};
+use rescind_supervisor::{Desk, Home, SessionLog, Undo, Undoing, UndoneStates};
+use rescind_sys::Notification;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -73,6 +75,12 @@ pub struct Options {
     pub agent_name: String,
     /// Who started the session.
     pub requester: String,
+    /// Whether any failure halts the session: then the ends of actions are heard of before anything new begins.
+    pub fail_fast: bool,
+    /// Who undoes what fails, where a policy says that it is undone.
+    pub undo: Option<Arc<dyn Undo>>,
+    /// Where undos note what they took back.
+    pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
     /// Variables for the agent that were not known when its process was made.
@@ -95,6 +103,11 @@ pub(crate) struct Gateway {
     /// Cells by device, inode and birth of what they held when they were touched.
     inodes: HashMap<(u64, u64, i64), (Node, CellKey)>,
     nodes: HashMap<Node, NodeInfo>,
+    /// What undos are about to change, and the calls that wait for them.
+    undoing: Undoing,
+    behind_undos: Vec<Notification>,
+    /// What has failed and is to be undone.
+    failed: Vec<failing::Failed>,
     last_node: Node,
     agent: Option<Node>,
     direct: Option<Node>,
