@@ -30,7 +30,7 @@ pub enum Proof {
 }
 
 /// The promises of judging that tests show.
-const JUDGEMENT: [Item; 6] = [
+const JUDGEMENT: [Item; 7] = [
     Item {
         name: "1-incidents",
         tests: "test(/^(judged|development)::/)",
@@ -60,6 +60,11 @@ const JUDGEMENT: [Item; 6] = [
         name: "8-scopes",
         tests: "test(/^(scopes|history|hooks)::/)",
         counts: &[],
+    },
+    Item {
+        name: "11-credentials",
+        tests: "test(/^(bounds|credentials)::/)",
+        counts: &[("RESCIND_CREDENTIAL_KILLS", "200")],
     },
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::commands::{
     approvals, catalog, completions, diff, errors, exec, history, hook, kill, ledger, limits, log, man, plan,
-    policy, prune, resume, run, sessions, show, status, tour, undo, verify, why,
+    policy, prune, resume, revoke, run, sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an agent under supervision: capture, record, and be able to undo
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Run one command under supervision for an agent's program: what its hook makes of a shell call
     Exec(exec::ExecArgs),
     /// Connect a coding agent's program: install its hook, and answer it
@@ -68,6 +68,8 @@ pub enum Command {
     Reject(approvals::RejectArgs),
     /// End a running session's whole tree now
     Kill(kill::KillArgs),
+    /// Revoke credentials of sessions now, and say whether they are dead
+    Revoke(revoke::RevokeArgs),
     /// What is known of commands: explain one, test, lint and list the entries
     Catalog(catalog::CatalogArgs),
     /// Print completions for a shell

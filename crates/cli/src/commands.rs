@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod approvals;
+pub mod bounds;
 pub mod calls;
 pub mod catalog;
 pub mod completions;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod prune;
 pub mod resume;
+pub mod revoke;
 pub mod run;
 pub mod sessions;
 pub mod show;

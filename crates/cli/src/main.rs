@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod content;
 mod context;
+mod credentials;
 mod error;
 mod exit;
 mod health;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
         approvals, catalog, completions, diff, errors, exec, hook, kill, ledger, limits, log, man, plan,
-        policy, prune, resume, run, sessions, show, status, tour, undo, verify, why,
+        policy, prune, resume, revoke, run, sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -74,6 +75,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Approve(args) => approvals::approve(&context, args),
         Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
+        Command::Revoke(args) => revoke::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

@@ -72,6 +72,12 @@ impl Home {
         self.root.join("limits")
     }
 
+    /// Where credentials of sessions are kept until they are proved dead (docs/formats/credentials.md).
+    #[must_use]
+    pub fn credentials(&self) -> PathBuf {
+        self.root.join("credentials")
+    }
+
     /// Where hooks leave word for each other.
     #[must_use]
     pub fn hooks(&self) -> PathBuf {

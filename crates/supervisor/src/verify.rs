@@ -216,6 +216,10 @@ impl Claims {
             EntryKind::ActionStarted
             | EntryKind::ActionDecided
             | EntryKind::ActionEnded
+            | EntryKind::CredentialIssuing
+            | EntryKind::CredentialIssued
+            | EntryKind::CredentialRevoked
+            | EntryKind::CredentialUnproved
             | EntryKind::UndoStep
             | EntryKind::UndoReceipt => {}
         }

@@ -16,7 +16,7 @@ mod support;
 pub use child::spawn_bound;
 pub use descriptors::{receive_descriptor, send_descriptor};
 pub use filter::{Action, Filter, Rule};
-pub use landlock::{landlock_abi, restrict_signals, restrict_to_programs};
+pub use landlock::{WRITES_ABI, WriteRules, Writes, landlock_abi, restrict_signals, restrict_to_programs};
 pub use listener::{Answer, Listener, Notification};
 pub use memory::{read_memory, read_string, read_strings};
 pub use process::{

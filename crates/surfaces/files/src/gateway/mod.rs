@@ -5,6 +5,7 @@
 
 mod agent;
 mod calls;
+mod confine;
 mod connect;
 mod direct;
 mod ends;
@@ -30,6 +31,7 @@ mod walk;
 mod ways;
 mod workers;
 
+pub use confine::{Confinement, Floor, MAY_VARIABLE};
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
 pub use policy::{Policy, Uncaptured};
@@ -84,6 +86,10 @@ pub struct Options {
     pub undone: UndoneStates,
     /// Who reads what commands are about to change elsewhere. `None`: nobody, and such commands are not covered.
     pub looks: Option<Arc<dyn Looks>>,
+    /// Variables for the agent that were not known when its process was made.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// What the session may do to files.
+    pub confinement: Confinement,
 }
 
 /// Everything the two threads share.
@@ -151,6 +157,7 @@ pub(crate) struct Gateway {
     /// Who judges commands, where anybody does.
     desk: Option<Box<dyn Desk>>,
     waiting: hold::Waiting,
+    confined: confine::Confined,
 }
 
 impl Gateway {
