@@ -60,6 +60,7 @@ pub fn run(args: &ExecArgs) -> i32 {
         uncaptured: OnUncaptured::Refuse,
         capture_limit: 4096,
         escapes: OnEscape::Record,
+        stage: false,
         record_only: false,
         domain: String::new(),
         environment: Environment::Unknown,
@@ -68,6 +69,7 @@ pub fn run(args: &ExecArgs) -> i32 {
         without: Vec::new(),
         reason: args.reason.clone().or(told.reason),
         quiet: false,
+        promotes: None,
         client: Some(ClientForm { n: 0, ..client }),
         command: args.command.clone(),
     })

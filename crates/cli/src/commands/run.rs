@@ -1,9 +1,11 @@
 //! `rescind run`: put an agent under supervision.
 
 use crate::person::person;
+use crate::staging;
 use clap::{Args, ValueEnum};
 use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
+use rescind_files::stage::Entered;
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
 use rescind_supervisor::holds::Holds;
@@ -35,6 +37,9 @@ pub struct RunArgs {
     /// Connections to daemons that could act for the agent outside (docker, tmux, D-Bus, ...): record or refuse them
     #[arg(long, value_enum, default_value_t = OnEscape::Record)]
     pub escapes: OnEscape,
+    /// Work on a stage: the agent sees the real tree, and nothing it changes is real until `rescind promote`
+    #[arg(long)]
+    pub stage: bool,
     /// Judge and record what would be held or denied, and let it run all the same
     #[arg(long)]
     pub record_only: bool,
@@ -62,6 +67,9 @@ pub struct RunArgs {
     /// On whose behalf, where a program's hook told.
     #[arg(skip)]
     pub client: Option<ClientForm>,
+    /// The staged session that is promoted by this one, which has this id.
+    #[arg(skip)]
+    pub promotes: Option<Promotes>,
     /// The agent's command
     #[arg(
         trailing_var_arg = true,
@@ -70,6 +78,15 @@ pub struct RunArgs {
         value_name = "CMD"
     )]
     pub command: Vec<OsString>,
+}
+
+/// What a session that promotes another one has to know.
+#[derive(Debug, Clone)]
+pub struct Promotes {
+    /// The session that is staged.
+    pub staged: SessionId,
+    /// The one that promotes it.
+    pub id: SessionId,
 }
 
 /// `--durability`.
@@ -128,7 +145,17 @@ pub fn run(args: &RunArgs) -> i32 {
             return FAILED;
         }
     };
-    let id = session_id();
+    let id = args
+        .promotes
+        .as_ref()
+        .map_or_else(session_id, |promotes| promotes.id.clone());
+    let staged = match args.stage.then(|| staging::enter(&home, &id)).transpose() {
+        Ok(staged) => staged,
+        Err(failure) => {
+            failure.report(false);
+            return FAILED;
+        }
+    };
     let mut environment = vec![(SESSION_VARIABLE.into(), id.to_string().into())];
     if let Some(reason) = &args.reason {
         environment.push((REASON_VARIABLE.into(), reason.into()));
@@ -142,7 +169,7 @@ pub fn run(args: &RunArgs) -> i32 {
     match gateway::launch(&launch) {
         Ok(Err(status)) => end_like(status),
         Ok(Ok(seat)) => {
-            let code = supervise(args, &home, &id, &seat);
+            let code = supervise(args, &home, &id, &seat, staged.as_ref());
             // The front waits for its word; if supervision never began, this is it.
             seat.refuse(code);
             std::process::exit(code)
@@ -168,8 +195,8 @@ fn end_like(status: ExitStatus) -> i32 {
     }
 }
 
-fn supervise(args: &RunArgs, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
-    match supervise_in_store(args, home, id, seat) {
+fn supervise(args: &RunArgs, home: &Home, id: &SessionId, seat: &Seat, staged: Option<&Entered>) -> i32 {
+    match supervise_in_store(args, home, id, seat, staged) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!(
@@ -186,9 +213,10 @@ fn supervise_in_store(
     home: &Home,
     id: &SessionId,
     seat: &Seat,
+    staged: Option<&Entered>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open(home.clone())?;
-    let own = own_paths(&store)?;
+    let own = own_paths(&store, staged.is_some())?;
     let level = match args.durability {
         Durability::Process => Level::Process,
         Durability::Power => Level::Power,
@@ -217,6 +245,7 @@ fn supervise_in_store(
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
         undone: UndoneStates::read(home)?,
+        staged: staged.map(|staged| staged.devices.clone()),
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
     let ledger = store.ledger().clone();
@@ -232,7 +261,10 @@ fn supervise_in_store(
             let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
             let silent = quiet || terse && nothing;
             if !silent {
-                eprint!("{}", last_lines(&session, finished));
+                eprint!("{}", last_lines(&session, finished, staged.is_some()));
+            }
+            if nothing && finished.background == 0 {
+                staged.map(staging::drop_empty);
             }
         },
     )?;
@@ -315,6 +347,8 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
         undoes: None,
         scope: None,
         spans: Vec::new(),
+        staged: args.stage,
+        promotes: args.promotes.as_ref().map(|promotes| promotes.staged.to_string()),
         domain: args.domain.clone(),
         environment: match args.environment {
             Environment::Unknown => String::new(),
@@ -324,9 +358,12 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
 }
 
 /// What no supervised process may change: the state directory, and the folders for pins on other file systems, which
-/// are made here for the file systems an agent is likely to work on.
-fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
+/// are made here for the file systems an agent is likely to work on. On a stage nothing is lost, so nothing is pinned.
+fn own_paths(store: &Store, staged: bool) -> Result<Vec<PathBuf>, StoreError> {
     let mut own = vec![store.home().root().to_path_buf()];
+    if staged {
+        return Ok(own);
+    }
     let mut devices = vec![store.home().root().metadata().map_or(0, |found| found.dev())];
     let places = [
         std::env::current_dir().ok(),
@@ -352,11 +389,16 @@ fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 /// What is said when the agent has ended: what changed, whether all of it can be undone, and the command for it.
-fn last_lines(session: &SessionId, finished: &Finished) -> String {
+fn last_lines(session: &SessionId, finished: &Finished, staged: bool) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     let gaps: u64 = finished.missing.iter().map(|(_, _, count)| count).sum();
     let undo = match (finished.changed, gaps) {
+        (changed, _) if staged && changed > 0 => format!(
+            "{} changed on the stage, nothing of it is real yet: rescind review {session}\n  \
+             then rescind promote {session}, or rescind discard {session}",
+            paths(changed)
+        ),
         (0, 0) => "nothing changed".to_owned(),
         (changed, 0) => format!(
             "{} changed, all of it can be undone: rescind undo {session}",

@@ -91,6 +91,11 @@ impl Gateway {
                 self.say("a change to rescind's own files was refused");
                 Answer::Errno(libc::EPERM)
             }
+            Err(Refusal::NotStaged) => {
+                let name = self.last_name.take().unwrap_or_else(|| what_name(what));
+                self.refused(node, name, "it is on no overlay of the stage, so it would be real at once");
+                Answer::Errno(libc::EROFS)
+            }
             Err(Refusal::NotRecorded(why)) => {
                 self.miss(
                     node,

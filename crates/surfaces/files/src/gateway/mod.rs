@@ -20,6 +20,7 @@ mod policy;
 mod protect;
 mod resolve;
 mod run;
+mod stage;
 mod touch;
 mod tree;
 mod views;
@@ -30,6 +31,7 @@ pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
+pub(crate) use views::unescape;
 
 use crate::ObjectTable;
 use nodes::NodeInfo;
@@ -69,6 +71,8 @@ pub struct Options {
     pub requester: String,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// In a staged session the devices of its overlays (major in the upper half): everything else can't be changed.
+    pub staged: Option<std::collections::HashSet<u64>>,
 }
 
 /// Everything the two threads share.

@@ -79,9 +79,16 @@ pub struct Touched {
 
 /// What was saved of a file's content.
 #[derive(Debug, Default)]
-struct Kept {
+pub(super) struct Kept {
     locator: Option<Locator>,
     digest: Option<rescind_model::Digest>,
+}
+
+impl Kept {
+    /// These bytes, known by this digest.
+    pub(super) fn of(locator: Option<Locator>, digest: Option<rescind_model::Digest>) -> Self {
+        Self { locator, digest }
+    }
 }
 
 /// Why something can't be captured.
@@ -91,6 +98,8 @@ pub enum Refusal {
     Harmless,
     /// It can't be captured, for this reason: policy decides.
     NotCaptured(String),
+    /// It would be real at once, though the session is staged.
+    NotStaged,
     /// It may never happen: it is rescind's own.
     Protected,
     /// The journal can't be written: nothing may happen (law 1).
@@ -290,7 +299,9 @@ impl Gateway {
         how: How,
         needs_content: bool,
     ) -> Result<(), Refusal> {
-        let kept = if needs_content || self.is_small_and_stays(&key, found, how) {
+        let kept = if self.options.staged.is_some() {
+            self.keep_staged(place, found)?
+        } else if needs_content || self.is_small_and_stays(&key, found, how) {
             self.keep(place, found, how)?
         } else {
             Kept::default()
