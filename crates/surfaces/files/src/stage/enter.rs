@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A stage that this process is on.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub fn enter(root: &Path, own: &Path) -> Result<Entered, StageError> {
         entered => entered.map_err(no_mounts)?,
     }
     let plan = mounts::plan(&mounts::mounted(), privileged);
-    let own_folder = open(&own)?;
+    let own_folder = open_folder(&own).map_err(StageError::path(&own))?;
     let mut entered = Entered {
         stage: Stage {
             root,
@@ -65,12 +65,17 @@ pub fn enter(root: &Path, own: &Path) -> Result<Entered, StageError> {
 
 impl Entered {
     fn mount_all(&mut self, plan: &Plan, privileged: bool) -> Result<(), StageError> {
-        // What lies below is opened before what lies above covers it.
-        let lowers = opened(&plan.units);
-        let through = opened(&plan.through);
+        // What lies below is opened before what lies above covers it, the stage's own folders included.
+        let layers: Vec<io::Result<Layers>> = plan
+            .units
+            .iter()
+            .enumerate()
+            .map(|(number, at)| self.layers(number, at, privileged))
+            .collect();
+        let through: Vec<io::Result<OwnedFd>> = plan.through.iter().map(|at| open(at)).collect();
         let mut first: Option<StageError> = None;
-        for (at, lower) in plan.units.iter().zip(lowers) {
-            let mounted = lower.and_then(|lower| self.mount(at, &lower, privileged));
+        for (at, layers) in plan.units.iter().zip(layers) {
+            let mounted = layers.and_then(|layers| self.mount(at, &layers, privileged));
             if let Err(source) = mounted {
                 self.stage.left_out.push(LeftOut {
                     at: at.clone(),
@@ -89,27 +94,44 @@ impl Entered {
         }
     }
 
-    fn mount(&mut self, at: &Path, lower: &OwnedFd, privileged: bool) -> io::Result<()> {
+    fn layers(&self, number: usize, at: &Path, privileged: bool) -> io::Result<Layers> {
         let unit = Unit {
-            number: self.stage.units.len(),
+            number,
             at: at.to_owned(),
         };
         let (upper, work) = (self.stage.upper(&unit), self.stage.work(&unit));
         std::fs::create_dir_all(&upper)?;
         std::fs::create_dir_all(&work)?;
-        let (upper, work) = (open_folder(&upper)?, open_folder(&work)?);
-        dress(lower, &upper, privileged)?;
+        let layers = Layers {
+            unit,
+            lower: open_folder(at)?,
+            upper: open_folder(&upper)?,
+            work: open_folder(&work)?,
+        };
+        dress(&layers.lower, &layers.upper, privileged)?;
+        Ok(layers)
+    }
+
+    fn mount(&mut self, at: &Path, layers: &Layers, privileged: bool) -> io::Result<()> {
         let overlay = Overlay {
-            lower: lower.as_fd(),
-            upper: upper.as_fd(),
-            work: work.as_fd(),
+            lower: layers.lower.as_fd(),
+            upper: layers.upper.as_fd(),
+            work: layers.work.as_fd(),
         };
         rescind_sys::mount_overlay(overlay, at, privileged)?;
         self.devices
             .insert(read::look_at(open_folder(at)?.as_fd())?.identity.dev);
-        self.stage.units.push(unit);
+        self.stage.units.push(layers.unit.clone());
         Ok(())
     }
+}
+
+/// What an overlay is made of.
+struct Layers {
+    unit: Unit,
+    lower: OwnedFd,
+    upper: OwnedFd,
+    work: OwnedFd,
 }
 
 /// Give the top of an overlay what the folder below has: it is the one that is seen.
@@ -131,17 +153,12 @@ fn dress(lower: &OwnedFd, upper: &OwnedFd, privileged: bool) -> io::Result<()> {
     same::set_mtime(rustix::fs::CWD, OsStr::new(&path), look.mtime, true)
 }
 
-fn opened(paths: &[PathBuf]) -> Vec<io::Result<OwnedFd>> {
+fn open(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let open = |path| openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(io::Error::from);
-    paths.iter().map(open).collect()
+    Ok(openat(rustix::fs::CWD, path, flags, Mode::empty())?)
 }
 
 fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(openat(rustix::fs::CWD, path, flags, Mode::empty())?)
-}
-
-fn open(path: &Path) -> Result<OwnedFd, StageError> {
-    open_folder(path).map_err(StageError::path(path))
 }

@@ -43,7 +43,8 @@ pub struct LeftOut {
 struct Form {
     v: u32,
     trusted: bool,
-    units: Vec<String>,
+    /// Number and place.
+    units: Vec<(usize, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<(String, String)>,
 }
@@ -85,8 +86,8 @@ impl Stage {
             text => text.map_err(StageError::path(&path))?,
         };
         let form: Form = serde_json::from_slice(&text).map_err(|source| StageError::Layout { path, source })?;
-        let units = form.units.iter().enumerate().map(|(number, at)| Unit {
-            number,
+        let units = form.units.iter().map(|(number, at)| Unit {
+            number: *number,
             at: path_of(at),
         });
         let left_out = form.left_out.into_iter().map(|(at, why)| LeftOut {
@@ -109,7 +110,11 @@ impl Stage {
         let form = Form {
             v: VERSION,
             trusted: self.trusted,
-            units: self.units.iter().map(|unit| text_of(&unit.at)).collect(),
+            units: self
+                .units
+                .iter()
+                .map(|unit| (unit.number, text_of(&unit.at)))
+                .collect(),
             left_out: self
                 .left_out
                 .iter()

@@ -11,7 +11,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// A name in a folder that is held open.
@@ -227,9 +226,4 @@ pub fn attributes_in(fields: &rescind_model::Fields) -> BTreeMap<Vec<u8>, Vec<u8
         _ => None,
     });
     named.collect()
-}
-
-/// A name as bytes.
-pub fn bytes(name: &OsStr) -> &[u8] {
-    name.as_bytes()
 }
