@@ -8,7 +8,7 @@ mod staged;
 pub use chosen::Chosen;
 pub use interrupted::{settle, take_back};
 pub use show::{Detail, conflicts, json, print};
-pub use staged::{Staged, Turn, staged, waiting};
+pub use staged::{Staged, staged, waiting};
 
 use crate::error::{Code, Done, Failure, chain};
 use crate::out::say;

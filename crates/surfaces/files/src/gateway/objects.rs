@@ -32,7 +32,6 @@ impl Gateway {
         }
         let path = path_of(&place.directory)?;
         self.policy.file_system(&place.directory, &path)?;
-        self.check_staged(&found)?;
         let path = match self.caller {
             None => path,
             Some(caller) => match views::own_path(&place.directory, caller) {

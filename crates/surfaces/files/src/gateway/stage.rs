@@ -5,24 +5,30 @@ use super::look::{self, Look};
 use super::resolve::Place;
 use super::touch::{Kept, Refusal};
 use crate::read;
-use std::collections::HashSet;
 use std::os::fd::AsFd as _;
 
 /// Texts up to this size are kept all the same, so that an action's changes can be shown.
 const SHOWN_SIZE: u64 = 1 << 20;
 
 impl Gateway {
-    /// Whether a folder may be changed at all: in a staged session only those on the stage's overlays.
+    /// Whether a place may be changed at all: in a staged session only what is on the stage's overlays.
     ///
     /// # Errors
     /// [`Refusal::NotStaged`].
-    pub(super) fn check_staged(&self, found: &Look) -> Result<(), Refusal> {
-        let staged = |devices: &HashSet<u64>| devices.contains(&found.dev);
-        if self.options.staged.as_ref().is_none_or(staged) {
-            Ok(())
-        } else {
-            Err(Refusal::NotStaged)
+    pub(super) fn check_staged(&self, place: &Place) -> Result<(), Refusal> {
+        let Some(devices) = &self.options.staged else {
+            return Ok(());
+        };
+        // The top of an overlay is an entry of a folder that is on none.
+        let is_on = |found: &Look| devices.contains(&found.dev);
+        if is_on(&look::folder(place.directory.as_fd())?) || is_on(&place.look()?) {
+            return Ok(());
         }
+        let path = super::resolve::path_of(&place.directory)?;
+        // What keeps nothing says so first.
+        let mut policy = super::policy::Policy::new(super::policy::Uncaptured::Refuse);
+        policy.file_system(&place.directory, &path)?;
+        Err(Refusal::NotStaged)
     }
 
     /// What is known of a file that stays as it is in the real tree: its digest, so that it is known again there, and of a

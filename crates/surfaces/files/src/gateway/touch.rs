@@ -136,6 +136,7 @@ impl Gateway {
     /// # Errors
     /// [`Refusal`]: nothing was recorded then.
     pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<Option<CellKey>, Refusal> {
+        self.check_staged(place)?;
         let folder = self.folder(place)?;
         if self.protection.folder_is_own(folder) {
             return Err(Refusal::Protected);

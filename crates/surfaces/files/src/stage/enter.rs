@@ -57,6 +57,11 @@ pub fn enter(root: &Path, own: &Path) -> Result<Entered, StageError> {
         devices: HashSet::new(),
     };
     entered.mount_all(&plan, privileged)?;
+    // What could not be written to anyway is not missed.
+    entered
+        .stage
+        .left_out
+        .retain(|left| accessat(rustix::fs::CWD, &left.at, Access::WRITE_OK, AtFlags::EACCESS).is_ok());
     rescind_sys::bind(own_folder.as_fd(), &own).map_err(StageError::path(&own))?;
     std::env::set_current_dir(&here).map_err(StageError::path(&here))?;
     entered.stage.write()?;

@@ -116,12 +116,14 @@ impl Planner<'_> {
             .iter()
             .filter(|mount| mount.at != folder && mount.at.starts_with(folder))
             .collect();
-        let is_device_folder = folder == Path::new("/dev");
-        if is_device_folder || own.is_some_and(|own| !own.is_stageable()) {
-            // Nothing of it is kept, or nothing can be written to it; but something in it may be.
+        if folder == Path::new("/dev") {
+            // Nothing of it is kept, but shared memory is files.
             for mount in self.direct(&below) {
                 self.take(&mount);
             }
+            return;
+        }
+        if own.is_some_and(|own| !own.is_stageable()) || ["/proc", "/sys"].map(Path::new).contains(&folder) {
             return;
         }
         if below.is_empty() {

@@ -135,7 +135,7 @@ impl Order {
         let step = match (change.kind, expected) {
             // Its attributes follow when all that is in it is done.
             (_, Some(_)) if staged.kind == FileKind::Dir => return,
-            (Kind::Attributes, Some(expected)) => Step::Dress {
+            (Kind::Attributes, Some(expected)) if !splits(change) => Step::Dress {
                 path,
                 source,
                 expected,
@@ -182,6 +182,15 @@ impl Order {
         });
         paths.collect()
     }
+}
+
+/// Whether a file was parted from its other names by its change.
+fn splits(change: &Change) -> bool {
+    let has_others = change
+        .real
+        .as_ref()
+        .is_some_and(|real| real.kind == FileKind::File && real.nlink > 1);
+    has_others && !change.in_place
 }
 
 /// Whether what is there has to go before what comes can be made: either is a folder, and not both.

@@ -71,6 +71,7 @@ impl Promotion {
                 } else {
                     AtFlags::empty()
                 };
+                self.is_own(&look);
                 match unlinkat(&spot.folder, &spot.name, flags) {
                     // Somebody has put something in it.
                     Err(Errno::NOTEMPTY | Errno::EXIST) => Err(PromoteError::Drifted { path }),
@@ -127,7 +128,10 @@ impl Promotion {
             path: path.to_owned(),
         };
         let (spot, replaces) = match there {
-            Some((spot, _)) => (spot, true),
+            Some((spot, look)) => {
+                self.is_own(&look);
+                (spot, true)
+            }
             None => (Spot::of(path).map_err(failed(path))?.ok_or_else(drifted)?, false),
         };
         let made = match group.and_then(|group| self.groups.get(&group)) {
