@@ -21,5 +21,6 @@ mod limits;
 mod programs;
 mod redaction;
 mod scopes;
+mod stage;
 mod tamper;
 mod torture;
