@@ -29,15 +29,32 @@ fn stage(scenario: &Scenario, script: &str) -> (Outcome, String) {
 }
 
 /// What a process on the stage saw, as it printed it, against what is there now.
-fn assert_as_seen(seen: &Outcome, scenario: &Scenario, what: &str) {
+fn assert_as_seen(seen: &Outcome, scenario: &Scenario, who: Who, what: &str) {
+    // Without privileges an overlay shows the number that a file had below until it is forgotten, so that its new names
+    // seem to be other files.
+    // What may not be read by its owner is read by this test all the same.
+    let is_hidden = |line: &String| {
+        line.contains("\tlinks\t") || line.starts_with("./mode_zero/other") && !line.contains("\tmode\t")
+    };
+    let is_compared = |line: &String| who == Who::Me || !is_hidden(line);
     let saw: BTreeSet<String> = seen
         .out()
         .lines()
         .filter_map(|line| line.strip_prefix("saw "))
         .map(str::to_owned)
+        .filter(is_compared)
         .collect();
-    assert!(saw.len() > 3, "{what}: nothing was seen on the stage: {}", seen.said());
-    let now: BTreeSet<String> = scenario.manifest().lines().into_iter().collect();
+    assert!(
+        saw.len() > 3,
+        "{what}: nothing was seen on the stage: {}",
+        seen.said()
+    );
+    let now: BTreeSet<String> = scenario
+        .manifest()
+        .lines()
+        .into_iter()
+        .filter(is_compared)
+        .collect();
     let only: Vec<String> = saw
         .difference(&now)
         .map(|line| format!("on the stage  {line}"))
@@ -65,7 +82,11 @@ fn nothing_is_real_until_it_is_promoted_and_a_promotion_is_undone() {
             &scenario,
             "echo more >> a; rm b; mkdir -p n/m; echo new > n/m/f; rm -r d; ln -s a s; cat a; ls",
         );
-        assert_eq!(outcome.clone().success().out(), "one\nmore\na\nn\ns\n", "the session sees its own changes");
+        assert_eq!(
+            outcome.clone().success().out(),
+            "one\nmore\na\nn\ns\n",
+            "the session sees its own changes"
+        );
         assert!(
             outcome.err().contains("nothing of it is real yet") && outcome.err().contains("rescind review"),
             "{}",
@@ -82,7 +103,9 @@ fn nothing_is_real_until_it_is_promoted_and_a_promotion_is_undone() {
             .json_lines();
         let of = |name: &str| {
             let path = scenario.path(name);
-            let found = listed.iter().find(|change| change["path"] == path.to_str().expect("a text"));
+            let found = listed
+                .iter()
+                .find(|change| change["path"] == path.to_str().expect("a text"));
             found.map(|change| change["change"].as_str().unwrap_or_default().to_owned())
         };
         assert_eq!(of("a").as_deref(), Some("changed"));
@@ -101,9 +124,15 @@ fn nothing_is_real_until_it_is_promoted_and_a_promotion_is_undone() {
         assert_eq!(promotion["promotes"], session.as_str());
         scenario.undo(&[promotion["session_id"].as_str().expect("an id")]);
         before.assert_same(&scenario.manifest(), "the undo of a promotion");
-        assert!(!scenario.home().join("stages").join(&session).exists(), "what is promoted is off the stage");
+        assert!(
+            !scenario.home().join("stages").join(&session).exists(),
+            "what is promoted is off the stage"
+        );
         scenario.verify();
-        proved("6 stage", format!("staged, reviewed, promoted, undone ({who:?}): identical"));
+        proved(
+            "6 stage",
+            format!("staged, reviewed, promoted, undone ({who:?}): identical"),
+        );
     }
 }
 
@@ -114,8 +143,14 @@ fn a_promotion_over_somebody_elses_change_is_refused_as_a_whole() {
             ("echo theirs >> edited", "it was changed in the real tree since"),
             ("echo theirs > made", "it was made in the real tree since"),
             ("rm edited", "it was removed in the real tree since"),
-            ("rm removed; mkdir removed", "it was changed in the real tree since"),
-            ("echo theirs > folder/theirs", "it was made in the real tree since"),
+            (
+                "rm removed; mkdir removed",
+                "it was changed in the real tree since",
+            ),
+            (
+                "echo theirs > folder/theirs",
+                "it was made in the real tree since",
+            ),
             ("chmod 600 edited", "it was changed in the real tree since"),
             ("mv away away.theirs; ln -s away.theirs away", ""),
         ] {
@@ -144,7 +179,10 @@ fn a_promotion_over_somebody_elses_change_is_refused_as_a_whole() {
             scenario.tell(&["discard", &session]).success();
             scenario.verify();
         }
-        proved("6 stage", format!("7 changes of others stand against a promotion ({who:?}): nothing half done"));
+        proved(
+            "6 stage",
+            format!("7 changes of others stand against a promotion ({who:?}): nothing half done"),
+        );
     }
 }
 
@@ -177,7 +215,10 @@ fn every_kind_is_promoted(place: Place, who: Who) {
         .filter(|name| !NOT_ON_A_STAGE.contains(name))
         .collect();
     let before = scenario.manifest();
-    let script = format!("{torture} wreck . {}; sleep 0.1; {torture} manifest .", names.join(" "));
+    let script = format!(
+        "{torture} wreck . {}; sleep 0.1; {torture} manifest .",
+        names.join(" ")
+    );
     let (seen, session) = stage(&scenario, &script);
     before.assert_same(&scenario.manifest(), "kinds of change on a stage");
     let failed: Vec<String> = seen
@@ -186,11 +227,15 @@ fn every_kind_is_promoted(place: Place, who: Who) {
         .filter(|line| line.starts_with("failed"))
         .map(str::to_owned)
         .collect();
-    // Folders of the real tree are not renamed on a stage, which the kernel says to the program.
-    let unexpected: Vec<&String> = failed.iter().filter(|line| !line.contains("os error 18")).collect();
+    // Folders of the real tree are not renamed on a stage, and in a user namespace nobody else can be named in a list of
+    // access: the kernel says so to the program.
+    let is_known = |line: &&String| {
+        line.contains("os error 18") || who == Who::Nobody && line.contains("access_list: Invalid argument")
+    };
+    let unexpected: Vec<&String> = failed.iter().filter(|line| !is_known(line)).collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}\n{}", seen.err());
     scenario.tell(&["promote", &session]).success();
-    assert_as_seen(&seen, &scenario, &format!("promoted ({place:?}, {who:?})"));
+    assert_as_seen(&seen, &scenario, who, &format!("promoted ({place:?}, {who:?})"));
     let promotion = promotions(&scenario).pop().expect("a promotion");
     scenario.undo(&[promotion["session_id"].as_str().expect("an id")]);
     before.assert_same(&scenario.manifest(), "the undo of a promotion");
@@ -300,7 +345,12 @@ fn promotions_killed(who: Who, rounds: usize) -> usize {
             "seed {seed}, stage {n}: {}",
             last.said()
         );
-        assert_as_seen(&seen, &scenario, &format!("promoted after kills, seed {seed}, stage {n}"));
+        assert_as_seen(
+            &seen,
+            &scenario,
+            who,
+            &format!("promoted after kills, seed {seed}, stage {n}"),
+        );
         let done = promotions(&scenario)
             .into_iter()
             .find(|session| session["exit_code"] == 0)
@@ -311,7 +361,9 @@ fn promotions_killed(who: Who, rounds: usize) -> usize {
     scenario.verify();
     proved(
         "6 stage",
-        format!("promotion killed at {killed} points over {n} stages, seed {seed} ({who:?}): promoted or taken back, then identical"),
+        format!(
+            "promotion killed at {killed} points over {n} stages, seed {seed} ({who:?}): promoted or taken back, then identical"
+        ),
     );
     killed
 }
@@ -335,7 +387,10 @@ fn a_review_after_a_killed_promotion_takes_it_back_first() {
     let before = scenario.manifest();
     let (seen, session) = stage(&scenario, MANY);
     seen.success();
-    let listed = scenario.tell(&["review", "--name-only", &session]).success().out();
+    let listed = scenario
+        .tell(&["review", "--name-only", &session])
+        .success()
+        .out();
     let mut promote = scenario
         .rescind(&["promote", &session])
         .stderr(Stdio::null())
@@ -354,7 +409,10 @@ fn a_review_after_a_killed_promotion_takes_it_back_first() {
     promote.wait().expect("it ends");
     let review = scenario.tell(&["review", "--name-only", &session]).success();
     if review.err().contains("was interrupted") {
-        before.assert_same(&scenario.manifest(), "a promotion that was killed, after a review");
+        before.assert_same(
+            &scenario.manifest(),
+            "a promotion that was killed, after a review",
+        );
         assert_eq!(listed, review.out());
     }
     scenario.verify();
@@ -371,7 +429,10 @@ fn two_promotions_at_once_are_one() {
     let both: Vec<_> = (0..2)
         .map(|_| {
             let mut command = scenario.rescind(&["promote", &session]);
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
             command.spawn().expect("it starts")
         })
         .collect();
@@ -390,7 +451,7 @@ fn two_promotions_at_once_are_one() {
             .all(|(end, said)| end.status.success() || said.contains("error[no-stage]")),
         "{said:?}"
     );
-    assert_as_seen(&seen, &scenario, "promoted twice at once");
+    assert_as_seen(&seen, &scenario, Who::Me, "promoted twice at once");
     let done = promotions(&scenario);
     assert_eq!(done.len(), 1, "{done:#?}");
     scenario.undo(&[done[0]["session_id"].as_str().expect("an id")]);
@@ -409,7 +470,11 @@ fn an_agent_can_neither_promote_nor_discard() {
         for clean in ["", "env -u RESCIND_SESSION "] {
             let told = scenario.run_again(&format!("{clean}{rescind} {command} {session}"));
             assert_eq!(told.code(), 1, "{}", told.said());
-            assert!(told.err().contains("inside-supervised-tree"), "{command}: {}", told.err());
+            assert!(
+                told.err().contains("inside-supervised-tree"),
+                "{command}: {}",
+                told.err()
+            );
         }
     }
     assert_eq!(scenario.read("a"), "base\n");
@@ -430,7 +495,9 @@ fn what_is_on_no_overlay_can_not_be_changed_from_a_stage() {
     let tree = tree.display();
     let ways = [
         format!("echo through > /proc/{}/root{tree}/a", std::process::id()),
-        format!("unshare -m sh -c 'umount -l /tmp; echo unmounted > {tree}/a; umount -l $(df --output=target {tree} | tail -1); echo x > {tree}/a'"),
+        format!(
+            "unshare -m sh -c 'umount -l /tmp; echo unmounted > {tree}/a; umount -l $(df --output=target {tree} | tail -1); echo x > {tree}/a'"
+        ),
         "echo x > /rescind-on-no-overlay".to_owned(),
     ];
     for way in &ways {
@@ -470,5 +537,8 @@ fn some_paths_are_promoted_and_the_rest_stays_on_the_stage() {
     for promotion in promotions(&scenario) {
         scenario.undo(&[promotion["session_id"].as_str().expect("an id")]);
     }
-    before.assert_same(&scenario.manifest(), "both promotions undone, the later one first");
+    before.assert_same(
+        &scenario.manifest(),
+        "both promotions undone, the later one first",
+    );
 }

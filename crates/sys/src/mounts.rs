@@ -25,16 +25,30 @@ pub fn enter_own_mounts(privileged: bool) -> io::Result<()> {
     } else {
         libc::CLONE_NEWUSER | libc::CLONE_NEWNS
     };
+    enter(flags)?;
+    mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_PRIVATE, None)
+}
+
+/// Enter a user namespace in which this user and this group are themselves: what is theirs can be read and written
+/// there whatever its permissions.
+///
+/// # Errors
+/// As [`enter_own_mounts`].
+pub fn enter_own_user() -> io::Result<()> {
+    enter(libc::CLONE_NEWUSER)
+}
+
+fn enter(flags: libc::c_int) -> io::Result<()> {
     // SAFETY: plain numbers.
     let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
     // SAFETY: plain numbers.
     check(unsafe { libc::unshare(flags) })?;
-    if !privileged {
+    if flags & libc::CLONE_NEWUSER != 0 {
         std::fs::write("/proc/self/setgroups", "deny")?;
         std::fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
         std::fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
     }
-    mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_PRIVATE, None)
+    Ok(())
 }
 
 /// The folders of one overlay (overlayfs in the kernel's documentation). All are given by descriptor, so that no path of

@@ -36,7 +36,9 @@ pub fn run(context: &Context, args: &DiscardArgs) -> Done {
     if context.json {
         out.json(&json!({"session_id": id.to_string(), "discarded": true}))?;
     } else {
-        out.line(format!("the stage of session {id} is gone; nothing of it was real"))?;
+        out.line(format!(
+            "the stage of session {id} is gone; nothing of it was real"
+        ))?;
     }
     out.end()?;
     Ok(Exit::Ok)

@@ -159,7 +159,9 @@ fn promote(store: &Store, staged: &Staged, order: &Order) -> Done<SessionId> {
     if began {
         settle(store, staged)?;
         if take_back(store, &promotion)? {
-            say(format!("rescind: what promotion {promotion} had done is taken back"));
+            say(format!(
+                "rescind: what promotion {promotion} had done is taken back"
+            ));
         }
     }
     Err(if code == Some(i32::from(DRIFTED)) {
@@ -173,7 +175,8 @@ fn promote(store: &Store, staged: &Staged, order: &Order) -> Done<SessionId> {
 /// The session that promotes: an ordinary one, but that a person's word is not judged again.
 #[must_use]
 pub fn supervise(args: &PromotionArgs) -> u8 {
-    let (Ok(staged), Ok(id), Ok(own)) = (args.staged.parse(), args.id.parse(), std::env::current_exe()) else {
+    let (Ok(staged), Ok(id), Ok(own)) = (args.staged.parse(), args.id.parse(), std::env::current_exe())
+    else {
         return FAILED;
     };
     let run = RunArgs {
@@ -214,5 +217,9 @@ pub fn carry_over(args: &CarryOverArgs) -> u8 {
 }
 
 fn carry(order: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    if !rustix::process::geteuid().is_root() {
+        // An agent's user may have files that it can't read itself. Where this is refused, such files are, too.
+        let _only_files_without_permissions_need_it = rescind_sys::enter_own_user();
+    }
     Ok(make_real(&Order::read(order)?)?)
 }

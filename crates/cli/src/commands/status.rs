@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::out::{Out, bold, dim, red, yellow};
 use crate::text::{ago, bytes, clean, count};
 use clap::Args;
+use rescind_model::SessionId;
 use rescind_supervisor::{Life, Store, now};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -40,6 +41,7 @@ struct Found {
     open: Vec<(String, Life)>,
     mirrors: Vec<(String, Option<String>)>,
     lacks: Vec<rescind_sys::Lack>,
+    staged: Vec<SessionId>,
 }
 
 /// Print the status.
@@ -82,6 +84,7 @@ fn look(store: &Store) -> Done<Found> {
         open,
         mirrors,
         lacks: rescind_sys::probe(),
+        staged: crate::staging::waiting(store)?,
     })
 }
 
@@ -191,6 +194,11 @@ fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
             ))?;
         }
     }
+    for id in &found.staged {
+        out.line(format!(
+            "\nsession {id} is on its stage, nothing of it is real: `rescind review {id}`, then `promote` or `discard`"
+        ))?;
+    }
     if !found.mirrors.is_empty() {
         out.line(format!("\n{}", bold("mirrors")))?;
         for (place, trouble) in &found.mirrors {
@@ -265,6 +273,7 @@ fn json(store: &Store, found: &Found) -> Value {
         },
         "running": open(Life::Running),
         "interrupted": open(Life::Broken),
+        "staged": found.staged.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mirrors": mirrors.collect::<Vec<_>>(),
         "lacks": lacks.collect::<Vec<_>>(),
         "not_covered": NOT_COVERED.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),

@@ -15,7 +15,12 @@ use rescind_supervisor::{Life, SessionView, Store, opened};
 /// Somebody else has changed what such a promotion had made real; or it can't be taken back.
 pub fn settle(store: &Store, staged: &Staged) -> Done<()> {
     let own = staged.view.id.to_string();
-    for id in store.sessions()?.iter().rev().take_while(|id| **id > staged.view.id) {
+    for id in store
+        .sessions()?
+        .iter()
+        .rev()
+        .take_while(|id| **id > staged.view.id)
+    {
         let is_promotion = opened(store, id).is_ok_and(|opened| opened.promotes.as_ref() == Some(&own));
         if is_promotion && is_half_done(store, id)? && take_back(store, id)? {
             say(format!(
@@ -61,7 +66,9 @@ pub fn take_back(store: &Store, promotion: &SessionId) -> Done<bool> {
     let not_whole = |why: String| {
         Failure::new(Code::StageConflicts, why)
             .means("part of the promotion is real, and all of it is on record")
-            .help(format!("`rescind undo {promotion}` shows what stands against it, and asks"))
+            .help(format!(
+                "`rescind undo {promotion}` shows what stands against it, and asks"
+            ))
     };
     if !plan.conflicts.is_empty() || !plan.lost.is_empty() {
         return Err(not_whole(format!(

@@ -152,9 +152,7 @@ fn diff(change: &Change) -> String {
     let staged = change.source.as_deref().zip(change.staged.as_ref());
     let names = (side(real, "a"), side(staged, "b"));
     match (body(real), body(staged)) {
-        (Ok(old), Ok(new)) => {
-            clean_lines(&rescind_merge::unified_diff(&old, &new, (&names.0, &names.1)))
-        }
+        (Ok(old), Ok(new)) => clean_lines(&rescind_merge::unified_diff(&old, &new, (&names.0, &names.1))),
         (Err(why), _) | (_, Err(why)) => format!("# {path}: {why}\n"),
     }
 }

@@ -54,7 +54,9 @@ pub fn staged(store: &Store, asked: Option<&str>) -> Done<Staged> {
         return Err(Failure::new(Code::NoStage, message).help(format!("`rescind undo {id}` takes it back")));
     }
     let gone = || {
-        let message = format!("the stage of session {id} is gone: nothing was changed on it, or it was promoted or discarded");
+        let message = format!(
+            "the stage of session {id} is gone: nothing was changed on it, or it was promoted or discarded"
+        );
         Failure::new(Code::NoStage, message).help("`rescind sessions` lists promotions, which can be undone")
     };
     let stage = Stage::read(&store.home().stage(&id))?.ok_or_else(gone)?;
@@ -79,8 +81,9 @@ impl Staged {
         let id = &self.view.id;
         if self.view.life() == Life::Running {
             return Err(
-                Failure::new(Code::SessionBusy, format!("session {id} is still running"))
-                    .help(format!("wait until it has ended, or end it with `rescind kill {id}`")),
+                Failure::new(Code::SessionBusy, format!("session {id} is still running")).help(format!(
+                    "wait until it has ended, or end it with `rescind kill {id}`"
+                )),
             );
         }
         Ok(())
@@ -112,7 +115,8 @@ impl Staged {
     pub fn own_turn(&self) -> Done<Turn> {
         let id = &self.view.id;
         self.turn(true)?.ok_or_else(|| {
-            let message = format!("the stage of session {id} is being promoted or discarded by another command");
+            let message =
+                format!("the stage of session {id} is being promoted or discarded by another command");
             Failure::new(Code::SessionBusy, message).help("wait until it is done")
         })
     }

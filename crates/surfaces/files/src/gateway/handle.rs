@@ -93,7 +93,11 @@ impl Gateway {
             }
             Err(Refusal::NotStaged) => {
                 let name = self.last_name.take().unwrap_or_else(|| what_name(what));
-                self.refused(node, name, "it is on no overlay of the stage, so it would be real at once");
+                self.refused(
+                    node,
+                    name,
+                    "it is on no overlay of the stage, so it would be real at once",
+                );
                 Answer::Errno(libc::EROFS)
             }
             Err(Refusal::NotRecorded(why)) => {

@@ -45,7 +45,11 @@ impl Gateway {
         match self.touch(node, &place, How::Write) {
             Ok(_) | Err(Refusal::Harmless) => {}
             Err(Refusal::NotCaptured(why) | Refusal::NotRecorded(why)) => self.miss(node, name, why),
-            Err(Refusal::NotStaged) => self.miss(node, name, "it was open before, and is written at once".to_owned()),
+            Err(Refusal::NotStaged) => self.miss(
+                node,
+                name,
+                "it was open before, and is written at once".to_owned(),
+            ),
             Err(Refusal::Protected) => self.miss(node, name, "it is rescind's own".to_owned()),
         }
     }

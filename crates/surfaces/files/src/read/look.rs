@@ -1,7 +1,7 @@
 //! One statx of a directory entry.
 
-use crate::object::{Identity, Kind};
 use super::birth;
+use crate::object::{Identity, Kind};
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
 use rustix::io::Errno;
 use std::ffi::OsStr;

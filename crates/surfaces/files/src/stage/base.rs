@@ -110,13 +110,7 @@ fn same_attributes(was: &Fields, now: &Look, spot: &Spot) -> io::Result<bool> {
     if !matches!(now.kind, Kind::File | Kind::Dir) {
         return Ok(true);
     }
-    // Lists of access hold numbers of users, which a user namespace shows otherwise.
-    let comparable = |name: &Vec<u8>| !name.starts_with(b"system.posix_acl");
-    let mut before = same::attributes_in(was);
-    let mut after = spot.attributes(now)?;
-    before.retain(|name, _| comparable(name));
-    after.retain(|name, _| comparable(name));
-    Ok(before == after)
+    Ok(same::attributes_in(was) == spot.attributes(now)?)
 }
 
 fn same_substance(was: &Fields, now: &Look, spot: &Spot) -> io::Result<bool> {
@@ -130,8 +124,8 @@ fn same_substance(was: &Fields, now: &Look, spot: &Spot) -> io::Result<bool> {
             }
             match content.digest {
                 _ if now.size == 0 => Ok(true),
-                Some(digest) => Ok(read::digest(&mut spot.open()?)? == digest),
-                None => Ok(was.int(state::MTIME) == Some(now.mtime)),
+                Some(digest) if let Ok(mut file) = spot.open() => Ok(read::digest(&mut file)? == digest),
+                _ => Ok(was.int(state::MTIME) == Some(now.mtime)),
             }
         }
         Kind::Symlink => Ok(

@@ -75,9 +75,7 @@ pub fn changes(stage: &Stage, bases: &Bases) -> Result<Changes, StageError> {
     for unit in &stage.units {
         walk.unit(&unit.at, &stage.upper(unit))?;
     }
-    let Walk {
-        mut found, links, ..
-    } = walk;
+    let Walk { mut found, links, .. } = walk;
     links.join(&mut found, bases)?;
     found.changes.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)

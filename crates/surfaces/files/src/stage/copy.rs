@@ -3,13 +3,16 @@
 use super::same::{self, Spot};
 use crate::Kind;
 use crate::read::Look;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, XattrFlags, chownat, mknodat, openat, seek, symlinkat};
+use rustix::fs::{
+    AtFlags, FallocateFlags, FileType, Mode, OFlags, SeekFrom, XattrFlags, chownat, mknodat, openat, seek,
+    symlinkat,
+};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 const PIECE: usize = 256 << 10;
 
@@ -47,7 +50,12 @@ fn device(look: &Look) -> u64 {
 /// # Errors
 /// One can't be read, or the other not written.
 pub fn bytes(source: &File, target: &File) -> io::Result<()> {
-    let length = source.metadata()?.len();
+    let metadata = source.metadata()?;
+    let length = metadata.len();
+    if length > 0 && metadata.blocks() * 512 >= length {
+        // Room was set aside for it, perhaps without data. Where that can't be had it is no less the same file.
+        let _not_everywhere = rustix::fs::fallocate(target, FallocateFlags::empty(), 0, length);
+    }
     let mut piece = vec![0_u8; PIECE];
     let mut at = 0;
     while at < length {
@@ -89,7 +97,11 @@ pub fn dress(source: &Spot, look: &Look, target: &Spot) -> io::Result<()> {
     }
     let wanted = source.attributes(look)?;
     let path = target.path();
-    for name in target.attributes(&now)?.keys().filter(|name| !wanted.contains_key(*name)) {
+    for name in target
+        .attributes(&now)?
+        .keys()
+        .filter(|name| !wanted.contains_key(*name))
+    {
         rustix::fs::lremovexattr(&path, OsStr::from_bytes(name))?;
     }
     for (name, value) in &wanted {

@@ -151,8 +151,12 @@ fn dress(lower: &OwnedFd, upper: &OwnedFd, privileged: bool) -> io::Result<()> {
         mode &= !0o222;
     }
     for (name, value) in same::attributes_of(lower.as_fd(), OsStr::new(""))? {
-        let _kept_by_the_kernel_for_itself =
-            rustix::fs::setxattr(&path, OsStr::from_bytes(&name), &value, rustix::fs::XattrFlags::empty());
+        let _kept_by_the_kernel_for_itself = rustix::fs::setxattr(
+            &path,
+            OsStr::from_bytes(&name),
+            &value,
+            rustix::fs::XattrFlags::empty(),
+        );
     }
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
     same::set_mtime(rustix::fs::CWD, OsStr::new(&path), look.mtime, true)

@@ -85,7 +85,8 @@ impl Stage {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(StageError::path(&path))?,
         };
-        let form: Form = serde_json::from_slice(&text).map_err(|source| StageError::Layout { path, source })?;
+        let form: Form =
+            serde_json::from_slice(&text).map_err(|source| StageError::Layout { path, source })?;
         let units = form.units.iter().map(|(number, at)| Unit {
             number: *number,
             at: path_of(at),

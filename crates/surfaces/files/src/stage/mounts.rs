@@ -37,8 +37,26 @@ const MOST_UNITS: usize = 256;
 
 /// File systems of the kernel itself, which keep no files.
 const KERNELS: [&str; 20] = [
-    "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "bpf",
-    "configfs", "pstore", "efivarfs", "hugetlbfs", "fusectl", "binfmt_misc", "nsfs", "autofs", "rpc_pipefs",
+    "proc",
+    "sysfs",
+    "cgroup",
+    "cgroup2",
+    "devtmpfs",
+    "devpts",
+    "mqueue",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "bpf",
+    "configfs",
+    "pstore",
+    "efivarfs",
+    "hugetlbfs",
+    "fusectl",
+    "binfmt_misc",
+    "nsfs",
+    "autofs",
+    "rpc_pipefs",
 ];
 
 /// What this process sees mounted, what lies above first.
@@ -145,7 +163,8 @@ impl Planner<'_> {
             }
             self.plan.left_out.push(LeftOut {
                 at: folder.to_owned(),
-                why: "something is mounted below it: only folders in it are staged, not its own entries".to_owned(),
+                why: "something is mounted below it: only folders in it are staged, not its own entries"
+                    .to_owned(),
             });
         }
     }

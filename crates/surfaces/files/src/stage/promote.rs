@@ -194,7 +194,8 @@ impl Promotion {
         };
         let is_it = |look: &Look| {
             let found = Expected::of(look);
-            let same_inode = (found.dev, found.ino) == (expected.dev, expected.ino) && found.kind == expected.kind;
+            let same_inode =
+                (found.dev, found.ino) == (expected.dev, expected.ino) && found.kind == expected.kind;
             let own = look.kind == Kind::Dir || self.own.contains(&(found.dev, found.ino));
             found == *expected || own && same_inode
         };
@@ -244,10 +245,8 @@ fn into_place(beside: &Spot, spot: &Spot, replaces: bool) -> io::Result<()> {
     } else {
         match renameat_with(from.0, from.1, to.0, to.1, RenameFlags::NOREPLACE) {
             // A file system that knows no such flag: a link does not replace either.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                linkat(from.0, from.1, to.0, to.1, AtFlags::empty())
-                    .and_then(|()| unlinkat(from.0, from.1, AtFlags::empty()))
-            }
+            Err(Errno::INVAL | Errno::NOSYS) => linkat(from.0, from.1, to.0, to.1, AtFlags::empty())
+                .and_then(|()| unlinkat(from.0, from.1, AtFlags::empty())),
             done => done,
         }
     };
@@ -268,13 +267,20 @@ fn set_mode(folder: &Path, mode: u32) -> io::Result<()> {
         return Ok(());
     };
     let mode = Mode::from_raw_mode(mode);
-    Ok(rustix::fs::chmodat(&spot.folder, &spot.name, mode, AtFlags::empty())?)
+    Ok(rustix::fs::chmodat(
+        &spot.folder,
+        &spot.name,
+        mode,
+        AtFlags::empty(),
+    )?)
 }
 
 fn finish_folder(step: &FolderStep) -> Result<(), PromoteError> {
     let path = path_of(&step.path);
     let finish = || {
-        let Some(spot) = Spot::of(&path)? else { return Ok(()) };
+        let Some(spot) = Spot::of(&path)? else {
+            return Ok(());
+        };
         let Some(now) = spot.look()?.filter(|look| look.kind == Kind::Dir) else {
             return Ok(());
         };

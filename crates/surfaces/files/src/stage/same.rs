@@ -122,13 +122,17 @@ pub fn look(path: &Path) -> io::Result<Option<Look>> {
 /// They can't be read.
 pub fn attributes_of(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut found = BTreeMap::new();
-    read::xattrs(folder, name, |name, value| {
+    let read = read::xattrs(folder, name, |name, value| {
         let is_mark = name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
         if !is_mark {
             found.insert(name.to_vec(), value.to_vec());
         }
-    })?;
-    Ok(found)
+    });
+    match read {
+        // May not be read by its owner: as far as anybody else knows it has none.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(found),
+        read => read.map(|()| found),
+    }
 }
 
 /// Set the time of change, in nanoseconds since the epoch.
@@ -175,7 +179,7 @@ pub fn difference(one: (&Spot, &Look), other: (&Spot, &Look)) -> io::Result<Diff
         return Ok(Difference::Content);
     }
     let same_content = match own.kind {
-        Kind::File => own.size == found.size && same_bytes(&mut here.open()?, &mut there.open()?)?,
+        Kind::File => own.size == found.size && same_file(one, other)?,
         Kind::Symlink => here.target()? == there.target()?,
         Kind::Char | Kind::Block => own.rdev == found.rdev,
         Kind::Dir | Kind::Fifo | Kind::Socket => true,
@@ -192,6 +196,16 @@ pub fn difference(one: (&Spot, &Look), other: (&Spot, &Look)) -> io::Result<Diff
     } else {
         Difference::Attributes
     })
+}
+
+/// Whether two files of one length have the same bytes. Of those that may not be read the time of change says so.
+fn same_file(one: (&Spot, &Look), other: (&Spot, &Look)) -> io::Result<bool> {
+    let opened = one.0.open().and_then(|own| Ok((own, other.0.open()?)));
+    match opened {
+        Ok((mut own, mut found)) => same_bytes(&mut own, &mut found),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(one.1.mtime == other.1.mtime),
+        Err(error) => Err(error),
+    }
 }
 
 fn same_bytes(one: &mut File, other: &mut File) -> io::Result<bool> {
