@@ -408,7 +408,7 @@ fn a_review_after_a_killed_promotion_takes_it_back_first() {
     kill(own, libc::SIGKILL);
     promote.wait().expect("it ends");
     let review = scenario.tell(&["review", "--name-only", &session]).success();
-    if review.err().contains("was interrupted") {
+    if review.err().contains("did not come to its end") {
         before.assert_same(
             &scenario.manifest(),
             "a promotion that was killed, after a review",
@@ -541,4 +541,166 @@ fn some_paths_are_promoted_and_the_rest_stays_on_the_stage() {
         &scenario.manifest(),
         "both promotions undone, the later one first",
     );
+}
+
+/// The process that carries changes over, stopped in its work.
+fn stopped_at_work(own: i32) -> Option<i32> {
+    let is_it = |pid: i32| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).nth(1) == Some(b"carry-over".as_slice())
+    };
+    let worker = descendants(own).into_iter().find(|process| is_it(process.pid))?;
+    kill(worker.pid, libc::SIGSTOP);
+    // A call of its that is being captured is made before it stops.
+    until("the worker to stop", Duration::from_secs(30), || {
+        let all = descendants(own);
+        let now = all.iter().find(|process| process.pid == worker.pid);
+        match now {
+            None => Some(None),
+            Some(process) => (process.state == 'T').then_some(Some(worker.pid)),
+        }
+    })
+}
+
+/// The worker goes on, and with it the front, which stops when what it stands for is stopped.
+fn go_on(own: i32, worker: i32) {
+    kill(worker, libc::SIGCONT);
+    until("the promotion to end", Duration::from_secs(60), || {
+        for process in descendants(own).iter().filter(|process| process.state == 'T') {
+            kill(process.pid, libc::SIGCONT);
+        }
+        gone(own).then_some(())
+    });
+}
+
+#[test]
+fn what_somebody_changes_while_a_promotion_is_at_work_is_found_and_all_is_taken_back() {
+    let mut caught = 0;
+    for (n, theirs) in [
+        "echo theirs >> z-edited",
+        "echo theirs > z-made",
+        "rm z-edited",
+        "mkdir -p z-gone; echo x > z-gone/theirs",
+        "chmod 700 z-mode",
+    ]
+    .iter()
+    X
+    .enumerate()
+    {
+        let scenario = Scenario::at(if n % 2 == 0 { Place::Tmpfs } else { Place::Disk }, Who::Me);
+        prepare_many(&scenario);
+        scenario.bare("echo base > z-edited; mkdir z-gone z-mode; echo x > z-gone/x");
+        let (outcome, session) = stage(
+            &scenario,
+            &format!(
+                "{MANY}; echo mine >> z-edited; echo mine > z-made; rm -r z-gone; echo z > z-gone; chmod 750 z-mode"
+            ),
+        );
+        outcome.success();
+        let before = scenario.manifest();
+        let promote = scenario
+            .rescind(&["promote", &session])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let own = promote.id().cast_signed();
+        let worker = until("a promotion at work", Duration::from_secs(60), || {
+            stopped_at_work(own)
+                .map(Some)
+                .or_else(|| gone(own).then_some(None))
+        });
+        let Some(worker) = worker else { continue };
+        // What is there by now was made real, or is as it was.
+        let after: Vec<String> = before.differences(&scenario.manifest());
+        if after.iter().any(|line| line.contains("./z-")) {
+            go_on(own, worker);
+            promote.wait_with_output().expect("it ends");
+            continue;
+        }
+        scenario.bare(theirs);
+        go_on(own, worker);
+        let end = promote.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&end.stderr);
+        assert_eq!(end.status.code(), Some(3), "{theirs}: {said}");
+        assert!(said.contains("error[stage-conflicts]"), "{theirs}: {said}");
+        let theirs_alone = scenario.manifest();
+        let changed = before.differences(&theirs_alone);
+        assert!(
+            !changed.is_empty()
+                && changed
+                    .iter()
+                    .all(|line| line.contains("./z-") || line.contains(" .: mtime")),
+            "{theirs}: {changed:#?}"
+        );
+        caught += 1;
+        scenario.verify();
+    }
+    assert!(caught >= 2, "only {caught} promotions were caught at work");
+    proved(
+        "6 stage",
+        format!("{caught} changes in the middle of a promotion: found, and all of it taken back"),
+    );
+}
+
+fn gone(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z"))
+}
+
+#[test]
+fn a_hostile_session_can_not_forge_what_is_on_its_stage() {
+    for who in everybody() {
+        let scenario = Scenario::at(Place::Disk, who);
+        scenario.bare("mkdir d; echo x > d/x; echo y > y; echo z > z");
+        let before = scenario.manifest();
+        let python = "\
+import os\n\
+for name in (b'user.overlay.opaque', b'user.overlay.redirect', b'user.overlay.whiteout', b'trusted.overlay.opaque', b'user.overlay.overlay.opaque'):\n\
+  for path in ('d', 'y'):\n\
+    try: os.setxattr(path, name, b'y')\n\
+    except OSError: pass\n\
+try: os.mknod('whiteout', 0o020644, 0)\n\
+except OSError: pass\n";
+        let script = format!(
+            "python3 -c \"{python}\"; echo t > .rescind-promote-1-1; echo w > .wh.z; echo $'a\\nb' > 'odd\nname'; mkdir .wh..wh..opq"
+        );
+        let (outcome, session) = stage(&scenario, &script);
+        outcome.success();
+        before.assert_same(&scenario.manifest(), "a session on a stage");
+        scenario.tell(&["promote", &session]).success();
+        assert_eq!(scenario.read("d/x"), "x\n", "nothing below was hidden");
+        assert_eq!(scenario.read("z"), "z\n");
+        assert_eq!(scenario.read(".wh.z"), "w\n");
+        assert_eq!(scenario.read(".rescind-promote-1-1"), "t\n");
+        assert!(!scenario.path("whiteout").exists());
+        let promotion = promotions(&scenario).pop().expect("a promotion");
+        scenario.undo(&[promotion["session_id"].as_str().expect("an id")]);
+        before.assert_same(&scenario.manifest(), "the undo of a promotion");
+    }
+}
+
+#[test]
+fn a_session_that_goes_on_can_be_reviewed_and_not_promoted() {
+    let scenario = Scenario::new();
+    scenario.bare("echo base > a");
+    let (outcome, session) = stage(
+        &scenario,
+        "echo mine >> a; (while [ ! -e stop ]; do sleep 0.05; done) >/dev/null 2>&1 & exit 0",
+    );
+    outcome.success();
+    let review = scenario.tell(&["review", &session]).success().out();
+    assert!(review.contains("+mine"), "{review}");
+    for command in ["promote", "discard"] {
+        let busy = scenario.tell(&[command, &session]).exits(1);
+        assert!(
+            busy.err().contains("error[session-busy]"),
+            "{command}: {}",
+            busy.err()
+        );
+    }
+    scenario.tell(&["kill", &session]).success();
+    scenario.tell(&["promote", &session]).success();
+    assert_eq!(scenario.read("a"), "base\nmine\n");
+    scenario.verify();
 }

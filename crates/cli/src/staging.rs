@@ -6,7 +6,7 @@ mod show;
 mod staged;
 
 pub use chosen::Chosen;
-pub use interrupted::{settle, take_back};
+pub use interrupted::settle;
 pub use show::{Detail, conflicts, json, print};
 pub use staged::{Staged, staged, waiting};
 

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, green, say};
-use crate::staging::{Chosen, Detail, Staged, conflicts, json, print, settle, staged, take_back};
+use crate::staging::{Chosen, Detail, Staged, conflicts, json, print, settle, staged};
 use crate::text::{clean, count};
 use clap::Args;
 use rescind_files::stage::{Order, PromoteError, Stage, make_real};
@@ -155,15 +155,7 @@ fn promote(store: &Store, staged: &Staged, order: &Order) -> Done<SessionId> {
     }
     let said = String::from_utf8_lossy(&done.stderr);
     let said = clean(said.trim().lines().last().unwrap_or("it was ended"));
-    let began = rescind_supervisor::opened(store, &promotion).is_ok();
-    if began {
-        settle(store, staged)?;
-        if take_back(store, &promotion)? {
-            say(format!(
-                "rescind: what promotion {promotion} had done is taken back"
-            ));
-        }
-    }
+    settle(store, staged)?;
     Err(if code == Some(i32::from(DRIFTED)) {
         Failure::new(Code::StageConflicts, said).help("give the command again: it compares anew")
     } else {

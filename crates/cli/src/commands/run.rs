@@ -175,6 +175,7 @@ pub fn run(args: &RunArgs) -> i32 {
             std::process::exit(code)
         }
         Err(error) => {
+            staged.as_ref().map(staging::drop_empty);
             eprintln!(
                 "error[kernel-lacks]: the agent's processes can't be made: {error}; nothing was started"
             );
@@ -199,6 +200,7 @@ fn supervise(args: &RunArgs, home: &Home, id: &SessionId, seat: &Seat, staged: O
     match supervise_in_store(args, home, id, seat, staged) {
         Ok(()) => 0,
         Err(error) => {
+            staged.map(staging::drop_empty);
             eprintln!(
                 "error[store-unreachable]: {}; the agent was not started, nothing was changed",
                 chain(&*error)

@@ -24,7 +24,7 @@ pub fn settle(store: &Store, staged: &Staged) -> Done<()> {
         let is_promotion = opened(store, id).is_ok_and(|opened| opened.promotes.as_ref() == Some(&own));
         if is_promotion && is_half_done(store, id)? && take_back(store, id)? {
             say(format!(
-                "rescind: promotion {id} was interrupted; what it had done is taken back now"
+                "rescind: promotion {id} did not come to its end; what it had done is taken back"
             ));
         }
     }
@@ -50,10 +50,7 @@ fn is_half_done(store: &Store, id: &SessionId) -> Done<bool> {
 }
 
 /// Take back a promotion as a whole; whether there was anything left to take back.
-///
-/// # Errors
-/// Somebody else has changed what it had made real, or it can't be taken back.
-pub fn take_back(store: &Store, promotion: &SessionId) -> Done<bool> {
+fn take_back(store: &Store, promotion: &SessionId) -> Done<bool> {
     let scope = ScopeArgs {
         session: Some(promotion.to_string()),
         ..ScopeArgs::default()

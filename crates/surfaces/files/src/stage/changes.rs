@@ -8,6 +8,7 @@ use super::same::{self, Difference, Spot};
 use super::upper::{self, Upper};
 use crate::Kind as FileKind;
 use crate::read::Look;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What happens to a path.
@@ -119,8 +120,9 @@ pub(super) fn conflict(
 
 impl Walk<'_> {
     fn unit(&mut self, at: &Path, upper: &Path) -> Result<(), StageError> {
+        // Gone as a whole, such as a file system that is not mounted: what is on the stage for it is not to be forgotten.
         let Some((_, real_look)) = real(at)? else {
-            return Ok(());
+            return Err(StageError::path(at)(io::ErrorKind::NotFound.into()));
         };
         let entry = upper::upper(upper, self.stage.marks()).map_err(StageError::path(upper))?;
         if let Some((spot, Upper::Folder { look, .. })) = entry {

@@ -58,6 +58,8 @@ pub(super) struct FolderStep {
     /// Where its attributes are, if they change, too.
     pub source: Option<String>,
     pub mtime: i64,
+    /// Permissions, owner and group that a folder is expected to have which is there already.
+    pub expected: Option<(u32, u32, u32)>,
 }
 
 impl Expected {
@@ -84,6 +86,7 @@ impl Order {
                     path: text_of(path),
                     source: None,
                     mtime: *mtime,
+                    expected: None,
                 };
                 folders.insert(path.clone(), step);
             }
@@ -100,6 +103,11 @@ impl Order {
                     path: text_of(&change.path),
                     source: Some(text_of(source)),
                     mtime: staged.mtime,
+                    expected: change
+                        .real
+                        .as_ref()
+                        .filter(|_| !changes_kind(change))
+                        .map(|real| (real.mode, real.uid, real.gid)),
                 };
                 folders.insert(change.path.clone(), step);
             }

@@ -277,21 +277,31 @@ fn set_mode(folder: &Path, mode: u32) -> io::Result<()> {
 
 fn finish_folder(step: &FolderStep) -> Result<(), PromoteError> {
     let path = path_of(&step.path);
-    let finish = || {
+    let finish = || -> io::Result<bool> {
         let Some(spot) = Spot::of(&path)? else {
-            return Ok(());
+            return Ok(true);
         };
         let Some(now) = spot.look()?.filter(|look| look.kind == Kind::Dir) else {
-            return Ok(());
+            return Ok(true);
         };
+        if step
+            .expected
+            .is_some_and(|expected| expected != (now.mode, now.uid, now.gid))
+        {
+            return Ok(false);
+        }
         if let Some(source) = &step.source {
             let (source, look) = staged(&path_of(source))?;
-            return copy::dress(&source, &look, &spot);
+            return copy::dress(&source, &look, &spot).map(|()| true);
         }
         if now.mtime == step.mtime {
-            return Ok(());
+            return Ok(true);
         }
-        same::set_mtime(&spot.folder, &spot.name, step.mtime, false)
+        same::set_mtime(&spot.folder, &spot.name, step.mtime, false).map(|()| true)
     };
-    finish().map_err(failed(&path))
+    if finish().map_err(failed(&path))? {
+        Ok(())
+    } else {
+        Err(PromoteError::Drifted { path })
+    }
 }
