@@ -584,7 +584,8 @@ fn what_somebody_changes_while_a_promotion_is_at_work_is_found_and_all_is_taken_
         "chmod 700 z-mode",
     ]
     .iter()
-    X
+    .cycle()
+    .take(count("RESCIND_PROMOTE_RACES", 6))
     .enumerate()
     {
         let scenario = Scenario::at(if n % 2 == 0 { Place::Tmpfs } else { Place::Disk }, Who::Me);
