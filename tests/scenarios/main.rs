@@ -10,6 +10,7 @@ mod crash;
 mod development;
 mod drift;
 mod escapes;
+mod failing;
 mod fidelity;
 mod git;
 mod history;

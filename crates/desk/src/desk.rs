@@ -6,7 +6,7 @@ mod usage;
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::proposal::proposal;
 use crate::tally::Tally;
-use bench::{Bench, Place, lost};
+use bench::{Bench, Halt, Place, lost};
 use rescind_catalog::{Catalog, Context, Judgement as Known};
 use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
@@ -33,7 +33,9 @@ pub struct SessionDesk {
     clock: fn() -> Timestamp,
     record_only: bool,
     /// Why the session is halted: everything waits until a person has let something run.
-    halted: Option<String>,
+    halted: Option<Halt>,
+    /// Whether an action that fails halts the session.
+    fail_fast: bool,
     /// What was proposed and is not settled, by its number, with that of the action around it.
     open: HashMap<u64, (Proposal, u64)>,
     usage: Usage,
@@ -96,6 +98,7 @@ impl SessionDesk {
             clock: now,
             record_only: false,
             halted: None,
+            fail_fast: false,
             open: HashMap::new(),
         })
     }
@@ -104,6 +107,13 @@ impl SessionDesk {
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.record_only = true;
+        self
+    }
+
+    /// The same desk, for a session that any failure halts.
+    #[must_use]
+    pub fn fail_fast(mut self) -> Self {
+        self.fail_fast = true;
         self
     }
 
@@ -125,11 +135,19 @@ impl SessionDesk {
             self.environment = asked.environment.to_vec();
         }
         // The file that runs says what runs; the first argument can be anything.
-        let mut argv: Vec<&str> = vec![asked.exe];
+        let mut argv: Vec<&str> = vec![self.called(asked)];
         argv.extend(asked.argv.iter().skip(1).map(String::as_str));
         let script = self.is_known_script(&argv);
         self.catalog
             .judge_argv(argv.get(usize::from(script)..).unwrap_or_default(), &self.context)
+    }
+
+    /// What a program is judged by: what it is called, or the file behind that, where only that is known: a link that is
+    /// called something else is the same program.
+    fn called<'a>(&self, asked: &Asked<'a>) -> &'a str {
+        let name = |path: &'a str| path.rsplit('/').next().unwrap_or_default();
+        let only_the_file = !self.catalog.knows(name(asked.exe)) && self.catalog.knows(name(asked.file));
+        if only_the_file { asked.file } else { asked.exe }
     }
 
     /// Whether an interpreter runs a program that the catalog knows by its name: `node /usr/bin/npm test` is `npm test`.
@@ -153,7 +171,7 @@ impl SessionDesk {
             session: &self.session,
             history: &self.history,
             whitelist: &self.whitelist,
-            halted: self.halted.as_deref(),
+            halted: self.halted.as_ref(),
             record_only: self.record_only,
             now,
         };
@@ -286,7 +304,19 @@ impl Desk for SessionDesk {
     }
 
     fn halt(&mut self, why: &str) {
-        self.halted.get_or_insert_with(|| why.to_owned());
+        self.halted.get_or_insert_with(|| Halt {
+            why: why.to_owned(),
+            all: false,
+        });
+    }
+
+    fn failed(&mut self, why: &str) {
+        if self.fail_fast {
+            self.halted.get_or_insert_with(|| Halt {
+                why: why.to_owned(),
+                all: true,
+            });
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod stamps;
 mod store;
 mod system_record;
 mod system_session;
+mod undoing;
 mod undone;
 pub mod verify;
 mod view;
@@ -24,7 +25,7 @@ mod view;
 pub use bodies::StoredBodies;
 pub use books::{Books, finish_books, opened, unended};
 pub use clock::{lives, now, process_mark, salt, session_id};
-pub use desk::{Asked, Connecting, Desk, Judged, Understood};
+pub use desk::{Asked, Connecting, Desk, Judged, Understood, Undo};
 pub use driver::{
     Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, KIND, Restored, Step,
 };
@@ -36,5 +37,6 @@ pub use stamps::Stamps;
 pub use store::{Store, StoreError};
 pub use system_record::{Differs, Receipt, Recorder, Remark, StepEnd, SystemRecord};
 pub use system_session::{Opening, Position, StepOpening, SystemError, SystemSession};
+pub use undoing::{Announced, Undoing};
 pub use undone::{PathState, UndoneStates};
 pub use view::{Node, SessionView};

@@ -16,6 +16,9 @@ pub enum SystemRecord {
         scope: String,
         /// The digest of the plan that is applied.
         plan: Digest,
+        /// Of each session that goes on meanwhile, the last effect that the plan knows of: what it does after that comes
+        /// after this undo.
+        behind: Vec<EffectId>,
     },
     /// The steps to come disturb this resource in passing; in the end it should be as in `step.target`.
     Disturbs {
@@ -140,6 +143,12 @@ impl Receipt {
             && self.failed.is_empty()
             && self.in_doubt.is_empty()
             && self.differs.is_empty()
+    }
+
+    /// Whether everything that was done came back, also what was never captured.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.proved() && self.lost.is_empty()
     }
 }
 

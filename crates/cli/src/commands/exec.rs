@@ -61,6 +61,7 @@ pub fn run(args: &ExecArgs) -> i32 {
         capture_limit: 4096,
         escapes: OnEscape::Record,
         stage: false,
+        fail_fast: false,
         record_only: false,
         domain: String::new(),
         environment: Environment::Unknown,

@@ -178,6 +178,7 @@ pub fn supervise(args: &PromotionArgs) -> u8 {
         capture_limit: u64::MAX >> 20,
         escapes: OnEscape::Refuse,
         stage: false,
+        fail_fast: false,
         record_only: true,
         domain: String::new(),
         environment: Environment::Unknown,

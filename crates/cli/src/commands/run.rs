@@ -2,6 +2,7 @@
 
 use crate::person::person;
 use crate::staging;
+use crate::undoing::LiveUndo;
 use clap::{Args, ValueEnum};
 use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
@@ -40,6 +41,9 @@ pub struct RunArgs {
     /// Work on a stage: the agent sees the real tree, and nothing it changes is real until `rescind promote`
     #[arg(long)]
     pub stage: bool,
+    /// Halt the session for review when an action fails: by its exit code, or by a signal
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Judge and record what would be held or denied, and let it run all the same
     #[arg(long)]
     pub record_only: bool,
@@ -217,7 +221,7 @@ fn supervise_in_store(
     seat: &Seat,
     staged: Option<&Entered>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let store = Store::open(home.clone())?;
+    let store = Arc::new(Store::open(home.clone())?);
     let own = own_paths(&store, staged.is_some())?;
     let level = match args.durability {
         Durability::Process => Level::Process,
@@ -234,6 +238,7 @@ fn supervise_in_store(
     let syncing = sync_soon(&log);
     let options = Options {
         agent: args.agent.clone(),
+        one_action: args.client.is_some(),
         largest: args.capture_limit << 20,
         uncaptured: match args.uncaptured {
             OnUncaptured::Refuse => Uncaptured::Refuse,
@@ -246,6 +251,13 @@ fn supervise_in_store(
         hold_for: std::time::Duration::from_secs(args.hold_for * 60),
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
+        fail_fast: args.fail_fast,
+        // What is on a stage is not undone but left there.
+        undo: match staged {
+            None => Some(Arc::new(LiveUndo::new(Arc::clone(&store)))),
+            Some(_) => None,
+        },
+        home: home.clone(),
         undone: UndoneStates::read(home)?,
         staged: staged.map(|staged| staged.devices.clone()),
     };
@@ -298,7 +310,10 @@ fn desk(
         path: std::env::var("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
+    let mut desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
+    if args.fail_fast {
+        desk = desk.fail_fast();
+    }
     Ok(Box::new(if args.record_only {
         desk.record_only()
     } else {

@@ -3,7 +3,7 @@
 use super::Staged;
 use crate::error::{Code, Done, Failure};
 use crate::out::say;
-use crate::undoing::{Prepared, ScopeArgs, apply};
+use crate::undoing::{Cause, Prepared, ScopeArgs, apply};
 use rescind_model::SessionId;
 use rescind_recovery::OnConflict;
 use rescind_supervisor::journal::ExitForm;
@@ -72,7 +72,7 @@ fn take_back(store: &Store, promotion: &SessionId) -> Done<bool> {
             "promotion {promotion} was interrupted, and somebody else has changed what it had made real"
         )));
     }
-    let applied = apply(&prepared, &plan)?;
+    let applied = apply(&prepared, &plan, Cause::Failure)?;
     if applied.receipt.proved() {
         return Ok(true);
     }

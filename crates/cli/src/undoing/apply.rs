@@ -12,8 +12,8 @@ use rescind_supervisor::journal::{
     ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened, bytes_from_text,
 };
 use rescind_supervisor::{
-    Opening, PathState, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession,
-    UndoneStates, now, process_mark, salt, session_id,
+    Announced, Opening, PathState, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError,
+    SystemSession, UndoneStates, now, process_mark, salt, session_id,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -23,6 +23,15 @@ use std::sync::Arc;
 
 /// How many notes go into one frame of the journal.
 const ADDITIONS: usize = 256;
+
+/// Why something is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A person said so: whoever drives anything there again is stopped.
+    Person,
+    /// It failed, and is to be tried again.
+    Failure,
+}
 
 /// What an undo came to.
 pub struct Applied {
@@ -38,7 +47,7 @@ pub struct Applied {
 ///
 /// # Errors
 /// It could not be recorded and stopped: given again, the command goes on.
-pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
+pub fn apply(prepared: &Prepared<'_>, plan: &Plan, cause: Cause) -> Done<Applied> {
     prepared.store.vault().make_way().map_err(StoreError::from)?;
     let (id, log, position) = match &prepared.resume {
         Some((id, position)) => (id.clone(), prepared.store.resume(id, Level::Process)?, *position),
@@ -48,12 +57,17 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
             (id, log, rescind_supervisor::Position::default())
         }
     };
+    // Supervised actions on these wait from here on. Where nobody can be told, what they do is found as drift.
+    let changes = plan.steps.iter().map(|planned| planned.step.name.as_str());
+    let _until_it_is_over = Announced::new(prepared.store.home(), &id, changes);
     log.recovering();
     for additions in prepared.additions().chunks(ADDITIONS) {
         log.write(additions)?;
     }
-    // Without it only flapping is noticed later.
-    let _noticed_later = remember(prepared, plan, &id);
+    if cause == Cause::Person {
+        // Without it only flapping is noticed later.
+        let _noticed_later = remember(prepared, plan, &id);
+    }
     let log = Arc::new(log);
     prepared.notes.write_to(Arc::clone(&log));
     let background = prepared.store.ledger().start_background()?;
@@ -61,6 +75,7 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
         scope: plan.scope.clone(),
         plan: plan.digest(),
         resume: position,
+        behind: prepared.behind(),
     };
     let (receipt, reached) =
         in_session(prepared, plan, &log, opening).map_err(|error| not_recorded(&id, prepared, &error))?;
@@ -170,7 +185,7 @@ fn reached(prepared: &Prepared<'_>, receipt: &Receipt) -> ReachedForm {
     let domains: BTreeSet<&str> = views.iter().map(|view| view.opened.domain.as_str()).collect();
     let target = prepared.scoped.target.as_ref();
     ReachedForm {
-        target: target.map(|target| target.form(&prepared.session, receipt.proved())),
+        target: target.map(|target| target.form(&prepared.session, receipt.complete())),
         checks: Checks::of_user().run(domains),
     }
 }
@@ -220,7 +235,7 @@ fn ended(receipt: &Receipt) -> SessionEnded {
         .map(|lost| (lost.name.clone(), lost.why.clone()));
     SessionEnded {
         time: now().to_string(),
-        exit: ExitForm::Code(if receipt.proved() { 0 } else { 5 }),
+        exit: ExitForm::Code(if receipt.complete() { 0 } else { 5 }),
         how: "ended".to_owned(),
         effects: receipt.restored,
         missing: missing.collect(),
@@ -246,7 +261,7 @@ fn not_recorded(undo: &SessionId, prepared: &Prepared<'_>, error: &ApplyError) -
 /// # Errors
 /// stdout can't be written.
 pub fn print_receipt(out: &mut Out, undo: &SessionId, receipt: &Receipt) -> Done<()> {
-    let verdict = if receipt.proved() {
+    let verdict = if receipt.complete() {
         green("undone")
     } else {
         yellow("undone in part")

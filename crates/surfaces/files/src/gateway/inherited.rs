@@ -51,6 +51,13 @@ impl Gateway {
                 "it was open before, and is written at once".to_owned(),
             ),
             Err(Refusal::Protected) => self.miss(node, name, "it is rescind's own".to_owned()),
+            Err(Refusal::BeingUndone) => {
+                self.miss(
+                    node,
+                    name,
+                    "an undo was changing it as the session began".to_owned(),
+                );
+            }
         }
     }
 }

@@ -6,7 +6,10 @@
 mod agent;
 mod calls;
 mod connect;
+mod direct;
+mod ends;
 mod escape;
+mod failing;
 mod flapping;
 mod handle;
 mod hold;
@@ -39,7 +42,8 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, SessionLog, UndoneStates};
+use rescind_supervisor::{Desk, Home, SessionLog, Undo, Undoing, UndoneStates};
+use rescind_sys::Notification;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -51,6 +55,8 @@ use tree::{Node, Tree};
 pub struct Options {
     /// Which program is the agent, where the first one that is no launcher is not it.
     pub agent: Option<String>,
+    /// Whether the command is one action of an agent outside: no program of the session is the agent.
+    pub one_action: bool,
     /// The largest file that is captured by copying, in bytes.
     pub largest: u64,
     /// What to do with changes that can't be captured.
@@ -69,6 +75,12 @@ pub struct Options {
     pub agent_name: String,
     /// Who started the session.
     pub requester: String,
+    /// Whether any failure halts the session: then the ends of actions are heard of before anything new begins.
+    pub fail_fast: bool,
+    /// Who undoes what fails, where a policy says that it is undone.
+    pub undo: Option<Arc<dyn Undo>>,
+    /// Where undos note what they took back.
+    pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
     /// In a staged session the devices of its overlays (major in the upper half): everything else can't be changed.
@@ -89,6 +101,11 @@ pub(crate) struct Gateway {
     /// Cells by device, inode and birth of what they held when they were touched.
     inodes: HashMap<(u64, u64, i64), (Node, CellKey)>,
     nodes: HashMap<Node, NodeInfo>,
+    /// What undos are about to change, and the calls that wait for them.
+    undoing: Undoing,
+    behind_undos: Vec<Notification>,
+    /// What has failed and is to be undone.
+    failed: Vec<failing::Failed>,
     last_node: Node,
     agent: Option<Node>,
     direct: Option<Node>,

@@ -1,5 +1,6 @@
 //! The supervisor's life: from the agent's first instruction to the end of its last process.
 
+use super::failing::undo_failed;
 use super::handle::Handled;
 use super::launch::{Message, Seat, detach};
 use super::nodes::NodeInfo;
@@ -12,7 +13,7 @@ use super::{Gateway, Options};
 use crate::ObjectTable;
 use rescind_redact::Rules;
 use rescind_supervisor::journal::{ExitForm, SessionEnded};
-use rescind_supervisor::{Desk, SessionLog, now};
+use rescind_supervisor::{Desk, SessionLog, Undoing, now};
 use rescind_sys::{Answer, ExitStatus, Listener, Notification};
 use rustix::event::epoll;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -93,6 +94,8 @@ pub fn run(
     let gateway = Gateway {
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
+        undoing: Undoing::of(&options.home),
+        behind_undos: Vec::new(),
         options,
         tree: Tree::default(),
         objects: ObjectTable::new(log.id().clone()),
@@ -100,6 +103,7 @@ pub fn run(
         unsettled: Vec::new(),
         inodes: HashMap::new(),
         nodes: HashMap::new(),
+        failed: Vec::new(),
         last_node: 0,
         agent: None,
         direct: None,
@@ -193,6 +197,7 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
             drain.wait();
         }
         lock(&gateway).finish_drained(call.thread);
+        undo_failed(&gateway);
         let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
     });
     if waiting.is_err() {
@@ -259,44 +264,15 @@ impl Watch<'_> {
     fn sweep(&self) {
         let mut gateway = lock(&self.gateway);
         gateway.decide_holds();
+        gateway.go_on_behind_undos();
         gateway.settle(SWEPT_AT_ONCE);
         gateway.end_quiet();
         let _reported_with_the_next_call = gateway.flush();
     }
 
     fn ends_of_processes(&self) {
-        let mut events = [epoll::Event {
-            flags: epoll::EventFlags::empty(),
-            data: epoll::EventData::new_u64(0),
-        }; 64];
-        let zero = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let Ok(found) = epoll::wait(self.epoll.as_ref(), &mut events, Some(&zero)) else {
-            return;
-        };
-        for event in events.iter().take(found) {
-            let Ok(process) = u32::try_from({ event.data }.u64()) else {
-                continue;
-            };
-            let process = process.cast_signed();
-            let mut gateway = lock(&self.gateway);
-            let status = gateway
-                .tree
-                .get(process)
-                .and_then(|entry| entry.pidfd.as_ref())
-                .and_then(|pidfd| {
-                    let status = rescind_sys::exit_status(pidfd.as_fd())
-                        .or_else(|| rescind_sys::zombie_status(process));
-                    status.map(|status| match status {
-                        ExitStatus::Exited(code) => ExitForm::Code(code),
-                        ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
-                        ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
-                    })
-                });
-            gateway.gone(process, status);
-        }
+        lock(&self.gateway).hear_of_ends();
+        undo_failed(&self.gateway);
     }
 
     fn front(&mut self) {
@@ -324,7 +300,10 @@ impl Watch<'_> {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
             Ok(Some(Message::Stopped(signal))) => {
-                let _gone = Message::Stopped(signal).send(&self.seat.front);
+                // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
+                if !lock(&self.gateway).is_held(self.agent) {
+                    let _gone = Message::Stopped(signal).send(&self.seat.front);
+                }
             }
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
@@ -461,7 +440,8 @@ impl Gateway {
 
     /// How the agent's process ended, which its reaper alone knows for sure.
     fn agent_process_ended(&mut self, process: i32, exit: ExitForm) {
-        for info in self.nodes.values_mut().filter(|info| info.process == process) {
+        let own = self.nodes.values_mut().filter(|info| info.process == process);
+        for info in own.filter(|info| !matches!(info.exit, Some(ExitForm::Exec(_)))) {
             info.exit = Some(exit);
         }
     }

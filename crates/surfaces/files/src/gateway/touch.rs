@@ -100,6 +100,8 @@ pub enum Refusal {
     NotCaptured(String),
     /// It would be real at once, though the session is staged.
     NotStaged,
+    /// An undo that runs is about to change it: the call waits until that is done.
+    BeingUndone,
     /// It may never happen: it is rescind's own.
     Protected,
     /// The journal can't be written: nothing may happen (law 1).
@@ -147,6 +149,13 @@ impl Gateway {
         }
         let found = place.look()?;
         self.protection.check(&found, how)?;
+        if self.undoing.any()
+            && self
+                .undoing
+                .takes(&text_from_bytes(&self.display(folder, &place.name)))
+        {
+            return Err(Refusal::BeingUndone);
+        }
         if matches!(how, How::Move | How::Swap) && found.is_file() {
             // What arrives under its new name is not new: it must be saved there before it is lost.
             self.carried.insert((found.dev, found.ino));
