@@ -201,6 +201,35 @@ fn independent_changes_of_others_stay() {
     assert!(!scenario.path("d/gone").exists());
 }
 
+#[test]
+fn a_file_system_that_is_gone_is_no_reason_to_forget_what_is_on_the_stage_for_it() {
+    if !Scenario::is_root() {
+        eprintln!("LEFT OUT: only root mounts a file system");
+        return;
+    }
+    let scenario = Scenario::new();
+    scenario.bare(
+        "mkdir mounted; echo a > a; mount -t tmpfs -o size=1m rescind-scenario mounted; echo b > mounted/b",
+    );
+    let (outcome, session) = stage(
+        &scenario,
+        "echo mine >> a; echo mine >> mounted/b; echo new > mounted/new",
+    );
+    outcome.success();
+    scenario.bare("umount -l mounted; rmdir mounted");
+    let refused = scenario.tell(&["promote", &session]).exits(3);
+    assert!(refused.err().contains("mounted/b"), "{}", refused.err());
+    scenario.tell(&["promote", &session, "a"]).success();
+    assert_eq!(scenario.read("a"), "a\nmine\n");
+    assert!(
+        scenario
+            .tell(&["review", "--name-only", &session])
+            .success()
+            .out()
+            .contains("mounted/new")
+    );
+}
+
 /// Kinds of change that the real tree does not get as they were on the stage, or that a stage does not allow.
 const NOT_ON_A_STAGE: [&str; 1] = ["inode_flags"];
 

@@ -8,7 +8,6 @@ use super::same::{self, Difference, Spot};
 use super::upper::{self, Upper};
 use crate::Kind as FileKind;
 use crate::read::Look;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// What happens to a path.
@@ -50,8 +49,8 @@ pub struct Change {
 pub struct Changes {
     /// In the order of paths.
     pub changes: Vec<Change>,
-    /// Times of change of folders that are there, as they are on the stage.
-    pub(super) times: Vec<(PathBuf, i64)>,
+    /// Times of change of folders that are there, as they are on the stage, and whether they are others now.
+    pub(super) times: Vec<(PathBuf, i64, bool)>,
     /// Of groups of names, the one in the real tree that is right already.
     pub(super) anchors: Vec<Option<PathBuf>>,
 }
@@ -59,6 +58,7 @@ pub struct Changes {
 /// Somebody else's doing, in words.
 const MADE: &str = "it was made in the real tree since";
 const REMOVED: &str = "it was removed in the real tree since";
+const GONE: &str = "the folder that it lies in is gone from the real tree";
 const ALTERED: &str = "it was changed in the real tree since";
 const UNKNOWN: &str = "it was made in the real tree since, or the session's touching it was not captured";
 
@@ -120,19 +120,27 @@ pub(super) fn conflict(
 
 impl Walk<'_> {
     fn unit(&mut self, at: &Path, upper: &Path) -> Result<(), StageError> {
-        // Gone as a whole, such as a file system that is not mounted: what is on the stage for it is not to be forgotten.
-        let Some((_, real_look)) = real(at)? else {
-            return Err(StageError::path(at)(io::ErrorKind::NotFound.into()));
-        };
         let entry = upper::upper(upper, self.stage.marks()).map_err(StageError::path(upper))?;
-        if let Some((spot, Upper::Folder { look, .. })) = entry {
+        let Some((spot, Upper::Folder { look, .. })) = entry else {
+            return Ok(());
+        };
+        let first = self.found.changes.len();
+        let there = real(at)?;
+        let is_there = there.is_some();
+        if let Some((_, now)) = &there {
+            self.time(at, &look, now);
             // Without privileges the top of an overlay is dressed as ours.
             if self.stage.trusted {
-                self.entry_of_folder(at, upper, (&spot, &look), real(at)?)?;
+                self.entry_of_folder(at, upper, (&spot, &look), there)?;
             }
-            self.time(at, &look, &real_look);
-            for name in upper::names(upper).map_err(StageError::path(upper))? {
-                self.entry(&at.join(&name), &upper.join(&name))?;
+        }
+        for name in upper::names(upper).map_err(StageError::path(upper))? {
+            self.entry(&at.join(&name), &upper.join(name))?;
+        }
+        if !is_there {
+            // Gone as a whole, such as a file system that is not mounted any more.
+            for change in self.found.changes.iter_mut().skip(first) {
+                change.conflict.get_or_insert(GONE);
             }
         }
         Ok(())
@@ -304,7 +312,8 @@ impl Walk<'_> {
             Base::Unknown | Base::Nothing => Some(staged.mtime),
         };
         if was == Some(real.mtime) {
-            self.found.times.push((at.to_owned(), staged.mtime));
+            let differs = staged.mtime != real.mtime;
+            self.found.times.push((at.to_owned(), staged.mtime, differs));
         }
     }
 }

@@ -62,6 +62,17 @@ pub(super) struct FolderStep {
     pub expected: Option<(u32, u32, u32)>,
 }
 
+impl FolderStep {
+    fn time(path: &Path, mtime: i64) -> Self {
+        Self {
+            path: text_of(path),
+            source: None,
+            mtime,
+            expected: None,
+        }
+    }
+}
+
 impl Expected {
     pub fn of(look: &Look) -> Self {
         Self {
@@ -79,35 +90,30 @@ impl Order {
     #[must_use]
     pub fn new(all: &Changes, chosen: &[&Change], times: bool) -> Self {
         let mut order = Self::default();
-        let mut folders: BTreeMap<PathBuf, FolderStep> = BTreeMap::new();
-        if times {
-            for (path, mtime) in &all.times {
-                let step = FolderStep {
-                    path: text_of(path),
-                    source: None,
-                    mtime: *mtime,
-                    expected: None,
-                };
-                folders.insert(path.clone(), step);
-            }
-        }
         for change in chosen.iter().rev() {
             order.remove(change);
         }
         for change in chosen {
             order.make(change);
+        }
+        let mut folders: BTreeMap<PathBuf, FolderStep> = BTreeMap::new();
+        if times {
+            // Others' work in a folder is nothing to hide: only what is done here, or was done on the stage.
+            let parents = order.parents();
+            let disturbed = |(path, _, differs): &&(PathBuf, i64, bool)| *differs || parents.contains(path);
+            for (path, mtime, _) in all.times.iter().filter(disturbed) {
+                folders.insert(path.clone(), FolderStep::time(path, *mtime));
+            }
+        }
+        for change in chosen {
             if let (Some(staged), Some(source)) = (&change.staged, &change.source)
                 && staged.kind == FileKind::Dir
             {
+                let there = change.real.as_ref().filter(|_| !changes_kind(change));
                 let step = FolderStep {
-                    path: text_of(&change.path),
                     source: Some(text_of(source)),
-                    mtime: staged.mtime,
-                    expected: change
-                        .real
-                        .as_ref()
-                        .filter(|_| !changes_kind(change))
-                        .map(|real| (real.mode, real.uid, real.gid)),
+                    expected: there.map(|real| (real.mode, real.uid, real.gid)),
+                    ..FolderStep::time(&change.path, staged.mtime)
                 };
                 folders.insert(change.path.clone(), step);
             }
