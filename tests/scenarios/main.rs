@@ -25,5 +25,6 @@ mod limits;
 mod programs;
 mod redaction;
 mod scopes;
+mod stage;
 mod tamper;
 mod torture;

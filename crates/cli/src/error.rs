@@ -103,6 +103,11 @@ codes! {
     GitFailed "git-failed" "system" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;
+    StageUnavailable "stage-unavailable" "system" Failed;
+    NoStage "no-stage" "not-found" Failed;
+    NotReal "not-real" "state" Failed;
+    StageConflicts "stage-conflicts" "conflict" Conflicts;
+    PromoteFailed "promote-failed" "state" Failed;
 }
 
 impl Failure {
@@ -303,6 +308,12 @@ impl From<rescind_vault::Error> for Failure {
 impl From<rescind_ledger::MirrorError> for Failure {
     fn from(error: rescind_ledger::MirrorError) -> Self {
         Self::new(Code::MirrorFailed, chain(&error)).means("the ledger itself is not affected")
+    }
+}
+
+impl From<rescind_files::stage::StageError> for Failure {
+    fn from(error: rescind_files::stage::StageError) -> Self {
+        Self::new(Code::StageUnavailable, chain(&error))
     }
 }
 

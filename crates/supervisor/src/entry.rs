@@ -69,6 +69,9 @@ pub enum EntryKind {
     /// A later command finished the books of a session whose supervisor died.
     #[serde(rename = "session.recovered")]
     SessionRecovered,
+    /// A stage was given up: what was on it and not promoted is gone.
+    #[serde(rename = "stage.discarded")]
+    StageDiscarded,
     /// A session's content was erased from the vault.
     #[serde(rename = "vault.erased")]
     VaultErased,

@@ -185,6 +185,12 @@ pub struct SessionOpened {
     /// What kind of environment that is, where it was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub environment: String,
+    /// Whether its changes went to a stage: nothing of them is real.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
+    /// The staged session whose changes this one makes real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotes: Option<String>,
 }
 
 impl SessionOpened {

@@ -24,6 +24,7 @@ mod policy;
 mod protect;
 mod resolve;
 mod run;
+mod stage;
 mod touch;
 mod tree;
 mod views;
@@ -36,6 +37,7 @@ pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
+pub(crate) use views::unescape;
 
 use crate::ObjectTable;
 use nodes::NodeInfo;
@@ -90,6 +92,8 @@ pub struct Options {
     pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// What the session may do to files.
     pub confinement: Confinement,
+    /// In a staged session the devices of its overlays (major in the upper half): everything else can't be changed.
+    pub staged: Option<std::collections::HashSet<u64>>,
 }
 
 /// Everything the two threads share.
