@@ -5,6 +5,7 @@
 //! run in `cargo xtask prove spine`.
 
 mod agent;
+mod approvals;
 mod concurrency;
 mod crash;
 mod development;

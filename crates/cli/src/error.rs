@@ -74,6 +74,9 @@ codes! {
     HoldVoid "hold-void" "hold" Failed;
     HoldChanged "hold-changed" "hold" Failed;
     HoldRequester "hold-requester" "hold" Failed;
+    NoSuchRule "no-such-rule" "not-found" Failed;
+    RuleTooWide "rule-too-wide" "hold" Failed;
+    RuleUnfit "rule-unfit" "hold" Failed;
     HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
     StateDirectory "state-directory" "store" Failed;

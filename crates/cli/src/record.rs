@@ -265,6 +265,7 @@ fn judgement(judged: Option<&JudgedForm>) -> Value {
             "compensation": judged.compensation,
             "entry": judged.entry,
             "policy": judged.policy,
+            "rule": judged.rule,
             "notify": judged.notify,
         }),
         None => json!({"default": true, "note": NOT_JUDGED}),
@@ -326,7 +327,7 @@ pub fn decision(node: &Node) -> Option<String> {
         }
         (None, "deny") => Some("denied".to_owned()),
         (None, "hold") if node.ended.is_none() => Some("held".to_owned()),
-        _ => None,
+        _ => judged.rule.as_ref().map(|rule| clean(&format!("by rule {rule}"))),
     }
 }
 

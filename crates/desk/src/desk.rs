@@ -1,18 +1,22 @@
 //! One session's desk: what it asks of the catalog and the judge, and what it remembers of their answers.
 
 mod bench;
+mod lessons;
 mod usage;
 
 use crate::configuration::{Configuration, ConfigurationError};
+use crate::learned::{LearnedRules, Surroundings};
 use crate::proposal::proposal;
 use crate::tally::Tally;
 use bench::{Bench, Place, lost};
+use lessons::Lessons;
 use rescind_catalog::{Catalog, Context, Judgement as Known};
 use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
-    Ask, Attempt, Blast, Bounds, Counters, Environment, History, Limits, Proposal, Rules, Session, Target,
-    Whitelist,
+    Ask, Attempt, Blast, Bounds, Counters, Environment, Grant, History, Limits, Proposal, Rules, Session,
+    Target,
 };
+use rescind_supervisor::holds::Lesson;
 use rescind_supervisor::{Asked, Connecting, Desk, Judged, now};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -24,7 +28,7 @@ pub struct SessionDesk {
     catalog: Catalog,
     rules: Rules,
     bounds: Bounds,
-    whitelist: Whitelist,
+    lessons: Lessons,
     session: Session,
     history: History,
     /// What is known around the last command: its environment, raw in `environment`.
@@ -34,9 +38,19 @@ pub struct SessionDesk {
     record_only: bool,
     /// Why the session is halted: everything waits until a person has let something run.
     halted: Option<String>,
-    /// What was proposed and is not settled, by its number, with that of the action around it.
-    open: HashMap<u64, (Proposal, u64)>,
+    /// What was proposed and is not settled, by its number.
+    open: HashMap<u64, Open>,
     usage: Usage,
+}
+
+/// What was proposed and is not settled.
+#[derive(Debug)]
+struct Open {
+    proposal: Proposal,
+    /// The number of the action around it.
+    parent: u64,
+    /// What the command is given in, where it waits for people who may want it to run again.
+    around: Option<Surroundings>,
 }
 
 /// Who acts, and where.
@@ -74,7 +88,7 @@ impl SessionDesk {
             catalog: configuration.catalog()?,
             rules: configuration.rules()?,
             bounds: configuration.bounds()?,
-            whitelist: Whitelist::default(),
+            lessons: Lessons::default(),
             session: Session {
                 id: acting.session,
                 agent: acting.agent,
@@ -104,6 +118,13 @@ impl SessionDesk {
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.record_only = true;
+        self
+    }
+
+    /// The same desk with these rules learned from approvals, and those that will be.
+    #[must_use]
+    pub fn with_learned(mut self, rules: LearnedRules) -> Self {
+        self.lessons = Lessons::of(rules);
         self
     }
 
@@ -145,14 +166,25 @@ impl SessionDesk {
 }
 
 impl SessionDesk {
-    fn answer(&mut self, known: &Known, proposal: Proposal, place: Place) -> Judged {
+    fn answer(
+        &mut self,
+        known: &Known,
+        proposal: Proposal,
+        place: Place,
+        asked: Option<&Asked<'_>>,
+    ) -> Judged {
         let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
+        let policy = self.rules.version().to_string();
+        let learned = || -> Vec<Grant> {
+            let around = asked.map(Surroundings::of);
+            around.map_or_else(Vec::new, |around| self.lessons.about(&around, &policy))
+        };
         let bench = Bench {
             rules: &self.rules,
             bounds: &self.bounds,
             session: &self.session,
             history: &self.history,
-            whitelist: &self.whitelist,
+            learned: &learned,
             halted: self.halted.as_deref(),
             record_only: self.record_only,
             now,
@@ -166,8 +198,14 @@ impl SessionDesk {
             judge,
             |judged| (judged.verdict == Verdict::Allow, judged.limited),
         );
-        let judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
-        self.open.insert(place.node, (proposal, place.parent));
+        let mut judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
+        judged.learnable &= asked.is_some() && matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
+        let open = Open {
+            proposal,
+            parent: place.parent,
+            around: asked.filter(|_| judged.learnable).map(Surroundings::of),
+        };
+        self.open.insert(place.node, open);
         judged
     }
 }
@@ -183,7 +221,7 @@ impl Desk for SessionDesk {
             parent: asked.parent,
             cleared: asked.cleared,
         };
-        self.answer(&known, proposal, place)
+        self.answer(&known, proposal, place, Some(asked))
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
@@ -216,7 +254,7 @@ impl Desk for SessionDesk {
             parent: connecting.parent,
             cleared: connecting.cleared,
         };
-        self.answer(&known, proposal, place)
+        self.answer(&known, proposal, place, None)
     }
 
     fn asks_about_local(&self) -> bool {
@@ -224,7 +262,7 @@ impl Desk for SessionDesk {
     }
 
     fn approved(&mut self, judged: &Judged) -> Result<(), String> {
-        let Some((proposal, parent)) = self.open.get(&judged.node) else {
+        let Some(Open { proposal, parent, .. }) = self.open.get(&judged.node) else {
             return Ok(());
         };
         let ask = Ask::of(proposal, &self.session);
@@ -246,13 +284,26 @@ impl Desk for SessionDesk {
 
     fn closed(&mut self) {
         self.usage.closed(self.clock);
+        self.lessons.closed(&self.session.id);
+    }
+
+    fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String> {
+        let Some(open) = self.open.get(&judged.node) else {
+            return Err("what was shown is not known any more".to_owned());
+        };
+        let policy = self.rules.version().to_string();
+        self.lessons.learn(lesson, open, &self.session, &policy)
     }
 
     fn settled(&mut self, judged: &Judged, ran: bool) {
-        let Some((proposal, _)) = self.open.remove(&judged.node) else {
+        let Some(Open { proposal, .. }) = self.open.remove(&judged.node) else {
             return;
         };
         if ran {
+            if let Some(rule) = &judged.form.rule {
+                let action = self.session.id.action(judged.node).to_string();
+                self.lessons.used(rule, &action);
+            }
             if matches!(judged.verdict, Verdict::Hold(_)) {
                 // A person has looked at it.
                 self.halted = None;

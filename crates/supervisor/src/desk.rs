@@ -1,5 +1,6 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
+use crate::holds::Lesson;
 use crate::journal::JudgedForm;
 use rescind_model::{Digest, Verdict};
 
@@ -56,6 +57,16 @@ pub struct Judged {
     pub node: u64,
     /// Whether a limit is hit, which no earlier approval answers.
     pub limited: bool,
+    /// Whether it is held by policies alone, so that a rule could be learned from its approval.
+    pub learnable: bool,
+}
+
+impl Judged {
+    /// How bad what a person approved of it by a rule was: its parts that are no worse need no second word.
+    #[must_use]
+    pub fn clears(&self) -> Option<u8> {
+        self.form.rule.as_ref().map(|_| self.severity)
+    }
 }
 
 /// How far it is known what a program does.
@@ -89,6 +100,12 @@ pub trait Desk: Send {
 
     /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
     fn settled(&mut self, judged: &Judged, ran: bool);
+
+    /// People approved what was held, and want the same to run again without asking. Called before it is settled.
+    ///
+    /// # Errors
+    /// Why no rule was learned. What was approved runs all the same.
+    fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String>;
 
     /// Something was noticed after a command ran that halts the session: whatever comes next waits for a person, until one
     /// has let something run. A desk that holds nothing has nothing to halt.

@@ -7,6 +7,12 @@
 //!
 //! `holds/ACTION.hold` is the hold, `holds/ACTION.by-PERSON` a decision, `holds/ACTION.closed` how it ended.
 
+mod lesson;
+mod pattern;
+
+pub use lesson::{AlwaysForm, Lesson};
+pub use pattern::{OpenWord, Pattern, PatternError};
+
 use crate::journal::JudgedForm;
 use crate::{clock, lives};
 use rescind_model::Timestamp;
@@ -42,6 +48,9 @@ pub struct HoldForm {
     pub digest: String,
     /// The process that waits, as [`clock::process_mark`].
     pub waiter: String,
+    /// Whether policies alone hold it, so that a rule learned from an approval could answer for it again.
+    #[serde(default)]
+    pub learnable: bool,
 }
 
 /// What a person said.
@@ -58,9 +67,9 @@ pub struct DecisionForm {
     /// What they want the agent to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Whether the same command may run for the rest of the session without asking again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub for_session: bool,
+    /// Whether, and until when, the same may run again without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub always: Option<AlwaysForm>,
 }
 
 /// The two things one can say.

@@ -66,6 +66,12 @@ impl Home {
         self.root.join("limits")
     }
 
+    /// The directory of rules learned from approvals (docs/formats/learned.md).
+    #[must_use]
+    pub fn learned(&self) -> PathBuf {
+        self.root.join("learned")
+    }
+
     /// Where hooks leave word for each other.
     #[must_use]
     pub fn hooks(&self) -> PathBuf {

@@ -214,7 +214,9 @@ impl Claims {
             EntryKind::VaultErased => self.erased = true,
             EntryKind::VaultPruned => self.pruned = true,
             EntryKind::ActionStarted
+            | EntryKind::ActionHeld
             | EntryKind::ActionDecided
+            | EntryKind::RuleForgotten
             | EntryKind::ActionEnded
             | EntryKind::UndoStep
             | EntryKind::UndoReceipt => {}

@@ -1,5 +1,7 @@
 //! `rescind approvals`, `approve`, `reject`: what waits for a person, and what they say.
 
+mod lasting;
+
 use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
@@ -23,13 +25,22 @@ pub struct ApprovalsArgs {
 }
 
 /// Arguments of `rescind approve`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ApproveArgs {
     /// Which, by its action or the end of it; the only one that waits if none is given
     pub hold: Option<String>,
     /// The very same command may run again in this session without asking
     #[arg(long)]
     pub for_session: bool,
+    /// The very same command of this agent may run again without asking, here and in later sessions: a rule is learned
+    #[arg(long)]
+    pub always: bool,
+    /// Until when such a rule stands: a time such as 2026-11-21T18:00:00Z, or how long, such as 2h or 7d; without it 8 hours
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The command as it is shown, with a `*` for each word, or part of one, that may be another
+    #[arg(long, value_name = "COMMAND")]
+    pub pattern: Option<String>,
     /// What is to be kept with the approval
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
@@ -96,13 +107,20 @@ pub fn approve(context: &Context, args: &ApproveArgs) -> Done {
     let store = context.store_outside()?;
     let holds = Holds::at(store.home().holds());
     let hold = find(&holds, args.hold.as_deref())?;
+    if (args.until.is_some() || args.pattern.is_some()) && !args.always && !args.for_session {
+        return Err(Failure::new(
+            Code::BadArgument,
+            "--until and --pattern say how far --always or --for-session goes: one of these is needed",
+        ));
+    }
+    let always = lasting::always(args, &hold)?;
     let said = DecisionForm {
         decision: Decision::Approve,
         person: person(),
         at: now().to_string(),
         digest: args.digest.clone().unwrap_or_else(|| hold.form.digest.clone()),
         message: args.message.clone(),
-        for_session: args.for_session,
+        always,
     };
     decide(context, &holds, &hold, &said)
 }
@@ -126,7 +144,7 @@ fn rejection(hold: &Hold, message: Option<String>) -> DecisionForm {
         at: now().to_string(),
         digest: hold.form.digest.clone(),
         message,
-        for_session: false,
+        always: None,
     }
 }
 
@@ -140,6 +158,7 @@ fn decide(context: &Context, holds: &Holds, hold: &Hold, said: &DecisionForm) ->
             "person": said.person,
             "at": said.at,
             "approvals_missing": missing,
+            "always": said.always,
         }))?;
     } else {
         out.line(outcome(hold, said, missing))?;
@@ -163,13 +182,30 @@ fn outcome(hold: &Hold, said: &DecisionForm, missing: usize) -> String {
     let action = &hold.form.action;
     match (said.decision, missing) {
         (Decision::Reject, _) => format!("{} {action}: it does not run", red("rejected")),
-        (Decision::Approve, 0) => format!("{} {action}: it runs", green("approved")),
+        (Decision::Approve, 0) => format!("{} {action}: it runs{}", green("approved"), again(said, action)),
         (Decision::Approve, missing) => format!(
             "{} {action}: {} to approve it",
             yellow("noted"),
             count(missing as u64, "more person has", "more persons have")
         ),
     }
+}
+
+/// What is said of a rule that is learned.
+fn again(said: &DecisionForm, action: &str) -> String {
+    let Some(always) = &said.always else {
+        return String::new();
+    };
+    let how_long = if always.session {
+        "for this session".to_owned()
+    } else {
+        format!("until {}", always.until)
+    };
+    let what = match &always.pattern {
+        Some(pattern) => format!("`{}`", clean(pattern)),
+        None => "the very same".to_owned(),
+    };
+    format!(", and {what} runs unasked {how_long} (`rescind policy forget {action}` takes that back)")
 }
 
 /// The hold that is meant.
@@ -251,16 +287,22 @@ fn each(_outside: &Store, holds: &Holds, waiting: Vec<Hold>) -> Done {
 }
 
 fn question(hold: &Hold) -> Done<Option<DecisionForm>> {
-    let approval = |for_session| DecisionForm {
-        decision: Decision::Approve,
-        for_session,
-        ..rejection(hold, None)
+    let approval = |for_session| -> Done<DecisionForm> {
+        let args = ApproveArgs {
+            for_session,
+            ..ApproveArgs::default()
+        };
+        Ok(DecisionForm {
+            decision: Decision::Approve,
+            always: lasting::always(&args, hold)?,
+            ..rejection(hold, None)
+        })
     };
     loop {
         let answer = ask("[a]pprove once, approve for the [s]ession, [r]eject, [l]ater?")?;
         match answer.as_deref() {
-            Some("a" | "approve") => return Ok(Some(approval(false))),
-            Some("s" | "session") => return Ok(Some(approval(true))),
+            Some("a" | "approve") => return approval(false).map(Some),
+            Some("s" | "session") => return approval(true).map(Some),
             Some("r" | "reject") => {
                 let message = ask_text("what should the agent read? (empty: nothing)")?;
                 return Ok(Some(rejection(hold, message.filter(|text| !text.is_empty()))));
@@ -373,6 +415,7 @@ fn json(hold: &Hold) -> Value {
         "expires": form.expires,
         "judged": form.judged,
         "digest": form.digest,
+        "learnable": form.learnable,
         "decisions": hold.decisions,
     })
 }

@@ -1,6 +1,7 @@
 //! `rescind policy`: check, test and show what actions are judged by.
 
 mod replay;
+mod rules;
 
 use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
@@ -58,6 +59,13 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "FILE")]
         policy: Vec<PathBuf>,
     },
+    /// List the rules learned from approvals: who gave them, until when, how often they were used
+    Rules,
+    /// Take back a rule learned from an approval: what it let run waits again
+    Forget {
+        /// The rule, by its name or the end of it
+        rule: String,
+    },
     /// Print the default policy, or the schema that policies are validated against
     Show {
         /// The schema
@@ -76,6 +84,8 @@ pub fn run(context: &Context, args: &PolicyArgs) -> Done {
         PolicyCommand::Test { files, policy } => test(context, files, policy),
         PolicyCommand::Explain { action } => replay::explain(context, action),
         PolicyCommand::Replay { since, policy } => replay::replay(context, since.as_deref(), policy),
+        PolicyCommand::Rules => rules::rules(context),
+        PolicyCommand::Forget { rule } => rules::forget(context, rule),
         PolicyCommand::Show { schema } => show(context, *schema),
     }
 }
@@ -96,7 +106,7 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
     let (policies, limits) = (Text::all(&policies)?, Text::all(&limits)?);
     let mut problems = Vec::new();
     let (mut policy_count, mut version) = (0, None);
-    match rules(&policies) {
+    match parsed(&policies) {
         Ok(rules) => {
             policy_count = rules.rules().len();
             version = Some(rules.version().to_string());
@@ -146,7 +156,7 @@ fn test(context: &Context, files: &[PathBuf], policy: &[PathBuf]) -> Done {
         [] => Text::all(&Configuration::of_user().files("policies", &["cedar"])?)?,
         policy => Text::all(policy)?,
     };
-    let rules = match rules(&policies) {
+    let rules = match parsed(&policies) {
         Ok(rules) => rules,
         Err(Problems(found)) => return Err(invalid(context, &found)?),
     };
@@ -235,7 +245,7 @@ fn show(context: &Context, schema: bool) -> Done {
     Ok(Exit::Ok)
 }
 
-fn rules(policies: &[Text]) -> Result<Rules, Problems> {
+fn parsed(policies: &[Text]) -> Result<Rules, Problems> {
     let files: Vec<(&str, &str)> = policies.iter().map(|file| (&*file.name, &*file.text)).collect();
     Rules::parse(&files)
 }

@@ -2,7 +2,7 @@
 
 use crate::person::person;
 use clap::{Args, ValueEnum};
-use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
+use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
@@ -195,7 +195,7 @@ fn supervise_in_store(
     };
     let opened = opened(args, &store, id);
     let tally = Tally::at(home.limits(), level);
-    let desk = desk(args, &opened, id, tally)?;
+    let desk = desk(args, &opened, id, tally, LearnedRules::at(home.learned()))?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     if let Some(client) = &args.client {
         log.write(&[Record::Client(client.clone())])?;
@@ -254,6 +254,7 @@ fn desk(
     opened: &SessionOpened,
     id: &SessionId,
     tally: Tally,
+    learned: LearnedRules,
 ) -> Result<Box<dyn Desk>, ConfigurationError> {
     let acting = Acting {
         session: id.clone(),
@@ -264,7 +265,7 @@ fn desk(
         path: std::env::var("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
+    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?.with_learned(learned);
     Ok(Box::new(if args.record_only {
         desk.record_only()
     } else {

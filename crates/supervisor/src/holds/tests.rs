@@ -20,6 +20,7 @@ fn judged(persons: u8) -> JudgedForm {
         entry: None,
         compensation: None,
         advice: None,
+        rule: None,
     }
 }
 
@@ -36,6 +37,7 @@ fn hold(persons: u8) -> HoldForm {
         judged: judged(persons),
         digest: "d1".into(),
         waiter: clock::process_mark(std::process::id()),
+        learnable: true,
     }
 }
 
@@ -46,7 +48,7 @@ fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
         at: clock::now().to_string(),
         digest: digest.into(),
         message: None,
-        for_session: false,
+        always: None,
     }
 }
 

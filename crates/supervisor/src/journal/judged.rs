@@ -41,6 +41,9 @@ pub struct JudgedForm {
     /// What the agent could do instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// The rule learned from an approval by which it runs without asking: the action it was learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// One factor of a score.

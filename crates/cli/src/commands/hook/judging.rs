@@ -141,6 +141,7 @@ fn judged(
         entry: None,
         compensation: None,
         advice: None,
+        rule: None,
     };
     Ok((form, judgement.verdict))
 }

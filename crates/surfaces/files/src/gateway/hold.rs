@@ -56,11 +56,10 @@ pub(super) struct Bound {
     arguments: Vec<u8>,
 }
 
-/// Holds by process, and what people let go for the rest of the session.
+/// Holds by process.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pub(super) held: HashMap<Node, Held>,
-    granted: Vec<(String, Digest)>,
     /// Who may connect to where: once judged, it is not judged again.
     pub(super) connected: HashSet<(Node, String)>,
     /// By which calls that wait are answered.
@@ -114,24 +113,7 @@ impl Gateway {
     /// Judge a command, where this session has somebody who judges.
     pub(super) fn judge(&mut self, asked: &Asked<'_>) -> Option<Judged> {
         let judged = self.desk.as_mut()?.judge(asked);
-        let mut judged = self.redacted(judged);
-        let key = (judged.form.policy.clone(), key_of(asked));
-        let may_be_granted = matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
-        if may_be_granted
-            && self.waiting.granted.contains(&key)
-            && self
-                .desk
-                .as_mut()
-                .is_some_and(|desk| desk.approved(&judged).is_ok())
-        {
-            judged.verdict = Verdict::Allow;
-            "allow".clone_into(&mut judged.form.verdict);
-            judged
-                .form
-                .reasons
-                .push("a person let this very command go for the rest of the session".to_owned());
-        }
-        Some(judged)
+        Some(self.redacted(judged))
     }
 
     /// Take out of a judgement what must not be kept.
@@ -227,6 +209,7 @@ impl Gateway {
             judged: judged.form.clone(),
             digest: digest.to_string(),
             waiter: process_mark(std::process::id()),
+            learnable: judged.learnable,
         }
     }
 
@@ -319,6 +302,7 @@ impl Gateway {
         let _the_record_has_it = self.options.holds.close(&form.action, &closed);
         let runs = recorded && how == Closed::Approved;
         if runs {
+            self.learn(&form, &judged, &closed);
             self.settle_judged(&judged, true);
         } else {
             let why = refusal(&closed, recorded);
@@ -330,12 +314,8 @@ impl Gateway {
             What::Call(call) => return self.end_call(node, call, runs),
         };
         if runs {
-            let for_session = closed.decisions.iter().any(|said| said.for_session);
             if let Some(info) = self.nodes.get_mut(&node) {
                 info.cleared = Some(judged.severity);
-                if let Some(key) = info.key.filter(|_| for_session) {
-                    self.waiting.granted.push((judged.form.policy.clone(), key));
-                }
             }
             let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGCONT);
             return;

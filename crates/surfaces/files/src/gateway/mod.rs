@@ -12,6 +12,7 @@ mod handle;
 mod hold;
 mod inherited;
 mod launch;
+mod lesson;
 mod look;
 mod nodes;
 mod objects;

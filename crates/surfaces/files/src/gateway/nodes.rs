@@ -220,7 +220,7 @@ impl Gateway {
             cwd: record.cwd.clone(),
             environment,
             key: Some(key),
-            cleared,
+            cleared: cleared.max(judged.as_ref().and_then(rescind_supervisor::Judged::clears)),
             understood: match (above_understood, &judged) {
                 (Some(Understood::Wholly), _) => Understood::Wholly,
                 (_, Some(judged)) if role != Role::Agent => judged.understood,

@@ -323,9 +323,12 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
+            // An agent that waits for a person is stopped by us; to the terminal it is a job that runs.
+            Ok(Some(Message::Stopped(_))) if lock(&self.gateway).is_held(self.agent) => {}
             Ok(Some(Message::Stopped(signal))) => {
                 let _gone = Message::Stopped(signal).send(&self.seat.front);
             }
+            Ok(Some(Message::Continued)) => self.continue_front(),
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
@@ -338,7 +341,13 @@ impl Watch<'_> {
         false
     }
 
+    /// The front stops with the agent, and goes on with it, also where nobody but us made it go on.
+    fn continue_front(&self) {
+        let _gone = rescind_sys::kill_process(self.seat.front_process, libc::SIGCONT);
+    }
+
     fn agent_ended(&mut self, status: ExitStatus) {
+        self.continue_front();
         self.ended = Some((status, Instant::now()));
         let form = match status {
             ExitStatus::Exited(code) => ExitForm::Code(code),
