@@ -545,3 +545,60 @@ fn a_session_that_only_records_holds_nothing_and_says_what_it_would_have() {
         "{judged:#}"
     );
 }
+
+/// The command that was given to `run` is itself held: whoever waits for it goes on waiting, and gets its end.
+#[test]
+fn a_session_whose_own_command_is_held_goes_on_when_it_is_approved() {
+    let scenario = place();
+    let mut command = scenario.supervised(["kubectl", "delete", "ns", "drone"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let running = Running {
+        child: child.expect("a supervisor"),
+    };
+    hold(&scenario);
+    std::thread::sleep(Duration::from_millis(300));
+    scenario.tell(&["approve"]).success();
+    let (code, out, err) = running.end();
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(done(&scenario), "delete ns drone\n");
+}
+
+/// What seems to start an agent may be the deed itself: it is judged by its words, too.
+#[test]
+fn what_seems_to_start_an_agent_is_judged() {
+    let mut scenario = place();
+    program(&scenario, "npm", "echo \"npm $*\" >> \"$DONE\"");
+    scenario.options.extend(["--hold-for".to_owned(), "0".to_owned()]);
+    for command in [
+        &["npm", "publish"][..],
+        &["sh", "-c", "npm publish"],
+        &["env", "A=1", "npm", "publish"],
+        &["timeout", "20", "kubectl", "delete", "ns", "drone"],
+    ] {
+        let ended = Outcome::of(&mut scenario.supervised(command));
+        assert_ne!(ended.code(), 0, "{command:?}: {}", ended.err());
+        assert!(ended.err().contains("held"), "{command:?}: {}", ended.err());
+        assert_eq!(done(&scenario), "", "{command:?}");
+    }
+}
+
+/// A program is what it is, whatever it is called: a link to it, or a descriptor of it.
+#[test]
+fn a_program_under_another_name_is_judged_as_what_it_is() {
+    let mut scenario = place();
+    scenario.options.extend(["--hold-for".to_owned(), "0".to_owned()]);
+    let by_descriptor = "import os; os.execve(os.open(os.environ['PROGRAM'], os.O_RDONLY), ['ls', 'delete', 'ns', 'drone'], os.environ)";
+    let program = scenario.scratch().join("bin/kubectl").display().to_string();
+    scenario.environment.push(("PROGRAM".to_owned(), program));
+    let script = format!(
+        "ln -s \"$PROGRAM\" k; ./k delete ns drone; echo link $?; python3 -c \"{by_descriptor}\"; echo descriptor $?"
+    );
+    let (_, out, err) = Running::new(&scenario, &script).end();
+    assert!(out.contains("link ") && !out.contains("link 0"), "{out}{err}");
+    assert!(
+        out.contains("descriptor ") && !out.contains("descriptor 0"),
+        "{out}{err}"
+    );
+    assert_eq!(err.matches("held (").count(), 2, "{err}");
+    assert_eq!(done(&scenario), "");
+}

@@ -314,3 +314,29 @@ fn a_real_codex_goes_wrong_and_is_undone() {
     scenario.verify();
     proved("hooks", "a real Codex removes a folder: captured, undone");
 }
+
+/// A command that a client runs is an action, not an agent: what it starts has no liberties, and its end and output are
+/// the action's, also where a shell that is given one command becomes it.
+#[test]
+fn a_command_under_exec_is_one_action_with_its_end_and_output() {
+    let scenario = Scenario::new();
+    let exec = |command: &[&str]| {
+        let mut line = vec!["exec", "--agent", "codex", "--"];
+        line.extend(command);
+        scenario.tell(&line)
+    };
+    let ran = exec(&[
+        "bash",
+        "-c",
+        "python3 -c 'print(\"made\"); open(\"x\", \"w\"); exit(7)'",
+    ]);
+    assert_eq!(ran.code(), 7, "{}", ran.said());
+    let log = scenario.log(&[]);
+    assert_eq!(log.len(), 1, "{log:#?}");
+    assert_eq!(log[0]["role"], "action");
+    assert_eq!(log[0]["exit_code"], 7, "{:#}", log[0]);
+    assert_eq!(log[0]["output"]["preview"], "made\n", "{:#}", log[0]);
+    assert_eq!(log[0]["effects"], 2, "the file and its folder: {:#}", log[0]);
+    let output = scenario.tell(&["show", "--output", log[0]["action_id"].as_str().expect("an id")]);
+    assert_eq!(output.success().out(), "made\n");
+}

@@ -49,6 +49,13 @@ fn what_a_program_writes_that_outlives_who_opened_the_file_is_undone() {
             late.replace('\'', "\\\"")
         ),
     );
+    // Whoever the program was before ends only when it is somebody else already, and not yet heard of as that.
+    undone(
+        "two programs later",
+        prepare,
+        "mkfifo go on; sh -c 'exec >> other; (: > here; read x < go) & until [ -e here ]; do :; done; exec env sh -c \"read y < on; echo late\"' & sleep 0.5; \
+         echo > go; sleep 0.3; echo > on; wait; rm go on here",
+    );
 }
 
 #[test]

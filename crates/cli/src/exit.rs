@@ -13,7 +13,8 @@ pub enum Exit {
     Conflicts,
     /// 4: a verification found faults.
     NotVerified,
-    /// 5: an undo was applied and is not proved complete: conflicts kept, steps failed, or something differs.
+    /// 5: an undo was applied and is not proved complete: something can't come back, conflicts were kept, steps failed, or
+    /// something differs.
     Incomplete,
     /// 6: a health check failed. An undo that says so was applied and is proved.
     Unhealthy,

@@ -177,8 +177,9 @@ impl<'v> Records<'v> {
         let node = self.view.nodes.get(&number)?;
         let started = &node.started;
         let tally = self.tally(number);
-        let (exit_code, signal) = exit_numbers(node.ended.as_ref().map(|ended| ended.exit));
-        let output = node.ended.as_ref().map(|ended| &ended.output);
+        let ended = self.view.end_of(number);
+        let (exit_code, signal) = exit_numbers(ended.map(|ended| ended.exit));
+        let output = ended.map(|ended| &ended.output);
         let id = |number: u64| self.view.id.action(number).to_string();
         Some(json!({
             "timestamp": started.time,
@@ -196,9 +197,9 @@ impl<'v> Records<'v> {
             "approval": approval(node),
             "exit_code": exit_code,
             "signal": signal,
-            "exit": exit_word(node.ended.as_ref().map(|ended| ended.exit), &self.view.id),
+            "exit": exit_word(ended.map(|ended| ended.exit), &self.view.id),
             "started": started.time,
-            "ended": node.ended.as_ref().map(|ended| &ended.time),
+            "ended": ended.map(|ended| &ended.time),
             "output": {
                 "preview": output.map_or("", |output| &output.preview),
                 "bytes": output.map_or(0, |output| output.bytes),

@@ -54,6 +54,7 @@ fn judge(desk: &mut SessionDesk, argv: &[String], environment: &[Vec<u8>]) -> Ju
         node: 1,
         parent: 0,
         exe: argv.first().map_or("", String::as_str),
+        file: "",
         argv,
         cwd: "/work",
         environment,

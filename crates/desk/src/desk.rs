@@ -146,11 +146,19 @@ impl SessionDesk {
             self.environment = asked.environment.to_vec();
         }
         // The file that runs says what runs; the first argument can be anything.
-        let mut argv: Vec<&str> = vec![asked.exe];
+        let mut argv: Vec<&str> = vec![self.called(asked)];
         argv.extend(asked.argv.iter().skip(1).map(String::as_str));
         let script = self.is_known_script(&argv);
         self.catalog
             .judge_argv(argv.get(usize::from(script)..).unwrap_or_default(), &self.context)
+    }
+
+    /// What a program is judged by: what it is called, or the file behind that, where only that is known: a link that is
+    /// called something else is the same program.
+    fn called<'a>(&self, asked: &Asked<'a>) -> &'a str {
+        let name = |path: &'a str| path.rsplit('/').next().unwrap_or_default();
+        let only_the_file = !self.catalog.knows(name(asked.exe)) && self.catalog.knows(name(asked.file));
+        if only_the_file { asked.file } else { asked.exe }
     }
 
     /// Whether an interpreter runs a program that the catalog knows by its name: `node /usr/bin/npm test` is `npm test`.

@@ -33,6 +33,7 @@ fn judge(desk: &mut SessionDesk, words: &[&str]) -> Judged {
         node: NODE.fetch_add(1, Ordering::Relaxed),
         parent: 0,
         exe: &format!("/usr/bin/{}", words[0]),
+        file: "",
         argv: &argv,
         cwd: "/work",
         environment: &[],

@@ -13,6 +13,8 @@ pub struct Asked<'a> {
     pub parent: u64,
     /// The program's path as it is called.
     pub exe: &'a str,
+    /// The file that runs, all links followed; empty where nobody looked.
+    pub file: &'a str,
     /// The command line, not redacted: nothing of it may be kept.
     pub argv: &'a [String],
     /// The working directory.

@@ -141,6 +141,12 @@ impl Receipt {
             && self.in_doubt.is_empty()
             && self.differs.is_empty()
     }
+
+    /// Whether everything that was done came back, also what was never captured.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.proved() && self.lost.is_empty()
+    }
 }
 
 /// Where a system session writes its records.

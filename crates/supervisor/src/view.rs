@@ -3,8 +3,8 @@
 use crate::bodies::qualified;
 use crate::holds::ClosedForm;
 use crate::journal::{
-    AfterForm, BeforeForm, ClientForm, EnvironmentForm, NodeEnded, NodeStarted, NoteForm, ObjectForm,
-    OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
+    AfterForm, BeforeForm, ClientForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, NoteForm,
+    ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
@@ -199,6 +199,19 @@ impl SessionView {
             number = node.started.parent;
         }
         number
+    }
+
+    /// How what began as this node ended: where its process went on as another program of the same action, how that ended.
+    #[must_use]
+    pub fn end_of(&self, number: u64) -> Option<&NodeEnded> {
+        let mut ended = self.nodes.get(&number)?.ended.as_ref()?;
+        while let ExitForm::Exec(next) = ended.exit
+            && let Some(next) = self.nodes.get(&next)
+            && next.started.role == Role::Process
+        {
+            ended = next.ended.as_ref()?;
+        }
+        Some(ended)
     }
 
     /// The nodes at or below a node, itself first. An action's scope is all of them.

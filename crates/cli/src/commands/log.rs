@@ -8,7 +8,7 @@ use crate::record::{self, Records, SystemStep};
 use crate::text::{bytes, clean, command_line, count, duration, local_time};
 use clap::Args;
 use rescind_model::Coverage;
-use rescind_supervisor::journal::{ExitForm, Role};
+use rescind_supervisor::journal::{ExitForm, NodeEnded, Role};
 use rescind_supervisor::{Node, SessionView};
 use std::collections::BTreeMap;
 
@@ -88,7 +88,8 @@ fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, d
     if tally.effects() > 0 {
         notes.push(count(tally.effects() as u64, "change", "changes"));
     }
-    if let Some(ended) = &node.ended {
+    let ended = view.end_of(number);
+    if let Some(ended) = ended {
         notes.extend((ended.output.bytes > 0).then(|| format!("{} output", bytes(ended.output.bytes))));
         notes.extend(duration(&node.started.time, &ended.time));
     }
@@ -106,7 +107,7 @@ fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, d
         "{:>5} {}{} {role}{}{gap} {}",
         number,
         "  ".repeat(depth),
-        sign(node),
+        sign(node, ended),
         clean(&record::command(node)),
         dim(&notes.join(", ")),
     ))?;
@@ -121,11 +122,11 @@ fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, d
 }
 
 /// How a node ended, in the fewest letters.
-fn sign(node: &Node) -> String {
+fn sign(node: &Node, ended: Option<&NodeEnded>) -> String {
     if node.started.role == Role::Direct {
         return dim("writes");
     }
-    match node.ended.as_ref().map(|ended| ended.exit) {
+    match ended.map(|ended| ended.exit) {
         None => yellow("running"),
         Some(ExitForm::Code(0)) => green("ok"),
         Some(ExitForm::Code(code)) => red(&format!("exit {code}")),

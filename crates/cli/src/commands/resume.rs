@@ -156,7 +156,7 @@ impl Failed {
     fn of(view: &SessionView, action: &str) -> Option<Self> {
         let action: ActionId = action.parse().ok()?;
         let node = view.nodes.get(&action.number)?;
-        let ended = node.ended.as_ref();
+        let ended = view.end_of(action.number);
         Some(Self {
             command: record::command(node),
             how: exit_word(ended.map(|ended| ended.exit), &view.id),

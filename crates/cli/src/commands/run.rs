@@ -204,6 +204,7 @@ fn supervise_in_store(
     let syncing = sync_soon(&log);
     let options = Options {
         agent: args.agent.clone(),
+        one_action: args.client.is_some(),
         largest: args.capture_limit << 20,
         uncaptured: match args.uncaptured {
             OnUncaptured::Refuse => Uncaptured::Refuse,

@@ -78,11 +78,7 @@ fn known(view: &SessionView, number: u64) -> bool {
 
 /// The recorded output, piece by piece from the vault.
 fn whole_output(store: &Store, view: &SessionView, number: u64) -> Done {
-    let output = view
-        .nodes
-        .get(&number)
-        .and_then(|node| node.ended.as_ref())
-        .map(|ended| &ended.output);
+    let output = view.end_of(number).map(|ended| &ended.output);
     let none = |why: String| {
         Failure::new(
             Code::NoOutput,
@@ -147,11 +143,9 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
         }
         out.line(field("way back", &clean(&judged.recovery)))?;
     }
-    let exit = record::exit_word(node.ended.as_ref().map(|ended| ended.exit), &view.id);
-    let took = node
-        .ended
-        .as_ref()
-        .and_then(|ended| duration(&started.time, &ended.time));
+    let ended = view.end_of(started.n);
+    let exit = record::exit_word(ended.map(|ended| ended.exit), &view.id);
+    let took = ended.and_then(|ended| duration(&started.time, &ended.time));
     out.line(field(
         "end",
         &format!(
@@ -167,18 +161,12 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
             out.line(field(if number == 0 { "reasoning" } else { "" }, &clean(line)))?;
         }
     }
-    out.line(field("risk", "not judged in this build"))?;
     out.line(field("reversibility", tally.reversibility().name()))?;
     out.line(field("coverage", tally.coverage().name()))?;
     for (what, why) in tally.gaps.iter().chain(&tally.escapes) {
         out.line(field("", &yellow(&format!("{}: {}", clean(what), clean(why)))))?;
     }
-    if let Some(output) = node
-        .ended
-        .as_ref()
-        .map(|ended| &ended.output)
-        .filter(|output| output.bytes > 0)
-    {
+    if let Some(output) = ended.map(|ended| &ended.output).filter(|output| output.bytes > 0) {
         out.line(field(
             "output",
             &format!(

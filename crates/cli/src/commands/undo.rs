@@ -92,7 +92,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     if let Some(said) = super::prune::give_back(&store, &undo)? {
         say(format!("rescind: {said}"));
     }
-    Ok(if !receipt.proved() {
+    Ok(if !receipt.complete() {
         Exit::Incomplete
     } else if !health::all_passed(&reached.checks) {
         Exit::Unhealthy

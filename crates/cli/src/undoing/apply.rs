@@ -170,7 +170,7 @@ fn reached(prepared: &Prepared<'_>, receipt: &Receipt) -> ReachedForm {
     let domains: BTreeSet<&str> = views.iter().map(|view| view.opened.domain.as_str()).collect();
     let target = prepared.scoped.target.as_ref();
     ReachedForm {
-        target: target.map(|target| target.form(&prepared.session, receipt.proved())),
+        target: target.map(|target| target.form(&prepared.session, receipt.complete())),
         checks: Checks::of_user().run(domains),
     }
 }
@@ -218,7 +218,7 @@ fn ended(receipt: &Receipt) -> SessionEnded {
         .map(|lost| (lost.name.clone(), lost.why.clone()));
     SessionEnded {
         time: now().to_string(),
-        exit: ExitForm::Code(if receipt.proved() { 0 } else { 5 }),
+        exit: ExitForm::Code(if receipt.complete() { 0 } else { 5 }),
         how: "ended".to_owned(),
         effects: receipt.restored,
         missing: missing.collect(),
@@ -244,7 +244,7 @@ fn not_recorded(undo: &SessionId, prepared: &Prepared<'_>, error: &ApplyError) -
 /// # Errors
 /// stdout can't be written.
 pub fn print_receipt(out: &mut Out, undo: &SessionId, receipt: &Receipt) -> Done<()> {
-    let verdict = if receipt.proved() {
+    let verdict = if receipt.complete() {
         green("undone")
     } else {
         yellow("undone in part")

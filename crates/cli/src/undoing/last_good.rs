@@ -26,11 +26,9 @@ impl LastGood {
             if node.started.role != Role::Action {
                 continue;
             }
-            match node.ended.as_ref().map(|ended| ended.exit) {
+            match view.end_of(*number).map(|ended| ended.exit) {
                 // What was tried under several paths until one was found, and what was denied, did nothing.
                 Some(ExitForm::NotStarted) => {}
-                // It became another program, which says how it ended.
-                Some(ExitForm::Exec(_)) => {}
                 Some(ExitForm::Code(0)) => after = Some(*number),
                 _ => {
                     return Ok(Self {

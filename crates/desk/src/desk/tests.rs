@@ -39,6 +39,7 @@ fn judge(desk: &mut SessionDesk, command: &str, node: u64, parent: u64, cleared:
         node,
         parent,
         exe: &format!("/bin/{}", argv[0]),
+        file: "",
         argv: &argv,
         cwd: "/tmp",
         environment: &[],

@@ -250,6 +250,7 @@ fn again(desk: &mut SessionDesk, view: &SessionView, number: u64, node: &Node) -
         node: number,
         parent: node.started.parent,
         exe: &node.started.exe,
+        file: "",
         argv: &node.started.argv,
         cwd: &node.started.cwd,
         environment: &environment,

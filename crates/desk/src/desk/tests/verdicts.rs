@@ -29,6 +29,7 @@ fn asked(desk: &mut SessionDesk, exe: &str, line: &str, cleared: Option<u8>) -> 
         node: 7,
         parent: 0,
         exe,
+        file: "",
         argv: &argv,
         cwd: "/work",
         environment: &environment,

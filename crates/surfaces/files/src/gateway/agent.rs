@@ -40,14 +40,15 @@ pub fn is_shell(argv: &[String]) -> bool {
     argv.first().is_some_and(|first| SHELLS.contains(&base(first)))
 }
 
-/// Whether a program is judged before it runs: every action is, with all it starts. The agent itself is where its command
-/// line says what it does; of a shell that is the agent, each command is judged by itself.
+/// Whether a program is judged before it runs: every action is, with all it starts. The agent itself is, and what seems to
+/// start it (`npm publish`, `sudo reboot` do not), where its command line says what it does; of a shell that is the agent,
+/// each command is judged by itself.
 #[must_use]
 pub fn is_judged(role: Role, argv: &[String]) -> bool {
     match role {
         Role::Action | Role::Process => true,
-        Role::Agent => !is_shell(argv),
-        Role::Launcher | Role::Direct | Role::System => false,
+        Role::Agent | Role::Launcher => !is_shell(argv),
+        Role::Direct | Role::System => false,
     }
 }
 

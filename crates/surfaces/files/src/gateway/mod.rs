@@ -6,6 +6,8 @@
 mod agent;
 mod calls;
 mod connect;
+mod direct;
+mod ends;
 mod escape;
 mod flapping;
 mod handle;
@@ -50,6 +52,8 @@ use tree::{Node, Tree};
 pub struct Options {
     /// Which program is the agent, where the first one that is no launcher is not it.
     pub agent: Option<String>,
+    /// Whether the command is one action of an agent outside: no program of the session is the agent.
+    pub one_action: bool,
     /// The largest file that is captured by copying, in bytes.
     pub largest: u64,
     /// What to do with changes that can't be captured.

@@ -9,16 +9,16 @@ use super::resolve::{Viewer, path_of, read_path, resolve};
 use super::touch::CellKey;
 use super::tree::{Node, Pending, Process, is_foreign, stack_start};
 use rescind_model::Digest;
-use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeEnded, NodeStarted, Record, Role};
+use rescind_supervisor::journal::{EnvironmentForm, ExitForm, NodeStarted, Record, Role};
 use rescind_supervisor::{Asked, Understood, now, salt};
 use rescind_sys::{Answer, Listener, Notification};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What the gateway knows of a node while it lives.
 #[derive(Debug, Default)]
@@ -31,6 +31,8 @@ pub struct NodeInfo {
     pub heirs: Vec<Node>,
     /// The process that exec'd.
     pub process: i32,
+    /// The action whose own process went on as this one: they are one command.
+    pub part_of: Option<Node>,
     /// How it ended, once its exit was trapped.
     pub exit: Option<ExitForm>,
     /// Cells it has touched.
@@ -70,8 +72,6 @@ pub const REASON_VARIABLE: &str = "RESCIND_REASON";
 const MOST_REASON: usize = 8 << 10;
 const MOST_ARGUMENTS: usize = 4_096;
 const MOST_ARGUMENT_BYTES: usize = 1 << 20;
-/// The agent's own writes are one action until it is quiet for this long.
-const QUIET: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// A process is seen for the first time: find its node.
@@ -86,7 +86,7 @@ impl Gateway {
         }
     }
 
-    fn take_in(&mut self, process: i32, node: Node) {
+    pub(super) fn take_in(&mut self, process: i32, node: Node) {
         let pidfd = rescind_sys::pidfd_open(process).ok();
         if let Some(pidfd) = &pidfd {
             self.watch.process(process, pidfd.as_fd());
@@ -98,27 +98,6 @@ impl Gateway {
             pidfd,
         };
         self.tree.insert(process, entry);
-    }
-
-    /// Whether an exec that was let go on has happened: told by the stack, which every exec puts elsewhere.
-    pub fn confirm_exec(&mut self, process: i32) {
-        let Some(pending) = self.tree.get_mut(process).and_then(|entry| entry.pending.take()) else {
-            return;
-        };
-        if stack_start(process) != pending.stack {
-            if self.tree.alive(pending.before) == 0 && pending.before != 0 {
-                let node = self.tree.get(process).map_or(0, |entry| entry.node);
-                self.finish(pending.before, ExitForm::Exec(node));
-            }
-            return;
-        }
-        let node = self.tree.get(process).map_or(0, |entry| entry.node);
-        self.tree.move_to(process, pending.before);
-        self.finish(node, ExitForm::NotStarted);
-        if self.agent == Some(node) {
-            let was = self.nodes.get(&pending.before).and_then(|info| info.role);
-            self.agent = (was == Some(Role::Agent)).then_some(pending.before);
-        }
     }
 
     /// The view of a process may have changed.
@@ -158,7 +137,12 @@ impl Gateway {
             .iter()
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
-        let exe = String::from_utf8_lossy(&path).into_owned();
+        let file = program.to_string_lossy().into_owned();
+        let exe = match String::from_utf8_lossy(&path).into_owned() {
+            // It was opened before, and is run by its descriptor.
+            nameless if nameless.is_empty() => file.clone(),
+            exe => exe,
+        };
         let role = self.role(before, viewer.process, &argv, &exe);
         let above = self.nodes.get(&before).map(|info| Arc::clone(&info.environment));
         let above = above.unwrap_or_default();
@@ -175,6 +159,7 @@ impl Gateway {
             node: n,
             parent: before,
             exe: &exe,
+            file: &file,
             argv: &argv,
             cwd: &cwd,
             environment: &environment,
@@ -284,6 +269,9 @@ impl Gateway {
             .get(&parent)
             .is_some_and(|info| info.process == process);
         match above {
+            // A command that an agent outside of this session runs is one action, whatever it starts.
+            None if self.options.one_action => Role::Action,
+            Some(_) if self.options.one_action => Role::Process,
             // The agent's own process runs another program now: that is the agent from here on.
             Some(Role::Agent) if becomes => Role::Agent,
             None | Some(Role::Launcher) if self.agent.is_none() => {
@@ -341,247 +329,6 @@ impl Gateway {
         let text = String::from_utf8_lossy(&reason);
         let short: String = text.chars().take(MOST_REASON).collect();
         Some(self.rules.redact(&short).text.into_owned())
-    }
-
-    /// A process is about to end by itself.
-    pub fn exit(&mut self, process: i32, code: i32) -> Option<Answer> {
-        let Some(node) = self.tree.get(process).map(|entry| entry.node) else {
-            return Some(Answer::Continue);
-        };
-        self.tree.name_children(process, node);
-        for child in self.tree.take_named(node) {
-            self.take_in(child, node);
-        }
-        let info = self.nodes.entry(node).or_default();
-        let is_main = info.process == process;
-        if is_main {
-            info.exit = Some(ExitForm::Code(code & 0xff));
-        }
-        if self.tree.alive(node) == 1 {
-            let exit = info.exit.unwrap_or(ExitForm::Unknown);
-            if is_main && self.watch.drain(node).is_some_and(|drain| !drain.is_done()) {
-                return None;
-            }
-            self.finish(node, exit);
-        }
-        Some(Answer::Continue)
-    }
-
-    /// A process is gone, however it ended.
-    pub fn gone(&mut self, process: i32, status: Option<ExitForm>) {
-        let Some((entry, last)) = self.tree.remove(process) else {
-            return;
-        };
-        if self
-            .nodes
-            .get(&entry.node)
-            .is_some_and(|info| info.process == process)
-        {
-            self.void_hold(entry.node);
-        }
-        if let Some(info) = self.nodes.get_mut(&entry.node)
-            && info.process == process
-            && info.exit.is_none()
-        {
-            info.exit = status;
-        }
-        if last {
-            let exit = self
-                .nodes
-                .get(&entry.node)
-                .and_then(|info| info.exit)
-                .unwrap_or(ExitForm::Unknown);
-            self.finish(entry.node, exit);
-        }
-    }
-
-    /// A node is over: what it left is read and recorded. Does nothing the second time.
-    pub fn finish(&mut self, node: Node, exit: ExitForm) {
-        if Some(node) == self.agent {
-            self.end_direct();
-        }
-        self.void_hold(node);
-        let Some(info) = self.nodes.remove(&node) else {
-            return;
-        };
-        self.hand_down(node, &info);
-        for key in &info.cells {
-            let own = self.cells.get(key).is_some_and(|cell| cell.node == node);
-            // A cell that can't be recorded stays in doubt: the undo reads its state.
-            let recorded = if own {
-                self.close(key, None)
-            } else {
-                self.let_go(key, Some(node))
-            };
-            if recorded.is_err() {
-                break;
-            }
-        }
-        self.last_folder = None;
-        let _known_from_the_effects_else = self.record_gone();
-        self.look_for_flapping(node, &info.cells);
-        let changed = |key: &&CellKey| self.cells.get(*key).is_some_and(|cell| !cell.passing);
-        let effects = info.cells.iter().filter(changed).count() as u64;
-        self.tell_desk(node, exit, effects);
-        let output = self.watch.end(node, &self.log);
-        let record = NodeEnded {
-            n: node,
-            time: now().to_string(),
-            exit,
-            output,
-            effects,
-            missing: info.missing.into_iter().collect(),
-        };
-        let _in_doubt_if_it_fails = self.flush().and_then(|()| self.log.end(&record));
-    }
-
-    /// What a node has opened for writing may be held by what it started, and still be written when the node is over
-    /// (`server > log &`, `exec server > log`): its effect goes on until they end.
-    fn hand_down(&mut self, node: Node, info: &NodeInfo) {
-        let lives = |heir: &Node| self.nodes.contains_key(heir);
-        let heirs: Vec<Node> = info.heirs.iter().copied().filter(lives).collect();
-        if heirs.is_empty() {
-            return;
-        }
-        if let Some(above) = self.nodes.get_mut(&info.parent) {
-            above.heirs.extend(&heirs);
-        }
-        let goes_on = |cell: &super::touch::Touched| cell.node == node && !cell.closed;
-        for heir in heirs {
-            if !info
-                .cells
-                .iter()
-                .any(|key| self.cells.get(key).is_some_and(goes_on))
-            {
-                return;
-            }
-            let held = look::open_for_writing(self.tree.of_node(heir));
-            for key in &info.cells {
-                let inode = self.identity_at(key);
-                let open = inode.is_some_and(|inode| held.as_ref().is_none_or(|held| held.contains(&inode)));
-                let Some(cell) = self.cells.get_mut(key).filter(|cell| open && goes_on(cell)) else {
-                    continue;
-                };
-                cell.node = heir;
-                if cell.settled.take().is_some() {
-                    self.unsettled.push(key.clone());
-                }
-                if let Some(heir) = self.nodes.get_mut(&heir) {
-                    heir.cells.push(key.clone());
-                }
-            }
-        }
-        self.last_folder = None;
-    }
-
-    /// Limits are settled with what an action really used.
-    fn tell_desk(&mut self, node: Node, exit: ExitForm, files: u64) {
-        if let Some(desk) = &mut self.desk {
-            desk.ended(node, (exit != ExitForm::NotStarted).then_some(files));
-        }
-    }
-
-    /// Whose effect a touch by this node is: the agent's own writes come in stretches, each an action of its own.
-    pub fn acting_node(&mut self, node: Node) -> Node {
-        if Some(node) != self.agent {
-            return node;
-        }
-        if let Some(direct) = self.direct {
-            if let Some(info) = self.nodes.get_mut(&direct) {
-                info.last = Some(Instant::now());
-            }
-            return direct;
-        }
-        let Some(agent) = self.nodes.get(&node) else {
-            return node;
-        };
-        if self.last_node == node {
-            // It has started nothing yet: what it writes is its own node's.
-            return node;
-        }
-        let n = self.last_node + 1;
-        let record = NodeStarted {
-            n,
-            parent: node,
-            role: Role::Direct,
-            time: now().to_string(),
-            salt: salt(),
-            pid: agent.process,
-            exe: agent.exe.clone(),
-            argv: agent.argv.clone(),
-            cwd: agent.cwd.clone(),
-            env: EnvironmentForm::default(),
-            reasoning: None,
-            judged: None,
-        };
-        let info = NodeInfo {
-            role: Some(Role::Direct),
-            last: Some(Instant::now()),
-            ..NodeInfo::default()
-        };
-        if self.flush().is_err() || self.log.start(&record).is_err() {
-            return node;
-        }
-        self.last_node = n;
-        self.nodes.insert(n, info);
-        self.direct = Some(n);
-        n
-    }
-
-    /// The agent's stretch of own writes is over.
-    pub fn end_direct(&mut self) {
-        if let Some(direct) = self.direct.take() {
-            self.hand_over_open(direct);
-            self.finish(direct, ExitForm::Unknown);
-        }
-    }
-
-    /// What the agent still holds open for writing when a stretch ends, and what calls are about to change that were let
-    /// go on, goes on: it becomes the agent's own, and is read when that is over.
-    fn hand_over_open(&mut self, direct: Node) {
-        let Some(agent) = self.agent else { return };
-        // Before the descriptors: what has been opened by then is among them.
-        self.flying.retain(|thread, _| !look::is_quiet(*thread));
-        let flying: HashSet<CellKey> = self.flying.drain().flat_map(|(_, keys)| keys).collect();
-        let held = look::open_for_writing(self.processes_behind(direct));
-        let Some(info) = self.nodes.get_mut(&direct) else {
-            return;
-        };
-        for key in std::mem::take(&mut info.cells) {
-            let open = flying.contains(&key)
-                || self
-                    .identity_at(&key)
-                    .is_some_and(|inode| held.as_ref().is_none_or(|held| held.contains(&inode)));
-            let owner = if open { agent } else { direct };
-            if open && let Some(cell) = self.cells.get_mut(&key).filter(|cell| cell.node == direct) {
-                cell.node = agent;
-                if !cell.closed && cell.settled.take().is_some() {
-                    self.unsettled.push(key.clone());
-                }
-            }
-            if let Some(info) = self.nodes.get_mut(&owner) {
-                info.cells.push(key);
-            }
-        }
-        self.last_folder = None;
-    }
-
-    /// The processes that act for a node: the agent's own for its stretches of direct writes.
-    pub fn processes_behind(&self, node: Node) -> Vec<i32> {
-        let role = self.nodes.get(&node).and_then(|info| info.role);
-        if role == Some(Role::Direct) || Some(node) == self.agent {
-            // What the agent opens it may hand to any program that it starts.
-            return self.tree.processes().map(|(number, _)| number).collect();
-        }
-        self.tree.of_node(node)
-    }
-
-    /// End a stretch that has been quiet.
-    pub fn end_quiet(&mut self) {
-        let quiet = self.direct.and_then(|direct| self.nodes.get(&direct)?.last);
-        if quiet.is_some_and(|last| last.elapsed() > QUIET) {
-            self.end_direct();
-        }
     }
 
     /// Record a change that was refused.

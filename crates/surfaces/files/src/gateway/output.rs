@@ -147,6 +147,13 @@ impl Outputs {
         })
     }
 
+    /// The process of a node runs another program now, whose output goes where its own went.
+    pub fn hand_over(&mut self, from: Node, to: Node) {
+        if let Some(recording) = self.running.remove(&from) {
+            self.running.entry(to).or_insert(recording);
+        }
+    }
+
     /// What the action wrote. Its pumps go on if others still hold the pipe; what comes later is not of the action.
     pub fn end(&mut self, node: Node, log: &SessionLog) -> OutputForm {
         let Some(recording) = self.running.remove(&node) else {

@@ -326,7 +326,10 @@ impl Watch<'_> {
             // An agent that waits for a person is stopped by us; to the terminal it is a job that runs.
             Ok(Some(Message::Stopped(_))) if lock(&self.gateway).is_held(self.agent) => {}
             Ok(Some(Message::Stopped(signal))) => {
-                let _gone = Message::Stopped(signal).send(&self.seat.front);
+                // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
+                if !lock(&self.gateway).is_held(self.agent) {
+                    let _gone = Message::Stopped(signal).send(&self.seat.front);
+                }
             }
             Ok(Some(Message::Continued)) => self.continue_front(),
             Ok(Some(Message::Empty)) => return true,
@@ -470,7 +473,8 @@ impl Gateway {
 
     /// How the agent's process ended, which its reaper alone knows for sure.
     fn agent_process_ended(&mut self, process: i32, exit: ExitForm) {
-        for info in self.nodes.values_mut().filter(|info| info.process == process) {
+        let own = self.nodes.values_mut().filter(|info| info.process == process);
+        for info in own.filter(|info| !matches!(info.exit, Some(ExitForm::Exec(_)))) {
             info.exit = Some(exit);
         }
     }
