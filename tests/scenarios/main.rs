@@ -23,4 +23,5 @@ mod programs;
 mod redaction;
 mod scopes;
 mod tamper;
+mod tiers;
 mod torture;

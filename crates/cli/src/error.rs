@@ -74,6 +74,7 @@ codes! {
     HoldVoid "hold-void" "hold" Failed;
     HoldChanged "hold-changed" "hold" Failed;
     HoldRequester "hold-requester" "hold" Failed;
+    HoldTier "hold-tier" "hold" Failed;
     NoSuchRule "no-such-rule" "not-found" Failed;
     RuleTooWide "rule-too-wide" "hold" Failed;
     RuleUnfit "rule-unfit" "hold" Failed;
@@ -227,7 +228,9 @@ impl From<ConfigurationError> for Failure {
             ConfigurationError::Unreadable { .. } | ConfigurationError::TooLarge { .. } => {
                 Self::new(Code::InputOutput, message)
             }
-            ConfigurationError::Policies(_) | ConfigurationError::Bounds(_) => {
+            ConfigurationError::Policies(_)
+            | ConfigurationError::Bounds(_)
+            | ConfigurationError::Tiers(_) => {
                 Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
             }
             ConfigurationError::Catalog(_) => {

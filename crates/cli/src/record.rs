@@ -217,6 +217,7 @@ impl<'v> Records<'v> {
             "reasoning": started.reasoning,
             "client": client_form(self.view, number),
             "judgement": judgement(started.judged.as_deref()),
+            "told": node.told,
         }))
     }
 }
@@ -294,6 +295,7 @@ fn approval(node: &Node) -> Value {
         "outcome": decided.map(|closed| closed.how.name()),
         "persons": judged.persons,
         "decisions": decided.map(|closed| &closed.decisions),
+        "waited": node.waited,
     })
 }
 

@@ -11,9 +11,11 @@ mod desk;
 mod learned;
 mod proposal;
 mod tally;
+mod tiers;
 
 pub use configuration::{Configuration, ConfigurationError, Text, catalog_with, zone};
 pub use desk::{Acting, SessionDesk};
 pub use learned::{LONGEST, Learned, LearnedError, LearnedRules, Surroundings, Uses};
 pub use proposal::proposal;
 pub use tally::{Locked, Open, Room, State, Tally, TallyError};
+pub use tiers::{TiersError, parse as parse_tiers};

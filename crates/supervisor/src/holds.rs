@@ -9,9 +9,11 @@
 
 mod lesson;
 mod pattern;
+mod tiers;
 
 pub use lesson::{AlwaysForm, Lesson};
 pub use pattern::{OpenWord, Pattern, PatternError};
+pub use tiers::{Tier, TierForm, Tiers, USUAL_WAIT, after};
 
 use crate::journal::JudgedForm;
 use crate::{clock, lives};
@@ -51,6 +53,9 @@ pub struct HoldForm {
     /// Whether policies alone hold it, so that a rule learned from an approval could answer for it again.
     #[serde(default)]
     pub learnable: bool,
+    /// Who is asked, one after the other; empty: anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<TierForm>,
 }
 
 /// What a person said.
@@ -183,6 +188,16 @@ pub enum HoldError {
         action: String,
         /// Who.
         person: String,
+    },
+    /// It is others who decide.
+    #[error("{person} does not decide on `{action}`: it waits for {deciders}")]
+    Tier {
+        /// Which.
+        action: String,
+        /// Who.
+        person: String,
+        /// The tiers that decide, with who is in them.
+        deciders: String,
     },
     /// The directory.
     #[error("the holds in `{path}` can't be used; nothing was decided")]
@@ -328,6 +343,13 @@ impl Holds {
         if said.digest != hold.form.digest {
             return Err(HoldError::Changed { action: name() });
         }
+        if !hold.form.may_decide(&said.person) {
+            return Err(HoldError::Tier {
+                action: name(),
+                person: said.person.clone(),
+                deciders: hold.form.deciders(),
+            });
+        }
         let approves = said.decision == Decision::Approve;
         if approves && hold.form.judged.persons > 1 && said.person == hold.form.requester {
             return Err(HoldError::Requester {
@@ -392,7 +414,8 @@ impl Hold {
     /// What the decisions so far come to, for what has this digest; `None` while more is needed.
     #[must_use]
     pub fn outcome(&self, digest: &str) -> Option<Closed> {
-        let bound = || self.decisions.iter().filter(|said| said.digest == digest);
+        let counts = |said: &&DecisionForm| said.digest == digest && self.form.may_decide(&said.person);
+        let bound = || self.decisions.iter().filter(counts);
         if bound().any(|said| said.decision == Decision::Reject) {
             return Some(Closed::Rejected);
         }

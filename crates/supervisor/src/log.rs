@@ -2,7 +2,9 @@
 
 use crate::clock;
 use crate::entry::{Entry, EntryKind, MarkForm};
-use crate::journal::{DecidedForm, NodeEnded, NodeStarted, Record, SessionEnded, SessionOpened, SystemForm};
+use crate::journal::{
+    DecidedForm, NodeEnded, NodeStarted, Record, SessionEnded, SessionOpened, SystemForm, WaitedForm,
+};
 use crate::{Recorder, SystemRecord};
 use rescind_ledger::Ledger;
 use rescind_model::{Digest, Level, Locator, SessionId};
@@ -162,6 +164,16 @@ impl SessionLog {
             &Record::Node(node.clone()),
             false,
         )
+    }
+
+    /// What became of a hold while it waits.
+    ///
+    /// # Errors
+    /// It can't be recorded.
+    pub fn waited(&self, waited: &WaitedForm) -> io::Result<()> {
+        let action = Some(self.id.action(waited.n).to_string());
+        let record = Record::Waited(waited.clone());
+        self.enter(EntryKind::ActionHeld, &waited.at, action, &record, true)
     }
 
     /// How a hold ended. When this has returned, what was approved may run.

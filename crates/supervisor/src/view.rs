@@ -4,7 +4,8 @@ use crate::bodies::qualified;
 use crate::holds::ClosedForm;
 use crate::journal::{
     AfterForm, BeforeForm, ClientForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, NoteForm,
-    ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
+    ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, ToldForm, WaitedForm,
+    bytes_from_text,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
@@ -20,6 +21,10 @@ pub struct Node {
     pub ended: Option<NodeEnded>,
     /// How its hold ended, where it was held.
     pub decided: Option<ClosedForm>,
+    /// What became of its hold while it waited.
+    pub waited: Vec<WaitedForm>,
+    /// Who was told of it, or was not.
+    pub told: Vec<ToldForm>,
 }
 
 /// Everything a session's journal says.
@@ -117,6 +122,8 @@ impl SessionView {
                     started,
                     ended: None,
                     decided: None,
+                    waited: Vec::new(),
+                    told: Vec::new(),
                 };
                 self.nodes.insert(node.started.n, node);
             }
@@ -128,6 +135,16 @@ impl SessionView {
             Record::Decided(decided) => {
                 if let Some(node) = self.nodes.get_mut(&decided.n) {
                     node.decided = Some(decided.closed);
+                }
+            }
+            Record::Waited(waited) => {
+                if let Some(node) = self.nodes.get_mut(&waited.n) {
+                    node.waited.push(waited);
+                }
+            }
+            Record::Told(told) => {
+                if let Some(node) = self.nodes.get_mut(&told.n) {
+                    node.told.push(told);
                 }
             }
             Record::Object(object) => self.objects.push(object),

@@ -10,7 +10,7 @@ use crate::person::person;
 use crate::text::{ago, clean, command_line, count, seconds};
 use clap::Args;
 use rescind_supervisor::Store;
-use rescind_supervisor::holds::{Decision, DecisionForm, Hold, HoldError, Holds};
+use rescind_supervisor::holds::{Decision, DecisionForm, Hold, HoldError, Holds, TierForm};
 use rescind_supervisor::now;
 use serde_json::{Value, json};
 
@@ -258,6 +258,7 @@ fn failure(error: HoldError) -> Failure {
         HoldError::Void { .. } => Code::HoldVoid,
         HoldError::Changed { .. } => Code::HoldChanged,
         HoldError::Requester { .. } => Code::HoldRequester,
+        HoldError::Tier { .. } => Code::HoldTier,
         HoldError::Again { .. } => Code::HoldDecided,
         HoldError::Directory { .. } => Code::InputOutput,
     };
@@ -336,13 +337,7 @@ fn brief(out: &mut Out, hold: &Hold) -> Done<()> {
 
 fn waits(hold: &Hold) -> String {
     let form = &hold.form;
-    let left = form
-        .expires
-        .parse::<rescind_model::Timestamp>()
-        .map_or(0, |expires| {
-            expires.milliseconds().saturating_sub(now().milliseconds()).max(0)
-        });
-    let left = std::time::Duration::from_millis(left.unsigned_abs()).as_secs_f64();
+    let left = left_until(&form.expires);
     let needed = form.judged.persons.max(1);
     let given = hold
         .decisions
@@ -354,12 +349,36 @@ fn waits(hold: &Hold) -> String {
     } else {
         format!(" ({} by {})", given.len(), clean(&given.join(", ")))
     };
+    let tier = match tier(hold) {
+        Some((asked, None)) => format!(" of {asked}"),
+        Some((asked, Some((next, until)))) => {
+            format!(" of {asked}, goes on to {next} in {}", seconds(left_until(until)))
+        }
+        None => String::new(),
+    };
     format!(
-        "waits since {}, is denied in {}, needs {}{by}",
+        "waits since {}, is denied in {}, needs {}{by}{}",
         ago(&form.since, now()),
         seconds(left),
         count(u64::from(needed), "person", "persons"),
+        clean(&tier),
     )
+}
+
+/// The tier that is asked now, and the next one with when it is.
+fn tier(hold: &Hold) -> Option<(&TierForm, Option<(&TierForm, &str)>)> {
+    let tiers = &hold.form.tiers;
+    let at = hold.form.tier_at(now())?;
+    let asked = tiers.get(at)?;
+    Some((asked, tiers.get(at + 1).map(|next| (next, asked.until.as_str()))))
+}
+
+/// Seconds from now until a time.
+fn left_until(time: &str) -> f64 {
+    let left = time.parse::<rescind_model::Timestamp>().map_or(0, |time| {
+        time.milliseconds().saturating_sub(now().milliseconds()).max(0)
+    });
+    std::time::Duration::from_millis(left.unsigned_abs()).as_secs_f64()
 }
 
 fn show(out: &mut Out, hold: &Hold) -> Done<()> {
@@ -416,6 +435,9 @@ fn json(hold: &Hold) -> Value {
         "judged": form.judged,
         "digest": form.digest,
         "learnable": form.learnable,
+        "tiers": form.tiers,
+        "tier": tier(hold).map(|(asked, _)| &asked.name),
+        "escalates": tier(hold).and_then(|(_, next)| next.map(|(next, at)| json!({"to": next.name, "at": at}))),
         "decisions": hold.decisions,
     })
 }

@@ -35,9 +35,6 @@ pub struct ExecArgs {
     pub command: Vec<OsString>,
 }
 
-/// How long an action that is held waits for a person, in minutes: longer than most programs let a command run.
-const HOLD_MINUTES: u64 = 30;
-
 /// Run the command. Returns its exit code in the front, as [`super::run::run`] does.
 #[must_use]
 pub fn run(args: &ExecArgs) -> i32 {
@@ -63,7 +60,7 @@ pub fn run(args: &ExecArgs) -> i32 {
         record_only: false,
         domain: String::new(),
         environment: Environment::Unknown,
-        hold_for: HOLD_MINUTES,
+        hold_for: None,
         no_output: false,
         without: Vec::new(),
         reason: args.reason.clone().or(told.reason),

@@ -9,12 +9,13 @@ use crate::exit::Exit;
 use crate::out::{Out, dim, green, red};
 use crate::text::{clean, count};
 use clap::{Args, Subcommand};
-use rescind_desk::{Configuration, Text, zone};
+use rescind_desk::{Configuration, Text, parse_tiers, zone};
 use rescind_policy::{
     Bounds, Case, CaseFailure, DEFAULT_CASES, DEFAULT_POLICY, Problem, Problems, Rules, SCHEMA, cases,
 };
 use serde_json::json;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `rescind policy`.
 #[derive(Debug, Clone, Args)]
@@ -27,11 +28,11 @@ pub struct PolicyArgs {
 /// The commands on policies.
 #[derive(Debug, Clone, Subcommand)]
 pub enum PolicyCommand {
-    /// Validate policies, limits and freezes, and say where they are wrong
+    /// Validate policies, limits, freezes and tiers, and say where they are wrong
     ///
-    /// Without files: the default policy with policies/*.cedar and limits.toml of $XDG_CONFIG_HOME/rescind.
+    /// Without files: the default policy with policies/*.cedar, limits.toml and approvals.toml of $XDG_CONFIG_HOME/rescind.
     Check {
-        /// Policies (.cedar), and limits and freezes (.toml)
+        /// Policies (.cedar), limits and freezes (.toml), tiers (approvals.toml)
         files: Vec<PathBuf>,
     },
     /// Judge the shipped cases and your own, and say which come out otherwise
@@ -96,6 +97,7 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
             let own = Configuration::of_user();
             let mut files = own.files("policies", &["cedar"])?;
             files.extend(own.limits()?);
+            files.extend(own.approvals()?);
             files
         }
         files => files.to_vec(),
@@ -113,8 +115,15 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
         }
         Err(Problems(found)) => problems.extend(found),
     }
-    let (mut limit_count, mut freeze_count) = (0, 0);
+    let (mut limit_count, mut freeze_count, mut tier_count) = (0, 0, 0);
     for file in &limits {
+        if Path::new(&file.name).file_name() == Some(OsStr::new("approvals.toml")) {
+            match parse_tiers(&file.name, &file.text) {
+                Ok(tiers) => tier_count += tiers.tiers.len(),
+                Err(error) => problems.extend(error.problems.0),
+            }
+            continue;
+        }
         match Bounds::parse(&file.name, &file.text, &zone) {
             Ok(bounds) => {
                 limit_count += bounds.limits.limits().len();
@@ -134,14 +143,16 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
             "files": files.len(),
             "limits": limit_count,
             "freezes": freeze_count,
+            "tiers": tier_count,
         }))?;
     } else {
         out.line(format!(
-            "{}: {} (the default ones among them), {}, {}",
+            "{}: {} (the default ones among them), {}, {}, {}",
             green("valid"),
             count(policy_count as u64, "policy", "policies"),
             count(limit_count as u64, "limit", "limits"),
             count(freeze_count as u64, "freeze", "freezes"),
+            count(tier_count as u64, "tier", "tiers"),
         ))?;
         for path in &files {
             out.line(dim(&format!("  {}", clean(&path.display().to_string()))))?;

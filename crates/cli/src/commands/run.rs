@@ -44,9 +44,10 @@ pub struct RunArgs {
     /// What kind of environment that is: development, test, staging, production or unknown
     #[arg(long, value_name = "KIND", default_value = "unknown")]
     pub environment: Environment,
-    /// How long an action that waits for a person waits before it is denied, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
-    pub hold_for: u64,
+    /// How long an action that waits for a person waits before it is denied, in minutes; without it 30, or as long as
+    /// the tiers of approvals.toml are asked
+    #[arg(long, value_name = "MINUTES")]
+    pub hold_for: Option<u64>,
     /// Don't record what actions write
     #[arg(long)]
     pub no_output: bool,
@@ -214,7 +215,10 @@ fn supervise_in_store(
         record_output: !args.no_output,
         own,
         holds: Holds::at(home.holds()),
-        hold_for: std::time::Duration::from_secs(args.hold_for * 60),
+        hold_for: args
+            .hold_for
+            .map(|minutes| std::time::Duration::from_secs(minutes.saturating_mul(60))),
+        tiers: Configuration::of_user().tiers()?,
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
         undone: UndoneStates::read(home)?,
@@ -329,6 +333,8 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
 /// are made here for the file systems an agent is likely to work on.
 fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
     let mut own = vec![store.home().root().to_path_buf()];
+    // Who is asked, and by which policies, is not for an agent to say; what is run to tell people even less.
+    own.extend(Configuration::of_user().root().map(Path::to_path_buf));
     let mut devices = vec![store.home().root().metadata().map_or(0, |found| found.dev())];
     let places = [
         std::env::current_dir().ok(),

@@ -15,6 +15,7 @@ fn around(line: &str, cwd: &str, environment: &[&str]) -> Surroundings {
         node: 1,
         parent: 0,
         exe: "/bin/sh",
+        file: "/bin/sh",
         argv: &words(line),
         cwd,
         environment: &environment,

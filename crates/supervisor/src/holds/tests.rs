@@ -38,6 +38,7 @@ fn hold(persons: u8) -> HoldForm {
         digest: "d1".into(),
         waiter: clock::process_mark(std::process::id()),
         learnable: true,
+        tiers: Vec::new(),
     }
 }
 
@@ -139,4 +140,32 @@ fn each_wrong_decision_is_refused_with_its_own_error() {
         Err(HoldError::Over { how: "approved", .. })
     ));
     assert!(holds.waiting().unwrap().is_empty());
+}
+
+#[test]
+fn who_is_in_no_tier_that_is_asked_does_not_decide_even_by_a_file_of_their_own() {
+    let (_folder, holds) = holds();
+    let tier = |name: &str, who: &[&str]| crate::holds::TierForm {
+        name: name.into(),
+        who: who.iter().map(|who| (*who).to_owned()).collect(),
+        until: Timestamp(clock::now().0 + 60_000_000_000).to_string(),
+    };
+    let form = HoldForm {
+        tiers: vec![tier("oncall", &["bea"]), tier("lead", &["cid"])],
+        ..hold(1)
+    };
+    holds.open(&form).unwrap();
+    for decision in [Decision::Approve, Decision::Reject] {
+        let refused = holds.decide("s.7", &said("dan", decision, "d1"));
+        assert!(matches!(refused, Err(HoldError::Tier { .. })), "{refused:?}");
+    }
+    let decisions = vec![said("dan", Decision::Approve, "d1")];
+    let hold = crate::holds::Hold { form, decisions };
+    assert_eq!(hold.outcome("d1"), None);
+    // Who is higher up need not wait to be asked.
+    holds
+        .decide("s.7", &said("cid", Decision::Approve, "d1"))
+        .unwrap();
+    let hold = holds.read("s.7").unwrap().unwrap();
+    assert_eq!(hold.outcome("d1"), Some(Closed::Approved));
 }

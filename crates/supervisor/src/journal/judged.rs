@@ -68,6 +68,35 @@ pub struct DecidedForm {
     pub closed: ClosedForm,
 }
 
+/// What became of a hold while it waited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitedForm {
+    /// The node.
+    pub n: u64,
+    /// Random, as in [`super::SessionOpened::salt`].
+    pub salt: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The tier that is asked from now on, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// What happened, a sentence.
+    pub what: String,
+}
+
+/// Somebody was told of an action by a configured command, or was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldForm {
+    /// The node.
+    pub n: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The tier, or whom a policy names.
+    pub whom: String,
+    /// `told`, or why not.
+    pub what: String,
+}
+
 impl DecidedForm {
     /// Whether it may run.
     #[must_use]

@@ -10,7 +10,7 @@ mod record;
 mod system;
 
 pub use form::{StateForm, bytes_from_text, text_from_bytes};
-pub use judged::{DecidedForm, FactorForm, JudgedForm};
+pub use judged::{DecidedForm, FactorForm, JudgedForm, ToldForm, WaitedForm};
 pub use note::NoteForm;
 pub use reached::{CheckForm, ReachedForm, TargetForm};
 pub use record::{

@@ -9,8 +9,8 @@ use super::Gateway;
 use super::connect::HeldCall;
 use super::nodes::NodeInfo;
 use super::tree::{Node, parent_of};
-use rescind_model::{Digest, Timestamp, Verdict};
-use rescind_supervisor::holds::{Closed, ClosedForm, DecisionForm, HoldForm};
+use rescind_model::{Digest, Verdict};
+use rescind_supervisor::holds::{Closed, ClosedForm, DecisionForm, HoldForm, USUAL_WAIT, after};
 use rescind_supervisor::journal::{DecidedForm, ExitForm, NodeStarted};
 use rescind_supervisor::{Asked, Judged, now, process_mark, salt};
 use rescind_sys::{Listener, kill_process, pidfd_get, pidfd_open, pidfd_signal};
@@ -24,7 +24,9 @@ use std::time::Duration;
 /// What waits for a person.
 #[derive(Debug)]
 pub(super) struct Held {
-    form: HoldForm,
+    pub(super) form: HoldForm,
+    /// Which of its tiers was asked last.
+    pub(super) tier: usize,
     judged: Judged,
     process: i32,
     what: What,
@@ -88,6 +90,7 @@ impl Held {
     pub(super) fn new(form: HoldForm, judged: Judged, process: i32, what: What) -> Self {
         Self {
             form,
+            tier: 0,
             judged,
             process,
             what,
@@ -186,6 +189,7 @@ impl Gateway {
         self.options.holds.open(&form).map_err(std::io::Error::other)?;
         kill_process(process, libc::SIGSTOP)?;
         tell(process, &waiting(&form));
+        self.tell_of_hold(started.n, &form);
         let parent = parent_of(process);
         let stopped = What::Program(Stopped { pidfd, parent, bound });
         let held = Held::new(form, judged, process, stopped);
@@ -196,7 +200,9 @@ impl Gateway {
     /// The hold of a node, bound to this digest.
     pub(super) fn hold_form(&self, started: &NodeStarted, judged: &Judged, digest: Digest) -> HoldForm {
         let since = now();
-        let wait = i64::try_from(self.options.hold_for.as_nanos()).unwrap_or(i64::MAX);
+        let most = self.options.hold_for;
+        let tiers = self.options.tiers.of_hold(&judged.form.groups, since, most);
+        let usual = || after(since, most.unwrap_or(USUAL_WAIT)).to_string();
         HoldForm {
             v: 1,
             action: self.log.id().action(started.n).to_string(),
@@ -205,11 +211,12 @@ impl Gateway {
             argv: started.argv.clone(),
             cwd: started.cwd.clone(),
             since: since.to_string(),
-            expires: Timestamp(since.0.saturating_add(wait)).to_string(),
+            expires: tiers.last().map_or_else(usual, |tier| tier.until.clone()),
             judged: judged.form.clone(),
             digest: digest.to_string(),
             waiter: process_mark(std::process::id()),
             learnable: judged.learnable,
+            tiers,
         }
     }
 
@@ -237,6 +244,8 @@ impl Gateway {
         for node in nodes {
             if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held)) {
                 self.end_hold(node, how, decisions);
+            } else {
+                self.escalate(node);
             }
         }
     }
@@ -267,6 +276,7 @@ impl Gateway {
         };
         let Held {
             form,
+            tier: _,
             judged,
             process,
             what,
@@ -372,9 +382,13 @@ pub(super) fn key_of(asked: &Asked<'_>) -> Digest {
 }
 
 pub(super) fn waiting(form: &HoldForm) -> String {
+    let of = match form.tiers.first() {
+        Some(tier) => format!(" of {}", tier.name),
+        None => String::new(),
+    };
     let persons = match form.judged.persons {
-        0 | 1 => "a person".to_owned(),
-        persons => format!("{persons} persons"),
+        0 | 1 => format!("a person{of}"),
+        persons => format!("{persons} persons{of}"),
     };
     let why = form.judged.reasons.first().map_or("", String::as_str);
     format!(

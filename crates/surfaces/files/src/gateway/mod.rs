@@ -17,12 +17,14 @@ mod launch;
 mod lesson;
 mod look;
 mod nodes;
+mod notify;
 mod objects;
 mod output;
 mod policy;
 mod protect;
 mod resolve;
 mod run;
+mod tiers;
 mod touch;
 mod tree;
 mod views;
@@ -38,7 +40,7 @@ use crate::ObjectTable;
 use nodes::NodeInfo;
 use protect::Protection;
 use rescind_redact::Rules;
-use rescind_supervisor::holds::Holds;
+use rescind_supervisor::holds::{Holds, Tiers};
 use rescind_supervisor::journal::Record;
 use rescind_supervisor::{Desk, SessionLog, UndoneStates};
 use std::collections::{BTreeMap, HashMap};
@@ -66,8 +68,10 @@ pub struct Options {
     pub own: Vec<std::path::PathBuf>,
     /// Where people decide on what is held.
     pub holds: Holds,
-    /// How long a hold waits before it is denied.
-    pub hold_for: std::time::Duration,
+    /// How long a hold waits before it is denied, where somebody said; else as long as its tiers are asked.
+    pub hold_for: Option<std::time::Duration>,
+    /// Who is asked, and how they are told.
+    pub tiers: Tiers,
     /// The agent's name, as reviewers see it.
     pub agent_name: String,
     /// Who started the session.
@@ -136,6 +140,7 @@ pub(crate) struct Gateway {
     /// Who judges commands, where anybody does.
     desk: Option<Box<dyn Desk>>,
     waiting: hold::Waiting,
+    notifier: Arc<notify::Notifier>,
 }
 
 impl Gateway {

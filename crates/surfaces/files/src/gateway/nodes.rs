@@ -213,6 +213,9 @@ impl Gateway {
             },
             ..NodeInfo::default()
         };
+        if let Some(judged) = &record.judged {
+            self.tell_named(n, &record.argv, judged);
+        }
         let gate = self.gate(viewer.process, n, judged);
         let held = match gate {
             Gate::Open => Ok(()),

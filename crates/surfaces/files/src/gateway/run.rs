@@ -3,6 +3,7 @@
 use super::handle::Handled;
 use super::launch::{Message, Seat, detach};
 use super::nodes::NodeInfo;
+use super::notify::Notifier;
 use super::output::Outputs;
 use super::policy::Policy;
 use super::protect::Protection;
@@ -90,7 +91,9 @@ pub fn run(
         seat.front_process,
     ];
     let workers = Workers::default();
+    let notifier = Arc::new(Notifier::new(options.tiers.clone(), Arc::clone(&log)));
     let gateway = Gateway {
+        notifier: Arc::clone(&notifier),
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
         options,
@@ -155,6 +158,7 @@ pub fn run(
         killed: false,
     }
     .run(&mut finished);
+    notifier.finish();
     Ok(())
 }
 
@@ -323,15 +327,12 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
-            // An agent that waits for a person is stopped by us; to the terminal it is a job that runs.
-            Ok(Some(Message::Stopped(_))) if lock(&self.gateway).is_held(self.agent) => {}
             Ok(Some(Message::Stopped(signal))) => {
                 // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
                 if !lock(&self.gateway).is_held(self.agent) {
                     let _gone = Message::Stopped(signal).send(&self.seat.front);
                 }
             }
-            Ok(Some(Message::Continued)) => self.continue_front(),
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
@@ -344,13 +345,7 @@ impl Watch<'_> {
         false
     }
 
-    /// The front stops with the agent, and goes on with it, also where nobody but us made it go on.
-    fn continue_front(&self) {
-        let _gone = rescind_sys::kill_process(self.seat.front_process, libc::SIGCONT);
-    }
-
     fn agent_ended(&mut self, status: ExitStatus) {
-        self.continue_front();
         self.ended = Some((status, Instant::now()));
         let form = match status {
             ExitStatus::Exited(code) => ExitForm::Code(code),
@@ -413,6 +408,7 @@ impl Watch<'_> {
             effects: gateway.changed(),
             missing: gateway.missing.keys().cloned().collect(),
         };
+        gateway.notifier.close();
         // If this can't be written, the next command finds the session broken and finishes its books.
         let _finished_later = gateway.log.close(&record);
     }
