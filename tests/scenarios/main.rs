@@ -6,6 +6,7 @@
 
 mod agent;
 mod approvals;
+mod changes;
 mod concurrency;
 mod crash;
 mod development;

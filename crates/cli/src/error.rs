@@ -74,6 +74,7 @@ codes! {
     HoldVoid "hold-void" "hold" Failed;
     HoldChanged "hold-changed" "hold" Failed;
     HoldRequester "hold-requester" "hold" Failed;
+    ChangeRefused "change-refused" "hold" Failed;
     HoldTier "hold-tier" "hold" Failed;
     NoSuchRule "no-such-rule" "not-found" Failed;
     RuleTooWide "rule-too-wide" "hold" Failed;

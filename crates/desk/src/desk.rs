@@ -5,7 +5,7 @@ mod lessons;
 mod usage;
 
 use crate::configuration::{Configuration, ConfigurationError};
-use crate::learned::{LearnedRules, Surroundings};
+use crate::learned::{Learned, LearnedRules, Surroundings};
 use crate::proposal::proposal;
 use crate::tally::Tally;
 use bench::{Bench, Place, lost};
@@ -16,7 +16,7 @@ use rescind_policy::{
     Ask, Attempt, Blast, Bounds, Counters, Environment, Grant, History, Limits, Proposal, Rules, Session,
     Target,
 };
-use rescind_supervisor::holds::Lesson;
+use rescind_supervisor::holds::{Instead, Lesson};
 use rescind_supervisor::{Asked, Connecting, Desk, Judged, now};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -174,6 +174,12 @@ impl SessionDesk {
 }
 
 impl SessionDesk {
+    fn proposal(&self, known: &Known, asked: &Asked<'_>) -> Proposal {
+        let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
+        let digest = Digest::of(exact.as_bytes());
+        proposal(&self.catalog, known, asked.argv.join(" "), digest, asked.cwd)
+    }
+
     fn answer(
         &mut self,
         known: &Known,
@@ -206,12 +212,18 @@ impl SessionDesk {
             judge,
             |judged| (judged.verdict == Verdict::Allow, judged.limited),
         );
-        let mut judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
+        let mut judged: Judged =
+            judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
         judged.learnable &= asked.is_some() && matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
+        if let Some(rule) = &judged.form.rule {
+            self.lessons.consume(rule);
+        }
         let open = Open {
             proposal,
             parent: place.parent,
-            around: asked.filter(|_| judged.learnable).map(Surroundings::of),
+            around: asked
+                .filter(|_| matches!(judged.verdict, Verdict::Hold(_)))
+                .map(Surroundings::of),
         };
         self.open.insert(place.node, open);
         judged
@@ -221,9 +233,7 @@ impl SessionDesk {
 impl Desk for SessionDesk {
     fn judge(&mut self, asked: &Asked<'_>) -> Judged {
         let known = self.known(asked);
-        let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
-        let digest = Digest::of(exact.as_bytes());
-        let proposal = proposal(&self.catalog, &known, asked.argv.join(" "), digest, asked.cwd);
+        let proposal = self.proposal(&known, asked);
         let place = Place {
             node: asked.node,
             parent: asked.parent,
@@ -295,8 +305,39 @@ impl Desk for SessionDesk {
         self.lessons.closed(&self.session.id);
     }
 
+    fn replace(&mut self, judged: &Judged, instead: &Instead) -> Result<(), String> {
+        let Some(open) = self.open.remove(&judged.node) else {
+            return Err("what was shown is not known any more".to_owned());
+        };
+        self.ended(judged.node, None);
+        let held = open.around.ok_or("only a command has another one instead")?;
+        let environment = held.environment();
+        let asked = Asked {
+            node: judged.node,
+            parent: open.parent,
+            exe: &instead.exe,
+            file: &instead.exe,
+            argv: &instead.argv,
+            cwd: &held.cwd,
+            environment: &environment,
+            cleared: None,
+        };
+        let known = self.known(&asked);
+        let proposal = self.proposal(&known, &asked);
+        let policy = self.rules.version().to_string();
+        let pass = Learned::instead(
+            instead,
+            &proposal,
+            &self.session,
+            &Surroundings::of(&asked),
+            &policy,
+        );
+        self.lessons.pass(pass);
+        Ok(())
+    }
+
     fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String> {
-        let Some(open) = self.open.get(&judged.node) else {
+        let Some(open) = self.open.get(&judged.node).filter(|_| judged.learnable) else {
             return Err("what was shown is not known any more".to_owned());
         };
         let policy = self.rules.version().to_string();

@@ -12,7 +12,7 @@ pub use surroundings::Surroundings;
 use crate::learned::surroundings::Bound;
 use rescind_model::{SessionId, Timestamp};
 use rescind_policy::{Grant, Granting, Proposal, Reach, Session};
-use rescind_supervisor::holds::{Lesson, Pattern};
+use rescind_supervisor::holds::{Instead, Lesson, Pattern};
 use rescind_supervisor::{now, salt};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -156,6 +156,37 @@ impl Learned {
             policy: policy.to_owned(),
             bound: Bound::to(around, open, salt()),
         })
+    }
+
+    /// A command that may run once in this session instead of another: as people gave it.
+    #[must_use]
+    pub fn instead(
+        instead: &Instead,
+        proposal: &Proposal,
+        session: &Session,
+        around: &Surroundings,
+        policy: &str,
+    ) -> Self {
+        // A shell may be given it as a text: then it is the same kind of action, by other words.
+        let mut grant = Grant::learned(&*instead.action, proposal, session, Reach::Words, instead.until);
+        grant.persons.clone_from(&instead.persons);
+        grant.groups.extend(instead.groups.iter().cloned());
+        Self {
+            grant,
+            session: session.id.clone(),
+            at: now(),
+            shown: Vec::new(),
+            pattern: None,
+            cwd: around.cwd.clone(),
+            policy: policy.to_owned(),
+            bound: Bound::to(around, Vec::new(), salt()),
+        }
+    }
+
+    /// The same as [`Learned::is_about`] for what may run once: also where a shell is given the very words.
+    #[must_use]
+    pub fn is_about_once(&self, around: &Surroundings, policy: &str) -> bool {
+        self.policy == policy && (self.bound.holds(around) || self.bound.holds_as_script(around))
     }
 
     /// Whether it is about a command in these surroundings, asked about by these policies.

@@ -1,6 +1,6 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
-use crate::holds::Lesson;
+use crate::holds::{Instead, Lesson};
 use crate::journal::JudgedForm;
 use rescind_model::{Digest, Verdict};
 
@@ -108,6 +108,13 @@ pub trait Desk: Send {
     /// # Errors
     /// Why no rule was learned. What was approved runs all the same.
     fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String>;
+
+    /// People want another command instead of what was held, which is over by that and was not denied: the other may run
+    /// once in this session, as far as nothing but their word is missing.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn replace(&mut self, judged: &Judged, instead: &Instead) -> Result<(), String>;
 
     /// Something was noticed after a command ran that halts the session: whatever comes next waits for a person, until one
     /// has let something run. A desk that holds nothing has nothing to halt.

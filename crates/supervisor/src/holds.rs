@@ -11,8 +11,8 @@ mod lesson;
 mod pattern;
 mod tiers;
 
-pub use lesson::{AlwaysForm, Lesson};
-pub use pattern::{OpenWord, Pattern, PatternError};
+pub use lesson::{AlwaysForm, Instead, Lesson};
+pub use pattern::{OpenWord, Pattern, PatternError, split};
 pub use tiers::{Tier, TierForm, Tiers, USUAL_WAIT, after};
 
 use crate::journal::JudgedForm;
@@ -75,6 +75,9 @@ pub struct DecisionForm {
     /// Whether, and until when, the same may run again without asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub always: Option<AlwaysForm>,
+    /// What may run instead, once; the action itself does not run then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Vec<String>>,
 }
 
 /// The two things one can say.
@@ -90,7 +93,7 @@ pub enum Decision {
 /// How a hold ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosedForm {
-    /// `approved`, `rejected`, `expired` or `void`.
+    /// `approved`, `changed`, `rejected`, `expired` or `void`.
     pub how: Closed,
     /// When, RFC 3339.
     pub at: String,
@@ -104,6 +107,8 @@ pub struct ClosedForm {
 pub enum Closed {
     /// It ran.
     Approved,
+    /// It did not run; what a person wants instead may, once.
+    Changed,
     /// A person said no.
     Rejected,
     /// Nobody said anything in time: denied.
@@ -118,6 +123,7 @@ impl Closed {
     pub fn name(self) -> &'static str {
         match self {
             Self::Approved => "approved",
+            Self::Changed => "changed",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::Void => "void",
@@ -400,6 +406,28 @@ impl Holds {
     }
 }
 
+impl ClosedForm {
+    /// What may run instead: the change that the decision rests on.
+    #[must_use]
+    pub fn instead(&self) -> Option<&[String]> {
+        let said = self
+            .decisions
+            .iter()
+            .filter(|said| said.decision == Decision::Approve);
+        let mut changes: Vec<&Vec<String>> = said.filter_map(|said| said.change.as_ref()).collect();
+        // The one that most agreed on; by the time it is closed that is the one that counted.
+        changes.sort_by_key(|change| changes_like(&self.decisions, change));
+        (self.how == Closed::Changed).then(|| changes.pop().map(Vec::as_slice))?
+    }
+}
+
+fn changes_like(decisions: &[DecisionForm], change: &[String]) -> usize {
+    decisions
+        .iter()
+        .filter(|said| said.change.as_deref() == Some(change))
+        .count()
+}
+
 impl HoldForm {
     /// Whether its time is up.
     #[must_use]
@@ -419,8 +447,17 @@ impl Hold {
         if bound().any(|said| said.decision == Decision::Reject) {
             return Some(Closed::Rejected);
         }
-        let approvals = bound().filter(|said| said.decision == Decision::Approve).count();
-        (approvals >= usize::from(self.form.judged.persons.max(1))).then_some(Closed::Approved)
+        // Two persons approve where both want the same: as it is, or the same instead.
+        let approvals: Vec<_> = bound().map(|said| &said.change).collect();
+        let wanted = approvals.iter().find(|change| {
+            let same = approvals.iter().filter(|other| other == change).count();
+            same >= usize::from(self.form.judged.persons.max(1))
+        })?;
+        Some(if wanted.is_some() {
+            Closed::Changed
+        } else {
+            Closed::Approved
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `rescind approvals`, `approve`, `reject`: what waits for a person, and what they say.
 
+mod changing;
 mod lasting;
 
 use crate::context::Context;
@@ -41,12 +42,18 @@ pub struct ApproveArgs {
     /// The command as it is shown, with a `*` for each word, or part of one, that may be another
     #[arg(long, value_name = "COMMAND")]
     pub pattern: Option<String>,
-    /// What is to be kept with the approval
+    /// It does not run; the command after `--` may instead, once, in this session
+    #[arg(long, requires = "command", conflicts_with_all = ["always", "for_session"])]
+    pub change: bool,
+    /// What is to be kept with the approval; with --change the agent reads it
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
     /// The digest of what was shown, as `approvals --json` has it: another state of the hold is refused
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
+    /// The command that may run instead, with --change
+    #[arg(last = true, requires = "change", value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 /// Arguments of `rescind reject`.
@@ -114,6 +121,10 @@ pub fn approve(context: &Context, args: &ApproveArgs) -> Done {
         ));
     }
     let always = lasting::always(args, &hold)?;
+    let change = args.change.then(|| args.command.clone());
+    if let Some(words) = &change {
+        changing::check(&store, &hold, words)?;
+    }
     let said = DecisionForm {
         decision: Decision::Approve,
         person: person(),
@@ -121,6 +132,7 @@ pub fn approve(context: &Context, args: &ApproveArgs) -> Done {
         digest: args.digest.clone().unwrap_or_else(|| hold.form.digest.clone()),
         message: args.message.clone(),
         always,
+        change,
     };
     decide(context, &holds, &hold, &said)
 }
@@ -145,6 +157,7 @@ fn rejection(hold: &Hold, message: Option<String>) -> DecisionForm {
         digest: hold.form.digest.clone(),
         message,
         always: None,
+        change: None,
     }
 }
 
@@ -159,6 +172,7 @@ fn decide(context: &Context, holds: &Holds, hold: &Hold, said: &DecisionForm) ->
             "at": said.at,
             "approvals_missing": missing,
             "always": said.always,
+            "change": said.change,
         }))?;
     } else {
         out.line(outcome(hold, said, missing))?;
@@ -173,7 +187,7 @@ fn place(holds: &Holds, hold: &Hold, said: &DecisionForm) -> Done<usize> {
     if said.decision == Decision::Reject {
         return Ok(0);
     }
-    let approved = |other: &&DecisionForm| other.decision == Decision::Approve;
+    let approved = |other: &&DecisionForm| other.decision == Decision::Approve && other.change == said.change;
     let given = before.decisions.iter().filter(approved).count() + 1;
     Ok(usize::from(hold.form.judged.persons.max(1)).saturating_sub(given))
 }
@@ -182,6 +196,14 @@ fn outcome(hold: &Hold, said: &DecisionForm, missing: usize) -> String {
     let action = &hold.form.action;
     match (said.decision, missing) {
         (Decision::Reject, _) => format!("{} {action}: it does not run", red("rejected")),
+        (Decision::Approve, 0) if said.change.is_some() => {
+            let words = said.change.clone().unwrap_or_default();
+            let instead = clean(&command_line(&words));
+            format!(
+                "{} {action}: `{instead}` may run once instead",
+                green("approved with changes")
+            )
+        }
         (Decision::Approve, 0) => format!("{} {action}: it runs{}", green("approved"), again(said, action)),
         (Decision::Approve, missing) => format!(
             "{} {action}: {} to approve it",

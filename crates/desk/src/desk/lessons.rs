@@ -6,21 +6,46 @@ use rescind_model::SessionId;
 use rescind_policy::{Grant, Session};
 use rescind_supervisor::holds::Lesson;
 
+/// The oldest of more passes than this are given up.
+const MOST_PASSES: usize = 64;
+
 /// Without a directory, nothing is learned: for judging the past again.
 #[derive(Debug, Default)]
 pub(super) struct Lessons {
     rules: Option<LearnedRules>,
+    /// What may run once in this session instead of what was held.
+    passes: Vec<Learned>,
 }
 
 impl Lessons {
     pub(super) fn of(rules: LearnedRules) -> Self {
-        Self { rules: Some(rules) }
+        Self {
+            rules: Some(rules),
+            passes: Vec::new(),
+        }
     }
 
     /// The permissions that are about a command.
     pub(super) fn about(&self, around: &Surroundings, policy: &str) -> Vec<Grant> {
-        let rules = self.rules.as_ref();
-        rules.map_or_else(Vec::new, |rules| rules.about(around, policy))
+        let passes = self
+            .passes
+            .iter()
+            .filter(|pass| pass.is_about_once(around, policy));
+        let mut about: Vec<Grant> = passes.map(|pass| pass.grant.clone()).collect();
+        about.extend(self.rules.iter().flat_map(|rules| rules.about(around, policy)));
+        about
+    }
+
+    /// Keep what may run once.
+    pub(super) fn pass(&mut self, pass: Learned) {
+        self.passes.push(pass);
+        let surplus = self.passes.len().saturating_sub(MOST_PASSES);
+        self.passes.drain(..surplus);
+    }
+
+    /// What may run once is about to: it does not a second time.
+    pub(super) fn consume(&mut self, rule: &str) {
+        self.passes.retain(|pass| pass.grant.id != rule);
     }
 
     pub(super) fn learn(

@@ -15,6 +15,8 @@ const MOST_BYTES: u64 = 4 << 20;
 /// So many of a command's words are looked at as names of files.
 const MOST_WORDS: usize = 128;
 
+const SHELLS: [&str; 4] = ["sh", "bash", "dash", "zsh"];
+
 /// Variables that differ from one shell to the next and lead no command elsewhere. A name with `*` stands for all that
 /// begin with it.
 const HARMLESS: [&str; 34] = [
@@ -101,6 +103,17 @@ impl Surroundings {
             environment: pairs.collect(),
             files: files(asked),
         }
+    }
+}
+
+impl Surroundings {
+    /// The variables, `NAME=value`, but those that lead nowhere.
+    #[must_use]
+    pub fn environment(&self) -> Vec<Vec<u8>> {
+        let pairs = self.environment.iter();
+        pairs
+            .map(|(name, value)| [name.as_bytes(), value].concat())
+            .collect()
     }
 }
 
@@ -198,6 +211,33 @@ impl Bound {
         around.argv.len() == self.words.len()
             && (0..self.words.len()).all(|at| self.words.get(at).is_none_or(Option::is_some) || may_be(at))
             && Self::to(around, self.open.clone(), self.salt.clone()) == *self
+    }
+}
+
+impl Bound {
+    /// Whether a command is a shell with these words as its text, and nothing in them that a shell would change.
+    pub(super) fn holds_as_script(&self, around: &Surroundings) -> bool {
+        let [shell, option, script] = around.argv.as_slice() else {
+            return false;
+        };
+        let name = shell.rsplit('/').next().unwrap_or_default();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+:,./-".contains(&byte) || byte == b'=';
+        let words: Vec<&str> = script
+            .split([' ', '\t'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let same = |(word, own): (&&str, &Option<String>)| {
+            own.as_ref() == Some(&salted(&self.salt, word.as_bytes())) && word.bytes().all(plain)
+        };
+        // `A=b` in front is no word of the command but a variable.
+        let first = words.first().is_some_and(|word| !word.contains('='));
+        let bare = Self::to(around, self.open.clone(), self.salt.clone());
+        SHELLS.contains(&name)
+            && option == "-c"
+            && first
+            && words.len() == self.words.len()
+            && words.iter().zip(&self.words).all(same)
+            && (bare.folder, bare.environment) == (self.folder.clone(), self.environment.clone())
     }
 }
 

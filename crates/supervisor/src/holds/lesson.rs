@@ -1,6 +1,6 @@
 //! What is to be learned from a decision: that the same may run again.
 
-use super::{ClosedForm, Decision, DecisionForm, HoldForm};
+use super::{Closed, ClosedForm, Decision, DecisionForm, HoldForm};
 use rescind_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -37,6 +37,23 @@ pub struct Lesson {
     pub pattern: Option<String>,
 }
 
+/// A command that may run once instead of what was held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// The action that was held.
+    pub action: String,
+    /// Its words.
+    pub argv: Vec<String>,
+    /// The program's path.
+    pub exe: String,
+    /// Who wants it.
+    pub persons: BTreeSet<String>,
+    /// The groups they were asked for.
+    pub groups: Vec<String>,
+    /// Until when.
+    pub until: Timestamp,
+}
+
 impl ClosedForm {
     /// What is to be learned of an approval: what as many persons wanted as had to approve, and the narrowest of it.
     /// Where one of two said nothing of it, or another pattern, nothing is learned.
@@ -45,10 +62,12 @@ impl ClosedForm {
         let approvals = || {
             let said = self.decisions.iter();
             said.filter(|said| said.decision == Decision::Approve && said.digest == form.digest)
+                .filter(|said| said.change.is_none())
         };
         let wanted: Vec<(&DecisionForm, &AlwaysForm)> = approvals()
             .filter_map(|said| Some((said, said.always.as_ref()?)))
             .collect();
+        (self.how == Closed::Approved).then_some(())?;
         let (_, first) = wanted.first()?;
         let agreed = wanted.iter().all(|(_, always)| always.pattern == first.pattern);
         let enough = wanted.len() == approvals().count();

@@ -145,7 +145,8 @@ fn is_plain(letter: char) -> bool {
 }
 
 /// The words of a command line: quotes and backslashes as a shell has them, nothing is expanded. `None`: a quote is open.
-fn split(text: &str) -> Option<Vec<String>> {
+#[must_use]
+pub fn split(text: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {

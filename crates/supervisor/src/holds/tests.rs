@@ -50,6 +50,7 @@ fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
         digest: digest.into(),
         message: None,
         always: None,
+        change: None,
     }
 }
 
@@ -168,4 +169,30 @@ fn who_is_in_no_tier_that_is_asked_does_not_decide_even_by_a_file_of_their_own()
         .unwrap();
     let hold = holds.read("s.7").unwrap().unwrap();
     assert_eq!(hold.outcome("d1"), Some(Closed::Approved));
+}
+
+#[test]
+fn two_persons_approve_what_both_want_and_nothing_else() {
+    let (_folder, holds) = holds();
+    holds.open(&hold(2)).unwrap();
+    let instead = |person: &str, word: &str| DecisionForm {
+        change: Some(vec!["ls".into(), word.into()]),
+        ..said(person, Decision::Approve, "d1")
+    };
+    holds
+        .decide("s.7", &said("bea", Decision::Approve, "d1"))
+        .unwrap();
+    holds.decide("s.7", &instead("cid", "a")).unwrap();
+    holds.decide("s.7", &instead("dan", "b")).unwrap();
+    let outcome = || holds.read("s.7").unwrap().unwrap().outcome("d1");
+    assert_eq!(outcome(), None);
+    holds.decide("s.7", &instead("eve", "b")).unwrap();
+    assert_eq!(outcome(), Some(Closed::Changed));
+    let closed = ClosedForm {
+        how: Closed::Changed,
+        at: String::new(),
+        decisions: holds.read("s.7").unwrap().unwrap().decisions,
+    };
+    assert_eq!(closed.instead().unwrap(), ["ls", "b"]);
+    assert_eq!(closed.lesson(&hold(2)), None);
 }

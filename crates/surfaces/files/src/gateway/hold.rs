@@ -306,14 +306,16 @@ impl Gateway {
         let record = DecidedForm {
             n: node,
             salt: salt(),
-            closed: closed.clone(),
+            closed: self.without_secrets(&closed),
         };
         let recorded = self.flush().and_then(|()| self.log.decided(&record)).is_ok();
-        let _the_record_has_it = self.options.holds.close(&form.action, &closed);
+        let _the_record_has_it = self.options.holds.close(&form.action, &record.closed);
         let runs = recorded && how == Closed::Approved;
         if runs {
             self.learn(&form, &judged, &closed);
             self.settle_judged(&judged, true);
+        } else if recorded && how == Closed::Changed {
+            self.replace(node, process, &form, &judged, &closed);
         } else {
             let why = refusal(&closed, recorded);
             tell(process, &format!("denied ({}): {why}", form.action));
@@ -405,7 +407,7 @@ fn refusal(closed: &ClosedForm, recorded: bool) -> String {
     let why = match closed.how {
         Closed::Rejected => "rejected by a reviewer",
         Closed::Expired => "nobody decided in time",
-        Closed::Void | Closed::Approved => "the hold is void",
+        Closed::Void | Closed::Approved | Closed::Changed => "the hold is void",
     };
     match rejection {
         Some(said) => format!("{why}: {}", said.message.as_deref().unwrap_or_default()),
