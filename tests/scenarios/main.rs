@@ -23,6 +23,7 @@ mod limits;
 mod programs;
 mod redaction;
 mod scopes;
+mod shown;
 mod tamper;
 mod tiers;
 mod torture;

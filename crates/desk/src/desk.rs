@@ -6,7 +6,7 @@ mod usage;
 
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::learned::{Learned, LearnedRules, Surroundings};
-use crate::proposal::proposal;
+use crate::proposal::{paths, proposal};
 use crate::tally::Tally;
 use bench::{Bench, Place, lost};
 use lessons::Lessons;
@@ -217,6 +217,9 @@ impl SessionDesk {
         judged.learnable &= asked.is_some() && matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
         if let Some(rule) = &judged.form.rule {
             self.lessons.consume(rule);
+        }
+        if let Some(asked) = asked.filter(|_| matches!(judged.verdict, Verdict::Hold(_))) {
+            judged.paths = paths(known, asked.cwd);
         }
         let open = Open {
             proposal,

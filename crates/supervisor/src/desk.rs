@@ -61,6 +61,8 @@ pub struct Judged {
     pub limited: bool,
     /// Whether it is held by policies alone, so that a rule could be learned from its approval.
     pub learnable: bool,
+    /// Files of this machine that it names, from the root: what a reviewer is shown as it is now.
+    pub paths: Vec<String>,
 }
 
 impl Judged {

@@ -9,10 +9,12 @@
 
 mod lesson;
 mod pattern;
+mod preview;
 mod tiers;
 
 pub use lesson::{AlwaysForm, Instead, Lesson};
 pub use pattern::{OpenWord, Pattern, PatternError, split};
+pub use preview::{PathForm, PreviewForm};
 pub use tiers::{Tier, TierForm, Tiers, USUAL_WAIT, after};
 
 use crate::journal::JudgedForm;
@@ -56,6 +58,15 @@ pub struct HoldForm {
     /// Who is asked, one after the other; empty: anybody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<TierForm>,
+    /// Why the agent says it does this, where it said so. Its word, and no evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// What it names, as it was when it was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewForm>,
+    /// How often that had changed when an approval came, so that it is shown anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub moved: u32,
 }
 
 /// What a person said.
@@ -366,10 +377,18 @@ impl Holds {
         let target = self.path(action, &format!("by-{}", said.person));
         match self.place_new(said, &target) {
             Ok(()) => Ok(hold),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(HoldError::Again {
-                action: name(),
-                person: said.person.clone(),
-            }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // What they said of something else that was shown before counts for nothing any more.
+                let before = read_form::<DecisionForm>(&target).map_err(|error| self.fail(error))?;
+                if before.is_some_and(|before| before.digest == said.digest) {
+                    return Err(HoldError::Again {
+                        action: name(),
+                        person: said.person.clone(),
+                    });
+                }
+                self.place(said, &target).map_err(|error| self.fail(error))?;
+                Ok(hold)
+            }
             Err(error) => Err(self.fail(error)),
         }
     }
@@ -459,6 +478,14 @@ impl Hold {
             Closed::Approved
         })
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn read_form<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {

@@ -102,6 +102,7 @@ impl Bench<'_> {
             node: place.node,
             limited,
             learnable,
+            paths: Vec::new(),
         }
     }
 

@@ -39,6 +39,9 @@ fn hold(persons: u8) -> HoldForm {
         waiter: clock::process_mark(std::process::id()),
         learnable: true,
         tiers: Vec::new(),
+        reasoning: None,
+        preview: None,
+        moved: 0,
     }
 }
 
@@ -195,4 +198,29 @@ fn two_persons_approve_what_both_want_and_nothing_else() {
     };
     assert_eq!(closed.instead().unwrap(), ["ls", "b"]);
     assert_eq!(closed.lesson(&hold(2)), None);
+}
+
+#[test]
+fn what_is_shown_anew_is_decided_anew_by_the_same_person() {
+    let (_folder, holds) = holds();
+    holds.open(&hold(1)).unwrap();
+    holds
+        .decide("s.7", &said("bea", Decision::Approve, "d1"))
+        .unwrap();
+    let moved = HoldForm {
+        digest: "d2".into(),
+        moved: 1,
+        ..hold(1)
+    };
+    holds.open(&moved).unwrap();
+    let outcome = || holds.read("s.7").unwrap().unwrap().outcome("d2");
+    assert_eq!(outcome(), None);
+    let late = holds.decide("s.7", &said("bea", Decision::Approve, "d1"));
+    assert!(matches!(late, Err(HoldError::Changed { .. })));
+    holds
+        .decide("s.7", &said("bea", Decision::Approve, "d2"))
+        .unwrap();
+    assert_eq!(outcome(), Some(Closed::Approved));
+    let again = holds.decide("s.7", &said("bea", Decision::Approve, "d2"));
+    assert!(matches!(again, Err(HoldError::Again { .. })));
 }

@@ -27,7 +27,9 @@ pub(super) struct Held {
     pub(super) form: HoldForm,
     /// Which of its tiers was asked last.
     pub(super) tier: usize,
-    judged: Judged,
+    /// The digest of all that an approval is bound to but what the command names.
+    pub(super) exact: Option<Digest>,
+    pub(super) judged: Judged,
     process: i32,
     what: What,
 }
@@ -91,10 +93,15 @@ impl Held {
         Self {
             form,
             tier: 0,
+            exact: None,
             judged,
             process,
             what,
         }
+    }
+
+    pub(super) fn process(&self) -> i32 {
+        self.process
     }
 
     fn is_program(&self) -> bool {
@@ -184,7 +191,8 @@ impl Gateway {
             "{:?}\0{}\0{bound:?}\0{:?}",
             started.argv, started.cwd, judged.form
         );
-        let form = self.hold_form(started, &judged, Digest::of(exact.as_bytes()));
+        let exact = Digest::of(exact.as_bytes());
+        let form = self.shown_form(started, &judged, &exact);
         let pidfd = pidfd_open(process)?;
         self.options.holds.open(&form).map_err(std::io::Error::other)?;
         kill_process(process, libc::SIGSTOP)?;
@@ -192,7 +200,7 @@ impl Gateway {
         self.tell_of_hold(started.n, &form);
         let parent = parent_of(process);
         let stopped = What::Program(Stopped { pidfd, parent, bound });
-        let held = Held::new(form, judged, process, stopped);
+        let held = Held::new(form, judged, process, stopped).bound_to(exact);
         self.waiting.held.insert(started.n, held);
         Ok(())
     }
@@ -217,6 +225,9 @@ impl Gateway {
             waiter: process_mark(std::process::id()),
             learnable: judged.learnable,
             tiers,
+            reasoning: self.reasoning_of(started),
+            preview: None,
+            moved: 0,
         }
     }
 
@@ -243,7 +254,9 @@ impl Gateway {
         let nodes: Vec<Node> = self.waiting.held.keys().copied().collect();
         for node in nodes {
             if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held)) {
-                self.end_hold(node, how, decisions);
+                if how != Closed::Approved || !self.has_moved(node) {
+                    self.end_hold(node, how, decisions);
+                }
             } else {
                 self.escalate(node);
             }
@@ -277,6 +290,7 @@ impl Gateway {
         let Held {
             form,
             tier: _,
+            exact: _,
             judged,
             process,
             what,

@@ -24,6 +24,7 @@ mod policy;
 mod protect;
 mod resolve;
 mod run;
+mod shown;
 mod tiers;
 mod touch;
 mod tree;
@@ -33,6 +34,7 @@ mod workers;
 
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
+pub(crate) use policy::uncapturable;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
 

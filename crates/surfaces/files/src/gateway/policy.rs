@@ -3,6 +3,7 @@
 use super::touch::Refusal;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// What to do with a change that can't be captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +99,15 @@ impl Policy {
             (1, 3 | 5 | 7 | 8 | 9) | (5, 0..=2) | (4, _) | (136..=143, _) | (10, 229)
         )
     }
+}
+
+/// Why a path is where nothing can be captured; `None`: it can, as far as its file system goes.
+pub fn uncapturable(path: &Path) -> Option<String> {
+    let there = path
+        .ancestors()
+        .find_map(|above| rustix::fs::statfs(above).ok())?;
+    let magic = there.f_type as u64 & 0xffff_ffff;
+    (!CAPTURED.contains(&magic)).then(|| format!("it is on {}, which can't be captured", name_of(magic)))
 }
 
 fn name_of(magic: u64) -> String {

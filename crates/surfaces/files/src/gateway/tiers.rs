@@ -19,6 +19,14 @@ impl Gateway {
         }
     }
 
+    /// What was shown has moved: the tier that is asked now is told.
+    pub(super) fn tell_moved(&self, node: Node, form: &HoldForm) {
+        let body = notice(&form.action, &form.agent, &form.argv, &form.judged, Some(form));
+        if let Some(tier) = form.tier_at(now()).and_then(|tier| form.tiers.get(tier)) {
+            self.notifier.tell(node, &tier.name, "moved", &body);
+        }
+    }
+
     /// Policies name somebody who is told of an action, whatever becomes of it.
     pub(super) fn tell_named(&self, node: Node, argv: &[String], judged: &JudgedForm) {
         if judged.notify.is_empty() {
