@@ -20,6 +20,7 @@ mod hooks;
 mod incidents;
 mod judged;
 mod limits;
+mod novelty;
 mod programs;
 mod redaction;
 mod scopes;

@@ -5,6 +5,7 @@ mod lessons;
 mod usage;
 
 use crate::configuration::{Configuration, ConfigurationError};
+use crate::known::KnownKinds;
 use crate::learned::{Learned, LearnedRules, Surroundings};
 use crate::proposal::{paths, proposal};
 use crate::tally::Tally;
@@ -29,6 +30,7 @@ pub struct SessionDesk {
     rules: Rules,
     bounds: Bounds,
     lessons: Lessons,
+    known: Option<KnownKinds>,
     session: Session,
     history: History,
     /// What is known around the last command: its environment, raw in `environment`.
@@ -89,6 +91,7 @@ impl SessionDesk {
             rules: configuration.rules()?,
             bounds: configuration.bounds()?,
             lessons: Lessons::default(),
+            known: None,
             session: Session {
                 id: acting.session,
                 agent: acting.agent,
@@ -125,6 +128,14 @@ impl SessionDesk {
     #[must_use]
     pub fn with_learned(mut self, rules: LearnedRules) -> Self {
         self.lessons = Lessons::of(rules);
+        self
+    }
+
+    /// The same desk, which knows what its agent was permitted before, and keeps what is new.
+    #[must_use]
+    pub fn with_known(mut self, index: KnownKinds, kinds: BTreeSet<String>) -> Self {
+        self.history.known_kinds = kinds;
+        self.known = Some(index);
         self
     }
 
@@ -365,7 +376,12 @@ impl Desk for SessionDesk {
             if !proposal.only_reads() {
                 self.history.denials_in_a_row = 0;
             }
-            self.history.known_kinds.insert(proposal.kind);
+            if !self.history.known_kinds.contains(&proposal.kind) {
+                if let Some(index) = &mut self.known {
+                    index.learn(&proposal.kind);
+                }
+                self.history.known_kinds.insert(proposal.kind);
+            }
             return;
         }
         self.ended(judged.node, None);

@@ -72,6 +72,12 @@ impl Home {
         self.root.join("learned")
     }
 
+    /// The directory of what agents were permitted before: an index, made anew from the record where it is gone.
+    #[must_use]
+    pub fn known(&self) -> PathBuf {
+        self.root.join("known")
+    }
+
     /// Where hooks leave word for each other.
     #[must_use]
     pub fn hooks(&self) -> PathBuf {

@@ -196,7 +196,7 @@ fn supervise_in_store(
     };
     let opened = opened(args, &store, id);
     let tally = Tally::at(home.limits(), level);
-    let desk = desk(args, &opened, id, tally, LearnedRules::at(home.learned()))?;
+    let desk = desk(args, &opened, &store, id, tally)?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     if let Some(client) = &args.client {
         log.write(&[Record::Client(client.clone())])?;
@@ -257,10 +257,12 @@ fn supervise_in_store(
 fn desk(
     args: &RunArgs,
     opened: &SessionOpened,
+    store: &Store,
     id: &SessionId,
     tally: Tally,
-    learned: LearnedRules,
 ) -> Result<Box<dyn Desk>, ConfigurationError> {
+    let home = store.home();
+    let (index, kinds) = super::known::of(store, &opened.agent);
     let acting = Acting {
         session: id.clone(),
         agent: opened.agent.clone(),
@@ -270,7 +272,9 @@ fn desk(
         path: std::env::var("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?.with_learned(learned);
+    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?
+        .with_learned(LearnedRules::at(home.learned()))
+        .with_known(index, kinds);
     Ok(Box::new(if args.record_only {
         desk.record_only()
     } else {

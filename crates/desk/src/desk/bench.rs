@@ -219,6 +219,7 @@ fn form(known: &Known, proposal: &Proposal, judgement: &Judgement) -> JudgedForm
     let who = judgement.who.as_ref();
     JudgedForm {
         class: known.class.name().to_owned(),
+        kind: proposal.kind.clone(),
         score: judgement.risk.points(),
         factors: judgement.risk.factors().iter().map(factor).collect(),
         verdict: judgement.verdict.name().to_owned(),

@@ -19,7 +19,7 @@ const SHELLS: [&str; 4] = ["sh", "bash", "dash", "zsh"];
 
 /// Variables that differ from one shell to the next and lead no command elsewhere. A name with `*` stands for all that
 /// begin with it.
-const HARMLESS: [&str; 34] = [
+const HARMLESS: [&str; 43] = [
     "_",
     "PWD",
     "OLDPWD",
@@ -54,6 +54,16 @@ const HARMLESS: [&str; 34] = [
     "INVOCATION_ID",
     "JOURNAL_STREAM",
     "GPG_TTY",
+    // What coding agents tell the programs they start of themselves.
+    "CLAUDECODE",
+    "CLAUDE_CODE_*",
+    "CODEX_THREAD_ID",
+    "CODEX_SANDBOX*",
+    "GEMINI_CLI",
+    "CURSOR_TRACE_ID",
+    "CURSOR_AGENT",
+    "CLINE_*",
+    "OPENCODE",
 ];
 
 /// A command with what is around it, as it is about to run.

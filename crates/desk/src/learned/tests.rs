@@ -129,7 +129,7 @@ fn rules_are_kept_whole_read_back_counted_and_taken_back() {
     let own = around("deploy", "/", &["A=b"]);
     let rule = learned(None, &own).unwrap();
     rules.keep(&rule).unwrap();
-    assert_eq!(rules.all().unwrap(), [rule.clone()]);
+    assert_eq!(rules.all().unwrap(), std::slice::from_ref(&rule));
     assert_eq!(rules.about(&own, "p").len(), 1);
     rules.used("s.1", "t.1");
     rules.used("s.1", "t.2");

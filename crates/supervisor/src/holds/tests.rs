@@ -7,6 +7,7 @@ use std::process::Command;
 fn judged(persons: u8) -> JudgedForm {
     JudgedForm {
         class: "irreversible".into(),
+        kind: "kubectl.delete".into(),
         score: 70,
         factors: Vec::new(),
         verdict: "hold".into(),

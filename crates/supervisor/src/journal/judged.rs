@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct JudgedForm {
     /// The reversibility class by the words of the command, or `unknown`.
     pub class: String,
+    /// What kind of action it is, as policies and novelty have it: `kubectl.delete`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
     /// The risk score, 0 to 100.
     pub score: u8,
     /// What made it.
