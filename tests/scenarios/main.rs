@@ -12,6 +12,7 @@ mod crash;
 mod development;
 mod drift;
 mod escapes;
+mod failing;
 mod fidelity;
 mod git;
 mod history;

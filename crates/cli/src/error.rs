@@ -107,6 +107,12 @@ codes! {
 }
 
 impl Failure {
+    /// What went wrong, in a line.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Whether it is this one.
     #[must_use]
     pub fn is(&self, code: Code) -> bool {

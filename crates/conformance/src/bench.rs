@@ -109,6 +109,7 @@ impl<'a> Bench<'a> {
             scope: plan.scope.clone(),
             plan: plan.digest(),
             resume,
+            behind: Vec::new(),
         };
         let result = SystemSession::open(id, &mut tape, opening)
             .map_err(ApplyError::from)

@@ -105,6 +105,7 @@ fn take(on: &dyn Fixture, step: &Step, tape: &mut Tape) -> Result<Restored, Driv
         scope: "a step".to_owned(),
         plan: Digest::of(b""),
         resume: Position::default(),
+        behind: Vec::new(),
     };
     let mut session = SystemSession::open(SessionId::new(9, 9), tape, opening).unwrap();
     let opening = StepOpening {
@@ -205,6 +206,7 @@ fn no_change_is_made_that_could_not_be_announced(on: &dyn Fixture) {
             scope: "a step".to_owned(),
             plan: Digest::of(b""),
             resume: Position::default(),
+            behind: Vec::new(),
         };
         let mut session = SystemSession::open(SessionId::new(9, 9), &mut tape, opening).unwrap();
         let opening = StepOpening {
@@ -258,6 +260,7 @@ fn what_others_write_after_the_announcement_is_not_overwritten(on: &dyn Fixture)
             scope: "a step".to_owned(),
             plan: Digest::of(b""),
             resume: Position::default(),
+            behind: Vec::new(),
         };
         let mut session = SystemSession::open(SessionId::new(9, 9), &mut tape, opening).unwrap();
         let opening = StepOpening {
@@ -533,6 +536,7 @@ fn finishing_twice_changes_nothing(on: &dyn Fixture) {
         scope: "again".to_owned(),
         plan: Digest::of(b""),
         resume: Position::default(),
+        behind: Vec::new(),
     };
     let mut session = SystemSession::open(SessionId::new(9, 9), &mut tape, opening).unwrap();
     session.disturbs(&undone.plan.disturbed).unwrap();

@@ -107,6 +107,7 @@ fn apply_on(world: &World, plan: &Plan, id: SessionId, resume: Position) -> Resu
         scope: plan.scope.clone(),
         plan: plan.digest(),
         resume,
+        behind: Vec::new(),
     };
     let mut session = SystemSession::open(id, Journal(world), opening)?;
     let receipt = apply(plan, &mut session, &surfaces, &Shelf(world), &mut |_| {})?;

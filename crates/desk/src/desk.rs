@@ -9,7 +9,7 @@ use crate::known::KnownKinds;
 use crate::learned::{Learned, LearnedRules, Surroundings};
 use crate::proposal::{paths, proposal};
 use crate::tally::Tally;
-use bench::{Bench, Place, lost};
+use bench::{Bench, Halt, Place, lost};
 use lessons::Lessons;
 use rescind_catalog::{Catalog, Context, Judgement as Known};
 use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
@@ -39,7 +39,9 @@ pub struct SessionDesk {
     clock: fn() -> Timestamp,
     record_only: bool,
     /// Why the session is halted: everything waits until a person has let something run.
-    halted: Option<String>,
+    halted: Option<Halt>,
+    /// Whether an action that fails halts the session.
+    fail_fast: bool,
     /// What was proposed and is not settled, by its number.
     open: HashMap<u64, Open>,
     usage: Usage,
@@ -113,6 +115,7 @@ impl SessionDesk {
             clock: now,
             record_only: false,
             halted: None,
+            fail_fast: false,
             open: HashMap::new(),
         })
     }
@@ -136,6 +139,13 @@ impl SessionDesk {
     pub fn with_known(mut self, index: KnownKinds, kinds: BTreeSet<String>) -> Self {
         self.history.known_kinds = kinds;
         self.known = Some(index);
+        self
+    }
+
+    /// The same desk, for a session that any failure halts.
+    #[must_use]
+    pub fn fail_fast(mut self) -> Self {
+        self.fail_fast = true;
         self
     }
 
@@ -210,7 +220,7 @@ impl SessionDesk {
             session: &self.session,
             history: &self.history,
             learned: &learned,
-            halted: self.halted.as_deref(),
+            halted: self.halted.as_ref(),
             record_only: self.record_only,
             now,
         };
@@ -405,7 +415,19 @@ impl Desk for SessionDesk {
     }
 
     fn halt(&mut self, why: &str) {
-        self.halted.get_or_insert_with(|| why.to_owned());
+        self.halted.get_or_insert_with(|| Halt {
+            why: why.to_owned(),
+            all: false,
+        });
+    }
+
+    fn failed(&mut self, why: &str) {
+        if self.fail_fast {
+            self.halted.get_or_insert_with(|| Halt {
+                why: why.to_owned(),
+                all: true,
+            });
+        }
     }
 }
 

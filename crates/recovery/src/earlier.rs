@@ -27,6 +27,23 @@ pub struct Undone {
     pub took: Vec<EffectId>,
     /// Whether it took all of them back.
     pub whole: bool,
+    /// Of each session that went on meanwhile, the last effect before this.
+    pub behind: Vec<EffectId>,
+}
+
+impl Undone {
+    /// Its place among effects in order: before those that sessions which went on made after it; else behind all.
+    pub(crate) fn place<'e>(&self, effects: impl IntoIterator<Item = &'e Effect>) -> usize {
+        let mut length = 0;
+        for (at, effect) in effects.into_iter().enumerate() {
+            let is_later = |id: &EffectId| id.action.session == effect.action.session && id.seq < effect.seq;
+            if self.behind.iter().any(is_later) {
+                return at;
+            }
+            length = at + 1;
+        }
+        length
+    }
 }
 
 /// A step that began and of which the end is not read yet.
@@ -97,12 +114,18 @@ struct Reading {
     partial: Vec<usize>,
     dropped: BTreeSet<usize>,
     position: Position,
+    /// What each undo came behind of.
+    behind: BTreeMap<SessionId, Vec<EffectId>>,
 }
 
 impl Reading {
     fn record(&mut self, record: &SystemRecord) {
         match record {
-            SystemRecord::Opened { session, .. } => self.opened(session),
+            SystemRecord::Opened { session, behind, .. } => {
+                let first = self.behind.entry(session.clone());
+                first.or_insert_with(|| behind.clone());
+                self.opened(session);
+            }
             SystemRecord::Disturbs { action, step } => {
                 self.action(action);
                 let known = self
@@ -168,6 +191,10 @@ impl Reading {
         self.earlier.unfinished = Some((session.clone(), Position::default()));
     }
 
+    fn behind_of(&self, undo: &SessionId) -> Vec<EffectId> {
+        self.behind.get(undo).cloned().unwrap_or_default()
+    }
+
     fn action(&mut self, action: &ActionId) {
         if self
             .earlier
@@ -193,6 +220,7 @@ impl Reading {
             effect: effect.clone(),
             took: Vec::new(),
             whole: false,
+            behind: self.behind_of(&effect.action.session),
         };
         if let Some(open) = self.open.get_mut(&effect.action) {
             let own = open.effects.iter().rev();
@@ -254,10 +282,12 @@ impl Reading {
             after: State::Absent,
             outcome: Outcome::Observed,
         };
+        let behind = self.behind_of(&action.session);
         self.earlier.undone.push(Undone {
             effect,
             took: open.took,
             whole: open.whole,
+            behind,
         });
     }
 
@@ -292,10 +322,12 @@ impl Reading {
             seq: of.seq,
             resource: of.resource,
         };
+        let behind = self.behind_of(&action.session);
         self.earlier.undone.push(Undone {
             effect,
             took: Vec::new(),
             whole: false,
+            behind,
         });
     }
 }

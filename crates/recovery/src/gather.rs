@@ -23,7 +23,7 @@ pub(crate) fn later(split: &Split) -> impl Iterator<Item = (&ResourceId, &Effect
 }
 
 /// The effects of the scope and those that are taken back already, in order, with whether they are of the scope; and
-/// what earlier undos did. In the drivers' canonical form: both together, as the undos came after.
+/// what earlier undos did. In the drivers' canonical form: both together, in the order of time.
 pub(crate) fn canonical(
     request: &Request<'_>,
     surfaces: &Surfaces<'_>,
@@ -34,14 +34,15 @@ pub(crate) fn canonical(
     let flags: Vec<bool> = own.iter().map(|(_, inside)| *inside).collect();
     let mut effects: Vec<Effect> = own.into_iter().map(|(effect, _)| effect.clone()).collect();
     let mut undone = request.earlier.undone.clone();
+    let order = in_time(&effects, &undone);
     effects.extend(undone.iter().map(|undone| undone.effect.clone()));
     for driver in &surfaces.drivers {
-        let places: Vec<usize> = effects
-            .iter()
-            .enumerate()
-            .filter(|(_, effect)| effect.resource.surface == driver.surface())
-            .map(|(at, _)| at)
-            .collect();
+        let is_own = |at: &usize| {
+            effects
+                .get(*at)
+                .is_some_and(|effect| effect.resource.surface == driver.surface())
+        };
+        let places: Vec<usize> = order.iter().copied().filter(is_own).collect();
         let part = places.iter().filter_map(|at| effects.get(*at).cloned()).collect();
         for (at, effect) in places.iter().zip(driver.canonical(part)) {
             if let Some(place) = effects.get_mut(*at) {
@@ -54,6 +55,24 @@ pub(crate) fn canonical(
         undone.effect = effect;
     }
     (effects.into_iter().zip(flags).collect(), undone)
+}
+
+/// The places of effects, and behind them of what undos did, in the order of time.
+fn in_time(effects: &[Effect], undone: &[Undone]) -> Vec<usize> {
+    let all: Vec<&Effect> = effects
+        .iter()
+        .chain(undone.iter().map(|undone| &undone.effect))
+        .collect();
+    let mut order: Vec<usize> = (0..effects.len()).collect();
+    for (at, own) in undone.iter().enumerate() {
+        let place = if own.behind.is_empty() {
+            order.len()
+        } else {
+            own.place(order.iter().filter_map(|at| all.get(*at).copied()))
+        };
+        order.insert(place, effects.len() + at);
+    }
+    order
 }
 
 /// Items by the resource they are on.

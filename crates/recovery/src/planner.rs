@@ -211,7 +211,9 @@ impl Planner<'_> {
 
     /// The state of a resource now. A last effect in doubt is resolved by it, so it is read against both its states.
     fn found(&self, driver: &dyn Driver, resource: &ResourceId, last: &Effect) -> Result<State, DriverError> {
-        let last = self.undone(resource).last().map_or(last, |undone| &undone.effect);
+        let undone = self.undone(resource);
+        let undone = undone.last().filter(|undone| undone.place([last]) > 0);
+        let last = undone.map_or(last, |undone| &undone.effect);
         let found = driver.read(resource, &last.name, Some(&last.after))?;
         if last.outcome == Outcome::InDoubt && !found.same(&last.after) {
             return driver.read(resource, &last.name, Some(&last.before));
@@ -285,7 +287,8 @@ impl Planner<'_> {
         {
             if undone.took.iter().all(|id| ids.contains(id)) {
                 ids.insert(undone.effect.id());
-                chain.push(&undone.effect);
+                let at = undone.place(chain.iter().copied());
+                chain.insert(at, &undone.effect);
             }
         }
         chain

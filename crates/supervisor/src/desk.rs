@@ -2,7 +2,7 @@
 
 use crate::holds::{Instead, Lesson};
 use crate::journal::JudgedForm;
-use rescind_model::{Digest, Verdict};
+use rescind_model::{ActionId, Digest, Verdict};
 
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +73,21 @@ impl Judged {
     }
 }
 
+/// Who takes back what failed, for those below it: implemented over `recovery`.
+pub trait Undo: Send + Sync {
+    /// Take back one action of a session that goes on, for this reason. Returns what it came to, for people and agents.
+    ///
+    /// # Errors
+    /// What stands in the way, and what that means for the data.
+    fn undo(&self, action: &ActionId, why: &str) -> Result<String, String>;
+}
+
+impl std::fmt::Debug for dyn Undo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Undo")
+    }
+}
+
 /// How far it is known what a program does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Understood {
@@ -122,6 +137,12 @@ pub trait Desk: Send {
     /// has let something run. A desk that holds nothing has nothing to halt.
     fn halt(&mut self, why: &str) {
         let _nothing_to_halt = why;
+    }
+
+    /// An action failed. Where the session is to be halted by that, everything waits from now on, until a person has let
+    /// something run.
+    fn failed(&mut self, why: &str) {
+        let _goes_on = why;
     }
 
     /// An action is over, and has changed so many files; `None` where it never ran. Also called for actions that were

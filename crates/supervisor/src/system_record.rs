@@ -16,6 +16,9 @@ pub enum SystemRecord {
         scope: String,
         /// The digest of the plan that is applied.
         plan: Digest,
+        /// Of each session that goes on meanwhile, the last effect that the plan knows of: what it does after that comes
+        /// after this undo.
+        behind: Vec<EffectId>,
     },
     /// The steps to come disturb this resource in passing; in the end it should be as in `step.target`.
     Disturbs {

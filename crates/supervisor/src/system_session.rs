@@ -32,6 +32,8 @@ pub struct Opening {
     pub plan: Digest,
     /// Where it stood when it was interrupted, if it is resumed.
     pub resume: Position,
+    /// Of each session that goes on meanwhile, the last effect that the plan knows of.
+    pub behind: Vec<EffectId>,
 }
 
 /// One step as it is recorded when it begins.
@@ -66,7 +68,12 @@ impl<R: Recorder> SystemSession<R> {
     /// # Errors
     /// It could not be recorded: nothing may be changed.
     pub fn open(id: SessionId, recorder: R, opening: Opening) -> Result<Self, SystemError> {
-        let Opening { scope, plan, resume } = opening;
+        let Opening {
+            scope,
+            plan,
+            resume,
+            behind,
+        } = opening;
         let mut session = Self {
             id,
             recorder,
@@ -79,6 +86,7 @@ impl<R: Recorder> SystemSession<R> {
                 session: session.id.clone(),
                 scope,
                 plan,
+                behind,
             },
         )?;
         Ok(session)

@@ -36,6 +36,8 @@ pub struct UndoneStates {
     states: HashMap<String, HashMap<Digest, String>>,
     /// Undos that were told of.
     told: HashSet<String>,
+    /// How long the file was that this was read from.
+    length: u64,
 }
 
 /// What a path can be, as far as it is told whether it is so again.
@@ -93,7 +95,10 @@ impl UndoneStates {
                 Err(_) => {}
             }
         }
-        let mut own = Self::default();
+        let mut own = Self {
+            length,
+            ..Self::default()
+        };
         for (undo, states) in took {
             for (path, state) in states {
                 let latest = own.states.entry(path).or_default().entry(state).or_default();
@@ -101,6 +106,26 @@ impl UndoneStates {
             }
         }
         Ok(own)
+    }
+
+    /// Read again what undos took back since, of those in this home. What was told of stays told.
+    ///
+    /// # Errors
+    /// As for [`UndoneStates::read`].
+    pub fn refresh(&mut self, home: &Home) -> io::Result<()> {
+        let length = match std::fs::metadata(place(home)) {
+            Ok(found) => found.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        if length != self.length {
+            let told = std::mem::take(&mut self.told);
+            *self = Self {
+                told,
+                ..Self::read(home)?
+            };
+        }
+        Ok(())
     }
 
     /// Whether any state of this path was taken back.

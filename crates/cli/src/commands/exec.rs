@@ -57,6 +57,7 @@ pub fn run(args: &ExecArgs) -> i32 {
         uncaptured: OnUncaptured::Refuse,
         capture_limit: 4096,
         escapes: OnEscape::Record,
+        fail_fast: false,
         record_only: false,
         domain: String::new(),
         environment: Environment::Unknown,

@@ -1,6 +1,7 @@
 //! `rescind run`: put an agent under supervision.
 
 use crate::person::person;
+use crate::undoing::LiveUndo;
 use clap::{Args, ValueEnum};
 use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
@@ -35,6 +36,9 @@ pub struct RunArgs {
     /// Connections to daemons that could act for the agent outside (docker, tmux, D-Bus, ...): record or refuse them
     #[arg(long, value_enum, default_value_t = OnEscape::Record)]
     pub escapes: OnEscape,
+    /// Halt the session for review when an action fails: by its exit code, or by a signal
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Judge and record what would be held or denied, and let it run all the same
     #[arg(long)]
     pub record_only: bool,
@@ -188,7 +192,7 @@ fn supervise_in_store(
     id: &SessionId,
     seat: &Seat,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let store = Store::open(home.clone())?;
+    let store = Arc::new(Store::open(home.clone())?);
     let own = own_paths(&store)?;
     let level = match args.durability {
         Durability::Process => Level::Process,
@@ -221,6 +225,9 @@ fn supervise_in_store(
         tiers: Configuration::of_user().tiers()?,
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
+        fail_fast: args.fail_fast,
+        undo: Some(Arc::new(LiveUndo::new(Arc::clone(&store)))),
+        home: home.clone(),
         undone: UndoneStates::read(home)?,
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
@@ -272,9 +279,12 @@ fn desk(
         path: std::env::var("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?
+    let mut desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?
         .with_learned(LearnedRules::at(home.learned()))
         .with_known(index, kinds);
+    if args.fail_fast {
+        desk = desk.fail_fast();
+    }
     Ok(Box::new(if args.record_only {
         desk.record_only()
     } else {

@@ -8,7 +8,7 @@ use crate::health;
 use crate::history::receipt_json;
 use crate::out::{Out, ask, can_ask, say};
 use crate::undoing::{
-    Applied, Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
+    Applied, Cause, Decision, Prepared, ScopeArgs, apply, decide, plan_json, print_plan, print_receipt, stop,
 };
 use clap::Args;
 use rescind_model::SessionId;
@@ -25,6 +25,9 @@ pub struct UndoArgs {
     /// Apply without asking
     #[arg(long, short)]
     pub yes: bool,
+    /// Let a session that is running go on, and take back what it has done up to now
+    #[arg(long)]
+    pub keep_running: bool,
     /// Only show the plan
     #[arg(long, short = 'n')]
     pub dry_run: bool,
@@ -46,7 +49,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     let store = context.store_outside()?;
     let mut prepared = Prepared::new(&store, &args.scope, true)?;
     let running = prepared.running();
-    if !running.is_empty() {
+    if !running.is_empty() && !args.keep_running {
         match stopped(context, &store, prepared, &running, args)? {
             Some(again) => prepared = again,
             None => return Ok(Exit::Failed),
@@ -70,7 +73,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
         undo,
         receipt,
         reached,
-    } = apply(&prepared, &plan)?;
+    } = apply(&prepared, &plan, Cause::Person)?;
     let mut out = Out::new();
     if context.json {
         let plan = plan_json(&prepared, &plan);

@@ -24,6 +24,15 @@ use std::sync::Arc;
 /// How many notes go into one frame of the journal.
 const ADDITIONS: usize = 256;
 
+/// Why something is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A person said so: whoever drives anything there again is stopped.
+    Person,
+    /// It failed, and is to be tried again.
+    Failure,
+}
+
 /// What an undo came to.
 pub struct Applied {
     /// Its session.
@@ -38,7 +47,7 @@ pub struct Applied {
 ///
 /// # Errors
 /// It could not be recorded and stopped: given again, the command goes on.
-pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
+pub fn apply(prepared: &Prepared<'_>, plan: &Plan, cause: Cause) -> Done<Applied> {
     prepared.store.vault().make_way().map_err(StoreError::from)?;
     let (id, log, position) = match &prepared.resume {
         Some((id, position)) => (id.clone(), prepared.store.resume(id, Level::Process)?, *position),
@@ -52,8 +61,10 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
     for additions in prepared.additions().chunks(ADDITIONS) {
         log.write(additions)?;
     }
-    // Without it only flapping is noticed later.
-    let _noticed_later = remember(prepared, plan, &id);
+    if cause == Cause::Person {
+        // Without it only flapping is noticed later.
+        let _noticed_later = remember(prepared, plan, &id);
+    }
     let log = Arc::new(log);
     prepared.notes.write_to(Arc::clone(&log));
     let background = prepared.store.ledger().start_background()?;
@@ -61,6 +72,7 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan) -> Done<Applied> {
         scope: plan.scope.clone(),
         plan: plan.digest(),
         resume: position,
+        behind: prepared.behind(),
     };
     let (receipt, reached) =
         in_session(prepared, plan, &log, opening).map_err(|error| not_recorded(&id, prepared, &error))?;

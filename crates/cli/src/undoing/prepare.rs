@@ -13,7 +13,7 @@ use crate::history::{History, effects};
 use crate::out::say;
 use clap::Parser as _;
 use rescind_files::{FilesDriver, ObjectTable};
-use rescind_model::SessionId;
+use rescind_model::{EffectId, SessionId};
 use rescind_recovery::{Earlier, OnConflict, Plan, Request, Surfaces, plan};
 use rescind_supervisor::journal::{Record, SessionKind};
 use rescind_supervisor::{Life, Position, SessionView, Store, StoredBodies, opened};
@@ -200,6 +200,15 @@ impl<'s> Prepared<'s> {
         let views = self.views().into_iter();
         let running = views.filter(|view| view.life() == Life::Running);
         running.map(|view| view.id.clone()).collect()
+    }
+
+    /// Of each session that goes on, the last effect that is known.
+    pub(super) fn behind(&self) -> Vec<EffectId> {
+        let views = self.views().into_iter();
+        let running = views.filter(|view| view.life() == Life::Running);
+        running
+            .filter_map(|view| Some(view.effects.last()?.id()))
+            .collect()
     }
 
     /// What several sessions have to be told of their objects before anything is changed.

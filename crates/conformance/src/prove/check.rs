@@ -126,6 +126,7 @@ fn attempt(world: &World, task: Task<'_>, earlier: &Earlier) -> (Plan, Result<Re
         scope: plan.scope.clone(),
         plan: plan.digest(),
         resume,
+        behind: Vec::new(),
     };
     let result = SystemSession::open(id, Journal(world), opening)
         .map_err(ApplyError::from)

@@ -22,6 +22,14 @@ pub(super) struct Place {
     pub(super) cleared: Option<u8>,
 }
 
+/// Why a session is halted.
+#[derive(Debug)]
+pub(super) struct Halt {
+    pub(super) why: String,
+    /// Whether what only reads waits, too.
+    pub(super) all: bool,
+}
+
 /// All that a judgement depends on but what is used of the limits.
 pub(super) struct Bench<'b> {
     pub(super) rules: &'b Rules,
@@ -31,7 +39,7 @@ pub(super) struct Bench<'b> {
     /// The learned rules that are about the action, looked up only where it would be held.
     pub(super) learned: &'b dyn Fn() -> Vec<Grant>,
     /// Why the session is halted, if it is.
-    pub(super) halted: Option<&'b str>,
+    pub(super) halted: Option<&'b Halt>,
     pub(super) record_only: bool,
     pub(super) now: Timestamp,
 }
@@ -82,11 +90,11 @@ impl Bench<'_> {
             form.reasons
                 .push("a part of what a person approved, and no worse than that".to_owned());
         }
-        if let Some(why) = self
+        if let Some(halt) = self
             .halted
-            .filter(|_| verdict != Verdict::Allow || !proposal.only_reads())
+            .filter(|halt| halt.all || verdict != Verdict::Allow || !proposal.only_reads())
         {
-            (verdict, form) = halted(why, verdict, form);
+            (verdict, form) = halted(&halt.why, verdict, form);
         }
         if self.record_only && verdict != Verdict::Allow {
             verdict = Verdict::Allow;
@@ -230,6 +238,7 @@ fn form(known: &Known, proposal: &Proposal, judgement: &Judgement) -> JudgedForm
         persons: who.map_or(0, |who| who.persons),
         groups: who.map_or_else(Vec::new, |who| who.groups.iter().cloned().collect()),
         notify: judgement.notify.iter().cloned().collect(),
+        auto_undo: judgement.auto_undo,
         entry: entry.map(|entry| entry.command_pattern.clone()),
         rule: rule.map(|(rule, _)| rule),
         compensation: compensation.map(|filled| filled.argv.join(" ")),

@@ -18,6 +18,7 @@ fn judged(persons: u8) -> JudgedForm {
         persons,
         groups: Vec::new(),
         notify: Vec::new(),
+        auto_undo: false,
         entry: None,
         compensation: None,
         advice: None,

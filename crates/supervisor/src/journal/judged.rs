@@ -35,6 +35,9 @@ pub struct JudgedForm {
     /// Who is told, though it runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<String>,
+    /// Whether it is undone at once if it fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_undo: bool,
     /// The entry of the catalog it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,

@@ -108,6 +108,9 @@ pub enum SystemForm {
         session: String,
         scope: String,
         plan: String,
+        /// Action and place of each effect.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        behind: Vec<(String, u64)>,
     },
     Disturbs {
         action: String,
@@ -338,10 +341,16 @@ impl From<ReceiptForm> for Receipt {
 impl From<&SystemRecord> for SystemForm {
     fn from(record: &SystemRecord) -> Self {
         match record {
-            SystemRecord::Opened { session, scope, plan } => Self::Opened {
+            SystemRecord::Opened {
+                session,
+                scope,
+                plan,
+                behind,
+            } => Self::Opened {
                 session: session.to_string(),
                 scope: scope.clone(),
                 plan: plan.to_string(),
+                behind: from_ids(behind),
             },
             SystemRecord::Disturbs { action, step } => Self::Disturbs {
                 action: action.to_string(),
@@ -357,7 +366,7 @@ impl From<&SystemRecord> for SystemForm {
                 action: action.to_string(),
                 r: resource.into(),
                 p: name.clone(),
-                took: took.iter().map(|id| (id.action.to_string(), id.seq.0)).collect(),
+                took: from_ids(took),
                 whole: *whole,
             },
             SystemRecord::Intent { effect } => Self::Intent {
@@ -392,10 +401,16 @@ impl SystemForm {
     #[must_use]
     pub fn record(self) -> Option<SystemRecord> {
         Some(match self {
-            Self::Opened { session, scope, plan } => SystemRecord::Opened {
+            Self::Opened {
+                session,
+                scope,
+                plan,
+                behind,
+            } => SystemRecord::Opened {
                 session: session.parse().ok()?,
                 scope,
                 plan: plan.parse().ok()?,
+                behind: to_ids(behind)?,
             },
             Self::Disturbs { action, step } => SystemRecord::Disturbs {
                 action: action.parse().ok()?,
@@ -411,10 +426,7 @@ impl SystemForm {
                 action: action.parse().ok()?,
                 resource: (&r).into(),
                 name: p,
-                took: took
-                    .into_iter()
-                    .map(|(action, seq)| effect_id(&action, seq))
-                    .collect::<Option<_>>()?,
+                took: to_ids(took)?,
                 whole,
             },
             Self::Intent { effect } => SystemRecord::Intent {
@@ -448,4 +460,14 @@ fn effect_id(action: &str, seq: u64) -> Option<EffectId> {
         action,
         seq: Seq(seq),
     })
+}
+
+fn from_ids(ids: &[EffectId]) -> Vec<(String, u64)> {
+    ids.iter().map(|id| (id.action.to_string(), id.seq.0)).collect()
+}
+
+fn to_ids(ids: Vec<(String, u64)>) -> Option<Vec<EffectId>> {
+    ids.into_iter()
+        .map(|(action, seq)| effect_id(&action, seq))
+        .collect()
 }

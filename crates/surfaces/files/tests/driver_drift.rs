@@ -185,6 +185,7 @@ fn step_meanwhile(
         scope: "a race".to_owned(),
         plan: rescind_model::Digest::of(b""),
         resume: Position::default(),
+        behind: Vec::new(),
     };
     let mut session = SystemSession::open(SessionId::new(3, 3), Tape::default(), opening).unwrap();
     let opening = StepOpening {

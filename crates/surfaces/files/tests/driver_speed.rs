@@ -53,6 +53,7 @@ fn take(driver: &rescind_files::FilesDriver, steps: &[Step], bench: &Bench) -> D
         scope: "speed".to_owned(),
         plan: Digest::of(b""),
         resume: Position::default(),
+        behind: Vec::new(),
     };
     let mut session = SystemSession::open(SessionId::new(3, 3), Forgetful, opening).unwrap();
     let begun = Instant::now();
@@ -96,6 +97,7 @@ fn restores_faster_than_cp(mut bench: Bench) -> f64 {
             scope: "speed".to_owned(),
             plan: Digest::of(b""),
             resume: Position::default(),
+            behind: Vec::new(),
         };
         let mut session = SystemSession::open(SessionId::new(3, 3), Tape::default(), opening).unwrap();
         session.disturbs(&plan.disturbed).unwrap();

@@ -139,6 +139,7 @@ fn judged(
         persons: who.map_or(0, |who| who.persons),
         groups: who.map_or_else(Vec::new, |who| who.groups.iter().cloned().collect()),
         notify: judgement.notify.iter().cloned().collect(),
+        auto_undo: false,
         entry: None,
         compensation: None,
         advice: None,

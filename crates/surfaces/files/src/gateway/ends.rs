@@ -7,8 +7,9 @@ use super::touch::{CellKey, Touched};
 use super::tree::{Node, stack_start};
 use rescind_supervisor::journal::{ExitForm, NodeEnded, OutputForm, Role};
 use rescind_supervisor::now;
-use rescind_sys::Answer;
+use rescind_sys::{Answer, ExitStatus};
 use std::collections::HashSet;
+use std::os::fd::AsFd as _;
 
 impl Gateway {
     /// Whether an exec that was let go on has happened: told by the stack, which every exec puts elsewhere.
@@ -40,8 +41,10 @@ impl Gateway {
             let action = was.role == Some(Role::Action);
             let part_of = was.part_of.or(action.then_some(before));
             was.exit = Some(ExitForm::Exec(node));
+            let auto_undo = was.auto_undo;
             if let Some(info) = self.nodes.get_mut(&node) {
                 info.part_of = part_of;
+                info.auto_undo |= auto_undo;
             }
             self.watch.hand_over(before, node);
         }
@@ -64,14 +67,34 @@ impl Gateway {
         if is_main {
             info.exit = Some(ExitForm::Code(code & 0xff));
         }
+        let exit = info.exit.unwrap_or(ExitForm::Unknown);
+        if is_main {
+            self.note_failure(node);
+        }
         if self.tree.alive(node) == 1 {
-            let exit = info.exit.unwrap_or(ExitForm::Unknown);
-            if is_main && self.watch.drain(node).is_some_and(|drain| !drain.is_done()) {
+            let drains = is_main && self.watch.drain(node).is_some_and(|drain| !drain.is_done());
+            if drains || self.is_undone_at_its_end(node) {
                 return None;
             }
             self.finish(node, exit);
         }
         Some(Answer::Continue)
+    }
+
+    /// Hear which processes have ended, without waiting for any.
+    pub(super) fn hear_of_ends(&mut self) {
+        for process in self.watch.ended() {
+            let pidfd = self.tree.get(process).and_then(|entry| entry.pidfd.as_ref());
+            let status = pidfd.and_then(|pidfd| {
+                rescind_sys::exit_status(pidfd.as_fd()).or_else(|| rescind_sys::zombie_status(process))
+            });
+            let status = status.map(|status| match status {
+                ExitStatus::Exited(code) => ExitForm::Code(code),
+                ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
+                ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
+            });
+            self.gone(process, status);
+        }
     }
 
     /// A process is gone, however it ended.
@@ -95,6 +118,7 @@ impl Gateway {
             && info.exit.is_none()
         {
             info.exit = status;
+            self.note_failure(entry.node);
         }
         if last {
             let exit = self
@@ -112,6 +136,7 @@ impl Gateway {
             self.end_direct();
         }
         self.void_hold(node);
+        self.undo_after(node);
         let Some(info) = self.nodes.remove(&node) else {
             return;
         };

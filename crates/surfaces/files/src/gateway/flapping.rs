@@ -1,8 +1,8 @@
 //! A path that is driven again to a state that an undo took back halts the session (law 8): its next action is held.
 
-use super::Gateway;
 use super::touch::CellKey;
 use super::tree::Node;
+use super::{Gateway, Options};
 use crate::object::Kind;
 use crate::read;
 use rescind_supervisor::PathState;
@@ -19,6 +19,11 @@ const LONGEST: u64 = 1 << 20;
 impl Gateway {
     /// Look at what a node that has ended left in places of which undos took states back.
     pub(super) fn look_for_flapping(&mut self, node: Node, cells: &[CellKey]) {
+        if !cells.is_empty() {
+            let Options { undone, home, .. } = &mut self.options;
+            // What was known before still counts.
+            let _known_later = undone.refresh(home);
+        }
         for (folder, name) in cells {
             let driven = self.cells.get(&(*folder, name.clone()));
             if driven.is_none_or(|cell| cell.untouched || cell.passing) {

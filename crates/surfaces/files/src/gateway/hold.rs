@@ -346,6 +346,9 @@ impl Gateway {
             let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGCONT);
             return;
         }
+        if let Some(info) = self.nodes.get_mut(&node) {
+            info.refused = true;
+        }
         let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGKILL);
     }
 

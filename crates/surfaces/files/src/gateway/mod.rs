@@ -9,6 +9,7 @@ mod connect;
 mod direct;
 mod ends;
 mod escape;
+mod failing;
 mod flapping;
 mod handle;
 mod hold;
@@ -44,7 +45,7 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::{Holds, Tiers};
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, SessionLog, UndoneStates};
+use rescind_supervisor::{Desk, Home, SessionLog, Undo, UndoneStates};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -78,6 +79,12 @@ pub struct Options {
     pub agent_name: String,
     /// Who started the session.
     pub requester: String,
+    /// Whether any failure halts the session: then the ends of actions are heard of before anything new begins.
+    pub fail_fast: bool,
+    /// Who undoes what fails, where a policy says that it is undone.
+    pub undo: Option<Arc<dyn Undo>>,
+    /// Where undos note what they took back.
+    pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
 }
@@ -96,6 +103,8 @@ pub(crate) struct Gateway {
     /// Cells by device, inode and birth of what they held when they were touched.
     inodes: HashMap<(u64, u64, i64), (Node, CellKey)>,
     nodes: HashMap<Node, NodeInfo>,
+    /// What has failed and is to be undone.
+    failed: Vec<failing::Failed>,
     last_node: Node,
     agent: Option<Node>,
     direct: Option<Node>,

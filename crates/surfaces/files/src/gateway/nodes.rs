@@ -53,6 +53,10 @@ pub struct NodeInfo {
     pub key: Option<Digest>,
     /// How bad what a person approved for it, or for what started it, was.
     pub cleared: Option<u8>,
+    /// Whether what it did is undone at once if it fails.
+    pub auto_undo: bool,
+    /// Whether people, or nobody in time, had it that it does not run.
+    pub refused: bool,
     /// How far it is known what it does.
     pub understood: Understood,
 }
@@ -130,6 +134,10 @@ impl Gateway {
         let (Ok(argv), Ok(envp)) = (argv, envp) else {
             return Answer::Errno(libc::EPERM);
         };
+        if self.options.fail_fast {
+            // Whoever waited for an action that was killed may have heard of it before we did.
+            self.hear_of_ends();
+        }
         self.warn_of_privileges(&path, &found);
         let before = self.tree.get(viewer.process).map_or(0, |entry| entry.node);
         let n = self.last_node + 1;
@@ -206,6 +214,7 @@ impl Gateway {
             environment,
             key: Some(key),
             cleared: cleared.max(judged.as_ref().and_then(rescind_supervisor::Judged::clears)),
+            auto_undo: judged.as_ref().is_some_and(|judged| judged.form.auto_undo),
             understood: match (above_understood, &judged) {
                 (Some(Understood::Wholly), _) => Understood::Wholly,
                 (_, Some(judged)) if role != Role::Agent => judged.understood,

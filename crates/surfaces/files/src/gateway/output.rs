@@ -12,7 +12,7 @@ use rescind_supervisor::SessionLog;
 use rescind_supervisor::journal::OutputForm;
 use rescind_sys::{Listener, Notification, pidfd_get, same_open_file};
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -88,6 +88,25 @@ impl Outputs {
         let data = EventData::new_u64(u64::from(process.cast_unsigned()));
         let flags = EventFlags::IN | EventFlags::ONESHOT;
         let _it_is_then_found_by_the_sweep = epoll::add(self.epoll.as_ref(), pidfd, data, flags);
+    }
+
+    /// The processes of whose end was heard since it was asked last; some of them, where there are many.
+    pub fn ended(&self) -> Vec<i32> {
+        let none = epoll::Event {
+            flags: EventFlags::empty(),
+            data: EventData::new_u64(0),
+        };
+        let mut events = [none; 64];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let found = epoll::wait(self.epoll.as_ref(), &mut events, Some(&at_once)).unwrap_or(0);
+        let numbers = events
+            .iter()
+            .take(found)
+            .filter_map(|event| u32::try_from({ event.data }.u64()).ok());
+        numbers.map(u32::cast_signed).collect()
     }
 
     /// An action is about to run: put pipes of ours behind its output, where that is a pipe or a socket.

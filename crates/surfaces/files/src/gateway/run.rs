@@ -1,5 +1,6 @@
 //! The supervisor's life: from the agent's first instruction to the end of its last process.
 
+use super::failing::undo_failed;
 use super::handle::Handled;
 use super::launch::{Message, Seat, detach};
 use super::nodes::NodeInfo;
@@ -103,6 +104,7 @@ pub fn run(
         unsettled: Vec::new(),
         inodes: HashMap::new(),
         nodes: HashMap::new(),
+        failed: Vec::new(),
         last_node: 0,
         agent: None,
         direct: None,
@@ -197,6 +199,7 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
             drain.wait();
         }
         lock(&gateway).finish_drained(call.thread);
+        undo_failed(&gateway);
         let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
     });
     if waiting.is_err() {
@@ -269,38 +272,8 @@ impl Watch<'_> {
     }
 
     fn ends_of_processes(&self) {
-        let mut events = [epoll::Event {
-            flags: epoll::EventFlags::empty(),
-            data: epoll::EventData::new_u64(0),
-        }; 64];
-        let zero = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let Ok(found) = epoll::wait(self.epoll.as_ref(), &mut events, Some(&zero)) else {
-            return;
-        };
-        for event in events.iter().take(found) {
-            let Ok(process) = u32::try_from({ event.data }.u64()) else {
-                continue;
-            };
-            let process = process.cast_signed();
-            let mut gateway = lock(&self.gateway);
-            let status = gateway
-                .tree
-                .get(process)
-                .and_then(|entry| entry.pidfd.as_ref())
-                .and_then(|pidfd| {
-                    let status = rescind_sys::exit_status(pidfd.as_fd())
-                        .or_else(|| rescind_sys::zombie_status(process));
-                    status.map(|status| match status {
-                        ExitStatus::Exited(code) => ExitForm::Code(code),
-                        ExitStatus::Signaled(signal) => ExitForm::Signal(signal),
-                        ExitStatus::Stopped(_) | ExitStatus::Continued => ExitForm::Unknown,
-                    })
-                });
-            gateway.gone(process, status);
-        }
+        lock(&self.gateway).hear_of_ends();
+        undo_failed(&self.gateway);
     }
 
     fn front(&mut self) {

@@ -323,6 +323,7 @@ impl Bench {
             scope: plan.scope.clone(),
             plan: plan.digest(),
             resume,
+            behind: Vec::new(),
         };
         let surfaces = Surfaces {
             drivers: vec![driver],
