@@ -302,7 +302,8 @@ impl Watch<'_> {
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
             Ok(Some(Message::Stopped(signal))) => {
                 // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
-                if !lock(&self.gateway).is_held(self.agent) {
+                // Its hold can be over by now; then it is not stopped any more.
+                if !lock(&self.gateway).is_held(self.agent) && is_stopped(self.agent) {
                     let _gone = Message::Stopped(signal).send(&self.seat.front);
                 }
             }
@@ -385,6 +386,13 @@ impl Watch<'_> {
         // If this can't be written, the next command finds the session broken and finishes its books.
         let _finished_later = gateway.log.close(&record);
     }
+}
+
+/// Whether a process is stopped now. One that was made go on, or killed, is not, from the moment of the signal.
+fn is_stopped(process: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']))
 }
 
 impl Gateway {
