@@ -1,7 +1,7 @@
 //! What people answer once and for a while: rules learned from approvals, never wider than what was shown.
 
 use crate::holds::{Running, SOON, configure, done, hold, name, place, program, refused, tell_as, waiting};
-use rescind_scenarios::{Scenario, proved, until};
+use rescind_scenarios::{Scenario, kill, proved, until};
 use serde_json::Value;
 use std::fs;
 
@@ -292,4 +292,104 @@ fn where_the_agent_itself_is_what_waits_the_job_goes_on_with_it() {
             .or_else(|| status.signal().map(|signal| 128 + signal));
         assert_eq!(ended, Some(code), "{decision}");
     }
+}
+
+/// The process that waits for a hold's decision.
+fn supervisor(scenario: &Scenario, held: &str) -> i32 {
+    let path = scenario.home().join("holds").join(format!("{held}.hold"));
+    let form: Value = serde_json::from_slice(&fs::read(path).expect("a hold")).expect("JSON");
+    let mark = form["waiter"].as_str().expect("a mark").to_owned();
+    mark.split(':')
+        .next()
+        .and_then(|pid| pid.parse().ok())
+        .expect("a process")
+}
+
+#[test]
+fn a_supervisor_that_dies_before_it_has_recorded_a_decision_learns_and_runs_nothing() {
+    let scenario = place();
+    let running = Running::new(&scenario, DELETE);
+    let held = name(&hold(&scenario));
+    let pid = supervisor(&scenario, &held);
+    // It can't look; the decision is there when it dies.
+    assert!(kill(pid, libc::SIGSTOP));
+    let told = scenario.tell(&["approve", &held, "--always"]).success();
+    assert!(
+        told.out().contains("nothing of it has run so far"),
+        "{}",
+        told.out()
+    );
+    assert!(kill(pid, libc::SIGKILL));
+    let (code, _, _) = running.end();
+    assert_ne!(code, 0);
+    assert_eq!(done(&scenario), "");
+    assert!(rules(&scenario).is_empty());
+    refused(scenario.tell(&["approve", &held]), "hold-void");
+    asks(&scenario, DELETE);
+    scenario.verify();
+    proved(
+        "5 holds",
+        "kill -9 of whoever waits: a decision that was not recorded runs and teaches nothing",
+    );
+}
+
+#[test]
+fn many_sessions_learn_and_forget_side_by_side() {
+    let scenario = place();
+    let commands: Vec<String> = (0..4)
+        .map(|number| format!("kubectl delete ns n{number}"))
+        .collect();
+    let running: Vec<Running> = commands
+        .iter()
+        .map(|command| Running::new(&scenario, command))
+        .collect();
+    let held = until("four holds", SOON, || {
+        Some(waiting(&scenario)).filter(|held| held.len() == 4)
+    });
+    std::thread::scope(|scope| {
+        for held in &held {
+            scope.spawn(|| scenario.tell(&["approve", &name(held), "--always"]).success());
+        }
+    });
+    for session in running {
+        assert_eq!(session.end().0, 0);
+    }
+    let known = rules(&scenario);
+    assert_eq!(known.len(), 4);
+    runs(&scenario, &commands.join("; "));
+    let rule = name_of(&known[0]);
+    let forgotten: Vec<i32> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| scenario.tell(&["policy", "forget", &rule]).code()))
+            .collect();
+        tries
+            .into_iter()
+            .map(|tried| tried.join().expect("a command"))
+            .collect()
+    });
+    assert!(forgotten.contains(&0), "{forgotten:?}");
+    assert_eq!(rules(&scenario).len(), 3);
+    scenario.verify();
+}
+
+#[test]
+fn a_rule_for_words_that_steer_terminals_says_them_and_steers_nothing() {
+    let scenario = place();
+    let hostile = "kubectl delete ns \"$(printf 'a\\033[2J\\033]0;owned\\007b')\"";
+    let rule = approved(&scenario, hostile, &["--always"]);
+    runs(&scenario, hostile);
+    for words in [&["policy", "rules"][..], &["policy", "forget", &rule]] {
+        let told = scenario.tell(words).success().out();
+        assert!(
+            told.contains("\\x1b[2J") && !told.contains("\u{1b}[2J") && !told.contains('\u{7}'),
+            "{told}"
+        );
+    }
+    // What is put there by another hand is no rule, and holds up nobody.
+    let learned = scenario.home().join("learned");
+    fs::write(learned.join("x.1.rule"), "{}").expect("a file");
+    fs::create_dir(learned.join("y.1.rule")).expect("a folder");
+    scenario.bare(&format!("mkfifo '{}'", learned.join("z.1.rule").display()));
+    asks(&scenario, hostile);
+    assert!(rules(&scenario).is_empty());
 }

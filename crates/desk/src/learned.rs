@@ -22,6 +22,8 @@ use std::path::PathBuf;
 
 /// More rules than this are not kept.
 const MOST: usize = 1_000;
+/// A larger file is no rule.
+const MOST_BYTES: u64 = 4 << 20;
 /// A file of uses does not grow beyond this; it is no record, which the sessions' journals are.
 const MOST_USES: u64 = 1 << 20;
 /// A rule can stand for so long at most: 90 days, in ns.
@@ -262,9 +264,11 @@ impl LearnedRules {
             let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".rule")) else {
                 continue;
             };
-            let rule = fs::read(entry.path())
-                .ok()
-                .and_then(|bytes| Learned::read(&bytes));
+            let is_rule = entry
+                .metadata()
+                .is_ok_and(|found| found.is_file() && found.len() <= MOST_BYTES);
+            let bytes = is_rule.then(|| fs::read(entry.path()).ok()).flatten();
+            let rule = bytes.and_then(|bytes| Learned::read(&bytes));
             rules.extend(rule.filter(|rule| rule.grant.id == id));
         }
         rules.sort_by_key(|rule| (rule.at, rule.grant.id.clone()));

@@ -245,6 +245,10 @@ fn outcome(hold: &Hold, said: &DecisionForm, missing: usize, how: Option<Closed>
             yellow("void")
         );
     }
+    if said.decision == Decision::Approve && missing == 0 && how.is_none() {
+        let text = "its session has not answered yet, and nothing of it has run so far";
+        return format!("{} {action}: {text}", yellow("approved"));
+    }
     match (said.decision, missing) {
         (Decision::Reject, _) => format!("{} {action}: it does not run", red("rejected")),
         (Decision::Approve, 0) if said.change.is_some() => {
