@@ -124,3 +124,55 @@ fn a_change_that_policies_would_deny_or_ask_more_for_is_refused_at_once() {
     assert!(err.contains("never prod"), "{err}");
     assert_eq!(done(&scenario), "");
 }
+
+/// As hooks have it: every call of a client is a session of its own, and what is approved for a session is for the client's.
+#[test]
+fn what_is_approved_for_a_clients_session_holds_for_its_later_calls_and_no_other_clients() {
+    let scenario = place();
+    let call = |session: &str, command: &str| {
+        let mut exec = scenario.rescind(&["exec", "--agent", "claude-code", "--session-of", session]);
+        exec.args(["--", "bash", "-c", command]);
+        exec.stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped());
+        exec.spawn().expect("a call")
+    };
+    let ended = |child: std::process::Child| {
+        let output = child.wait_with_output().expect("its end");
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let first = call("one", "kubectl delete ns a");
+    let held = name(&hold(&scenario));
+    scenario
+        .tell(&["approve", &held, "--change", "--", "kubectl", "delete", "ns", "b"])
+        .success();
+    let (ran, said) = ended(first);
+    assert!(
+        !ran && said.contains("run `kubectl delete ns b` instead"),
+        "{said}"
+    );
+    // Another session of the client is asked, the same one is not, and only once.
+    let other = call("two", "kubectl delete ns b");
+    scenario.tell(&["reject", &name(&hold(&scenario))]).success();
+    assert!(!ended(other).0);
+    let (ran, said) = ended(call("one", "kubectl delete ns b"));
+    assert!(ran, "{said}");
+    assert_eq!(done(&scenario), "delete ns b\n");
+    let again = call("one", "kubectl delete ns b");
+    scenario
+        .tell(&["approve", &name(&hold(&scenario)), "--for-session"])
+        .success();
+    assert!(ended(again).0);
+    assert!(ended(call("one", "kubectl delete ns b")).0);
+    let other = call("two", "kubectl delete ns b");
+    scenario.tell(&["reject", &name(&hold(&scenario))]).success();
+    assert!(!ended(other).0);
+    assert_eq!(done(&scenario).lines().count(), 3);
+    scenario.verify();
+    proved(
+        "5 holds",
+        "what is approved for a client's session holds for its later calls only",
+    );
+}

@@ -127,10 +127,11 @@ impl SessionDesk {
         self
     }
 
-    /// The same desk with these rules learned from approvals, and those that will be.
+    /// The same desk with these rules learned from approvals, and those that will be. `client`: the session of a client,
+    /// `CLIENT:SESSION`, where each of its calls is a session here; what holds for a session holds for all of that then.
     #[must_use]
-    pub fn with_learned(mut self, rules: LearnedRules) -> Self {
-        self.lessons = Lessons::of(rules);
+    pub fn with_learned(mut self, rules: LearnedRules, client: Option<String>) -> Self {
+        self.lessons = Lessons::of(rules, client);
         self
     }
 
@@ -236,9 +237,7 @@ impl SessionDesk {
         let mut judged: Judged =
             judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
         judged.learnable &= asked.is_some() && matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
-        if let Some(rule) = &judged.form.rule {
-            self.lessons.consume(rule);
-        }
+        self.lessons.judged(judged.form.rule.as_deref());
         if let Some(asked) = asked.filter(|_| matches!(judged.verdict, Verdict::Hold(_))) {
             judged.paths = paths(known, asked.cwd);
         }
@@ -356,8 +355,7 @@ impl Desk for SessionDesk {
             &Surroundings::of(&asked),
             &policy,
         );
-        self.lessons.pass(pass);
-        Ok(())
+        self.lessons.pass(pass)
     }
 
     fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String> {

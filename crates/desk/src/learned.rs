@@ -28,6 +28,7 @@ const MOST_BYTES: u64 = 4 << 20;
 const MOST_USES: u64 = 1 << 20;
 /// A rule can stand for so long at most: 90 days, in ns.
 pub const LONGEST: i64 = 90 * 24 * 3_600 * 1_000_000_000;
+const DAY: i64 = 24 * 3_600 * 1_000_000_000;
 /// Rules are shown for so long after their end: 7 days, in ns.
 const SHOWN: i64 = 7 * 24 * 3_600 * 1_000_000_000;
 const VERSION: u32 = 1;
@@ -55,6 +56,10 @@ pub struct Learned {
     pub cwd: String,
     /// The digest of the policies that asked.
     pub policy: String,
+    /// Only within this session of a client, `CLIENT:SESSION`, each of whose calls is a session here.
+    pub within: Option<String>,
+    /// Whether it is used up by its first use.
+    pub once: bool,
     /// To what it is bound.
     bound: Bound,
 }
@@ -106,6 +111,10 @@ struct Form {
     pattern: Option<String>,
     cwd: String,
     policy: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    within: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    once: bool,
     bound: Bound,
     grant: serde_json::Value,
 }
@@ -156,6 +165,8 @@ impl Learned {
             pattern: lesson.pattern.clone(),
             cwd: around.cwd.clone(),
             policy: policy.to_owned(),
+            within: None,
+            once: false,
             bound: Bound::to(around, open, salt()),
         })
     }
@@ -181,20 +192,30 @@ impl Learned {
             pattern: None,
             cwd: around.cwd.clone(),
             policy: policy.to_owned(),
+            within: None,
+            once: true,
             bound: Bound::to(around, Vec::new(), salt()),
         }
     }
 
-    /// The same as [`Learned::is_about`] for what may run once: also where a shell is given the very words.
+    /// The same, for all calls of a client's session, which are sessions here: for a day at most.
     #[must_use]
-    pub fn is_about_once(&self, around: &Surroundings, policy: &str) -> bool {
-        self.policy == policy && (self.bound.holds(around) || self.bound.holds_as_script(around))
+    pub fn within(mut self, client: Option<&str>) -> Self {
+        if let (Some(client), Granting::Session(_)) = (client, &self.grant.granting) {
+            self.within = Some(client.to_owned());
+            self.grant = self.grant.for_agent();
+            self.grant.until = self.grant.until.min(Timestamp(now().0.saturating_add(DAY)));
+        }
+        self
     }
 
-    /// Whether it is about a command in these surroundings, asked about by these policies.
+    /// Whether it is about a command in these surroundings, asked about by these policies, in a client's session. What may
+    /// run once is also what a shell is given the very words of.
     #[must_use]
-    pub fn is_about(&self, around: &Surroundings, policy: &str) -> bool {
-        self.policy == policy && self.bound.holds(around)
+    pub fn is_about(&self, around: &Surroundings, policy: &str, client: Option<&str>) -> bool {
+        let here = self.within.is_none() || self.within.as_deref() == client;
+        let same = self.bound.holds(around) || self.once && self.bound.holds_as_script(around);
+        here && self.policy == policy && same
     }
 
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
@@ -207,6 +228,8 @@ impl Learned {
             pattern: self.pattern.clone(),
             cwd: self.cwd.clone(),
             policy: self.policy.clone(),
+            within: self.within.clone(),
+            once: self.once,
             bound: self.bound.clone(),
             grant: serde_json::from_str(&grant)?,
         };
@@ -225,6 +248,8 @@ impl Learned {
             pattern: form.pattern,
             cwd: form.cwd,
             policy: form.policy,
+            within: form.within,
+            once: form.once,
             bound: form.bound,
         })
     }
@@ -275,12 +300,19 @@ impl LearnedRules {
         Ok(rules)
     }
 
-    /// The permissions of those that are about a command. None where they can't be read: then it is asked about.
+    /// Those that are about a command. None where they can't be read: then it is asked about.
     #[must_use]
-    pub fn about(&self, around: &Surroundings, policy: &str) -> Vec<Grant> {
-        let rules = self.all().unwrap_or_default();
-        let about = rules.into_iter().filter(|rule| rule.is_about(around, policy));
-        about.map(|rule| rule.grant).collect()
+    pub fn about(&self, around: &Surroundings, policy: &str, client: Option<&str>) -> Vec<Learned> {
+        let mut rules = self.all().unwrap_or_default();
+        rules.retain(|rule| rule.is_about(around, policy, client));
+        rules
+    }
+
+    /// Take a rule that can be used once, so that nobody else can. Whether it was still there.
+    #[must_use]
+    pub fn claim(&self, id: &str) -> bool {
+        let (own, spent) = (self.path(id, "rule"), self.path(id, "spent"));
+        fs::rename(own, &spent).is_ok() && fs::remove_file(spent).is_ok()
     }
 
     /// Keep a rule, whole or not at all.

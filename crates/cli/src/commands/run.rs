@@ -270,6 +270,8 @@ fn desk(
 ) -> Result<Box<dyn Desk>, ConfigurationError> {
     let home = store.home();
     let (index, kinds) = super::known::of(store, &opened.agent);
+    let named = args.client.as_ref().filter(|client| !client.session.is_empty());
+    let client = named.map(|client| format!("{}:{}", client.client, client.session));
     let acting = Acting {
         session: id.clone(),
         agent: opened.agent.clone(),
@@ -280,7 +282,7 @@ fn desk(
         cwd: opened.cwd.clone(),
     };
     let mut desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?
-        .with_learned(LearnedRules::at(home.learned()))
+        .with_learned(LearnedRules::at(home.learned()), client)
         .with_known(index, kinds);
     if args.fail_fast {
         desk = desk.fail_fast();

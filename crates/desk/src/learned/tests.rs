@@ -80,7 +80,8 @@ fn a_rule_is_about_what_it_was_learned_from_and_about_nothing_else() {
     let rule = learned(None, &own).unwrap();
     assert!(rule.is_about(
         &around(line, here, &["HOME=/h", "KUBECONFIG=a", "TERM=y", "PWD=/"]),
-        "p"
+        "p",
+        None
     ));
     for other in [
         around(
@@ -93,12 +94,12 @@ fn a_rule_is_about_what_it_was_learned_from_and_about_nothing_else() {
         around(line, here, &["HOME=/h"]),
         around(line, here, &["HOME=/h", "KUBECONFIG=a", "LD_PRELOAD=x"]),
     ] {
-        assert!(!rule.is_about(&other, "p"), "{other:?}");
+        assert!(!rule.is_about(&other, "p", None), "{other:?}");
     }
-    assert!(!rule.is_about(&own, "other policies"));
+    assert!(!rule.is_about(&own, "other policies", None));
     // The words name a file, and it says something else by now.
     std::fs::write(place.path().join("plan.yaml"), "two").unwrap();
-    assert!(!rule.is_about(&around(line, here, &["HOME=/h", "KUBECONFIG=a"]), "p"));
+    assert!(!rule.is_about(&around(line, here, &["HOME=/h", "KUBECONFIG=a"]), "p", None));
 }
 
 #[test]
@@ -110,9 +111,9 @@ fn a_pattern_is_about_words_that_were_shown_whole() {
         ..lesson("", pattern)
     };
     let rule = Learned::of(&told, &proposal(), &session(), &own, "p").unwrap();
-    assert!(rule.is_about(&around("deploy web-2 s3cret", "/", &[]), "p"));
-    assert!(!rule.is_about(&around("deploy web-2 other", "/", &[]), "p"));
-    assert!(!rule.is_about(&around("deploy db-2 s3cret", "/", &[]), "p"));
+    assert!(rule.is_about(&around("deploy web-2 s3cret", "/", &[]), "p", None));
+    assert!(!rule.is_about(&around("deploy web-2 other", "/", &[]), "p", None));
+    assert!(!rule.is_about(&around("deploy db-2 s3cret", "/", &[]), "p", None));
     let told = Lesson {
         pattern: Some("deploy web-1 *".to_owned()),
         ..told
@@ -130,7 +131,7 @@ fn rules_are_kept_whole_read_back_counted_and_taken_back() {
     let rule = learned(None, &own).unwrap();
     rules.keep(&rule).unwrap();
     assert_eq!(rules.all().unwrap(), std::slice::from_ref(&rule));
-    assert_eq!(rules.about(&own, "p").len(), 1);
+    assert_eq!(rules.about(&own, "p", None).len(), 1);
     rules.used("s.1", "t.1");
     rules.used("s.1", "t.2");
     assert_eq!(
@@ -146,10 +147,45 @@ fn rules_are_kept_whole_read_back_counted_and_taken_back() {
     assert_eq!(rules.all().unwrap().len(), 1);
     rules.remove("s.1").unwrap();
     rules.used("s.1", "t.3");
-    assert!(rules.about(&own, "p").is_empty());
+    assert!(rules.about(&own, "p", None).is_empty());
     assert_eq!(
         rules.uses("s.1").count,
         0,
         "a use of a rule that is gone leaves nothing"
     );
+}
+
+#[test]
+fn what_can_be_used_once_is_claimed_by_one_of_many() {
+    let place = tempfile::tempdir().unwrap();
+    let rules = LearnedRules::at(place.path().join("learned"));
+    let own = around("deploy", "/", &[]);
+    for round in 0..50 {
+        rules.keep(&learned(None, &own).unwrap()).unwrap();
+        let won: usize = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| usize::from(rules.claim("s.1"))))
+                .collect();
+            tries.into_iter().map(|tried| tried.join().unwrap()).sum()
+        });
+        assert_eq!(won, 1, "round {round}");
+    }
+    assert!(rules.all().unwrap().is_empty());
+}
+
+#[test]
+fn a_rule_of_a_clients_session_is_for_no_other() {
+    let own = around("deploy", "/", &[]);
+    let told = Lesson {
+        session: true,
+        ..lesson("deploy", None)
+    };
+    let rule = Learned::of(&told, &proposal(), &session(), &own, "p")
+        .unwrap()
+        .within(Some("claude:1"));
+    assert!(rule.is_about(&own, "p", Some("claude:1")));
+    assert!(!rule.is_about(&own, "p", Some("claude:2")) && !rule.is_about(&own, "p", None));
+    // A rule for the agent is not narrowed by where it was learned.
+    let rule = learned(None, &own).unwrap().within(Some("claude:1"));
+    assert!(rule.is_about(&own, "p", None));
 }

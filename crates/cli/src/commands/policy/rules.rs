@@ -50,12 +50,24 @@ fn state(rule: &Learned, version: &str) -> &'static str {
 }
 
 fn print(out: &mut Out, rule: &Learned, uses: &Uses, state: &str) -> Done<()> {
-    let command = rule.pattern.clone().unwrap_or_else(|| command_line(&rule.shown));
+    let shown = || match rule.shown.as_slice() {
+        [] => "what was approved instead of it".to_owned(),
+        words => command_line(words),
+    };
+    let command = rule.pattern.clone().unwrap_or_else(shown);
     out.line(format!("{}  {}", bold(&rule.grant.id), clean(&command)))?;
     let persons: Vec<&str> = rule.grant.persons.iter().map(String::as_str).collect();
     let whose = match &rule.grant.granting {
         Granting::Session(session) => format!("session {session}"),
-        Granting::Agent => format!("agent {}", rule.grant.agent),
+        Granting::Agent => match &rule.within {
+            Some(client) => format!("session {client}"),
+            None => format!("agent {}", rule.grant.agent),
+        },
+    };
+    let whose = if rule.once {
+        format!("{whose}, once")
+    } else {
+        whose
     };
     let domain = match rule.grant.domain.as_str() {
         "" => String::new(),
@@ -98,6 +110,8 @@ fn json(rule: &Learned, uses: &Uses, state: &str) -> Value {
         "agent": rule.grant.agent,
         "domain": rule.grant.domain,
         "session_only": session,
+        "client_session": rule.within,
+        "once": rule.once,
         "command": command_line(&rule.shown),
         "argv": rule.shown,
         "pattern": rule.pattern,
@@ -145,7 +159,10 @@ pub fn forget(context: &Context, name: &str) -> Done {
     } else {
         out.line(format!(
             "forgotten: {} is asked about again",
-            clean(&command_line(&rule.shown))
+            match rule.shown.as_slice() {
+                [] => "what it let run once".to_owned(),
+                words => clean(&command_line(words)),
+            }
         ))?;
     }
     out.end()?;
