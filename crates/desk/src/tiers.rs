@@ -141,14 +141,15 @@ fn command(run: &[String]) -> Result<(), String> {
 /// `90s`, `5m`, `2h` or `7d`.
 fn wait(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time such as `90s`, `5m` or `2h`, of at most seven days");
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let unit = text.chars().last().unwrap_or_default();
     let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
         _ => return Err(wrong()),
     };
+    let number = text.strip_suffix(unit).unwrap_or_default();
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let wait = number.checked_mul(seconds).map(Duration::from_secs);
     wait.filter(|wait| !wait.is_zero() && *wait <= LONGEST)
