@@ -7,6 +7,7 @@
 mod agent;
 mod approvals;
 mod changes;
+mod compensation;
 mod concurrency;
 mod crash;
 mod development;

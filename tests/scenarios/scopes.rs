@@ -1,10 +1,11 @@
 //! Undo scopes that span sessions: by agent, time and domain.
 
-use rescind_scenarios::{Outcome, Random, Scenario, Seed};
+use rescind_scenarios::{Outcome, Random, Scenario, Seed, kill, until};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -392,5 +393,57 @@ fn any_sessions_of_an_agent_taken_back_at_once_leave_what_was_there() {
         let again = json(&scenario.undo(&["--agent", "bot", "--json"]));
         assert_eq!(again["undo"], Value::Null, "{what}: {again}");
         scenario.verify();
+    }
+}
+
+/// What a running undo is about to change waits for it, also where it is killed.
+#[test]
+fn while_an_undo_runs_supervised_actions_on_what_it_changes_wait() {
+    for killed in [false, true] {
+        let scenario = Scenario::new();
+        scenario
+            .run("i=0; while [ $i -lt 3000 ]; do echo $i > f$i; i=$((i+1)); done")
+            .success();
+        let mut undo = scenario.rescind(&["undo", "--yes"]);
+        undo.stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut undo = undo.spawn().expect("an undo");
+        let announced = scenario.home().join("undoing");
+        until("the undo to begin", LIMIT, || {
+            let names = fs::read_dir(&announced).ok()?.flatten();
+            names
+                .map(|entry| entry.file_name())
+                .find(|name| !name.as_encoded_bytes().starts_with(b"."))
+                .map(drop)
+        });
+        kill(undo.id().cast_signed(), libc::SIGSTOP);
+        let runs = fs::read_dir(&announced).expect("it").flatten().next().is_some();
+        assert!(runs, "the undo was over before it could be stopped");
+        let mut other =
+            scenario.supervised(["sh", "-c", "echo other > elsewhere; echo mine > f2999; echo over"]);
+        let other = other
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let other = other.expect("another session");
+        until("it to come there", LIMIT, || {
+            scenario.path("elsewhere").exists().then_some(())
+        });
+        std::thread::sleep(Duration::from_millis(300));
+        assert_ne!(
+            fs::read_to_string(scenario.path("f2999")).ok().as_deref(),
+            Some("mine\n"),
+            "it waits"
+        );
+        kill(
+            undo.id().cast_signed(),
+            if killed { libc::SIGKILL } else { libc::SIGCONT },
+        );
+        let said = other.wait_with_output().expect("its end");
+        assert_eq!(String::from_utf8_lossy(&said.stdout), "over\n");
+        assert_eq!(scenario.read("f2999"), "mine\n", "what came after stands");
+        undo.wait().expect("the undo's end");
     }
 }

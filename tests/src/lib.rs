@@ -7,6 +7,7 @@ mod counts;
 mod manifest;
 mod processes;
 mod random;
+mod remote;
 mod scenario;
 mod wait;
 
@@ -15,5 +16,6 @@ pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
 pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
+pub use remote::{Made, Remote, Stopped, Then};
 pub use scenario::{Outcome, Place, Scenario, Who, text};
 pub use wait::{until, within};

@@ -1,6 +1,7 @@
 //! One session's desk: what it asks of the catalog and the judge, and what it remembers of their answers.
 
 mod bench;
+mod captured;
 mod lessons;
 mod usage;
 
@@ -9,9 +10,10 @@ use crate::known::KnownKinds;
 use crate::learned::{Learned, LearnedRules, Surroundings};
 use crate::proposal::{paths, proposal};
 use crate::tally::Tally;
+use crate::ways;
 use bench::{Bench, Halt, Place, lost};
 use lessons::Lessons;
-use rescind_catalog::{Catalog, Context, Judgement as Known};
+use rescind_catalog::{Catalog, Context, Judgement as Known, Recovery};
 use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
     Ask, Attempt, Blast, Bounds, Counters, Environment, Grant, History, Limits, Proposal, Rules, Session,
@@ -51,10 +53,20 @@ pub struct SessionDesk {
 #[derive(Debug)]
 struct Open {
     proposal: Proposal,
-    /// The number of the action around it.
-    parent: u64,
-    /// What the command is given in, where it waits for people who may want it to run again.
+    place: Place,
+    /// What the command is given in, where it waits for people who may want it to run again, or is judged again.
     around: Option<Surroundings>,
+    /// Where something is read before it runs.
+    read: Option<Box<Reads>>,
+}
+
+/// What is to be read before an action runs, and what it is judged again by.
+#[derive(Debug)]
+struct Reads {
+    known: Known,
+    judged: Judged,
+    /// The way back of each of its targets.
+    ways: Vec<Recovery>,
 }
 
 /// Who acts, and where.
@@ -204,10 +216,11 @@ impl SessionDesk {
 
     fn answer(
         &mut self,
-        known: &Known,
+        known: Known,
         proposal: Proposal,
         place: Place,
         asked: Option<&Asked<'_>>,
+        ways: Vec<Recovery>,
     ) -> Judged {
         let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
         let policy = self.rules.version().to_string();
@@ -225,7 +238,7 @@ impl SessionDesk {
             record_only: self.record_only,
             now,
         };
-        let judge = |counters: &Counters, covered| bench.judge(known, &proposal, place, counters, covered);
+        let judge = |counters: &Counters, covered| bench.judge(&known, &proposal, place, counters, covered);
         let judged = self.usage.judge(
             &self.bounds.limits,
             &ask,
@@ -238,15 +251,24 @@ impl SessionDesk {
             judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
         judged.learnable &= asked.is_some() && matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
         self.lessons.judged(judged.form.rule.as_deref());
-        if let Some(asked) = asked.filter(|_| matches!(judged.verdict, Verdict::Hold(_))) {
-            judged.paths = paths(known, asked.cwd);
+        let held = matches!(judged.verdict, Verdict::Hold(_));
+        if let Some(asked) = asked.filter(|_| held) {
+            judged.paths = paths(&known, asked.cwd);
         }
+        judged.ways = ways.iter().map(ways::open).collect();
+        let around = asked.filter(|_| held || !ways.is_empty()).map(Surroundings::of);
+        let read = (!ways.is_empty()).then(|| {
+            Box::new(Reads {
+                known,
+                judged: judged.clone(),
+                ways,
+            })
+        });
         let open = Open {
             proposal,
-            parent: place.parent,
-            around: asked
-                .filter(|_| matches!(judged.verdict, Verdict::Hold(_)))
-                .map(Surroundings::of),
+            place,
+            around,
+            read,
         };
         self.open.insert(place.node, open);
         judged
@@ -262,7 +284,8 @@ impl Desk for SessionDesk {
             parent: asked.parent,
             cleared: asked.cleared,
         };
-        self.answer(&known, proposal, place, Some(asked))
+        let ways = ways::ways(&known);
+        self.answer(known, proposal, place, Some(asked), ways)
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
@@ -295,7 +318,11 @@ impl Desk for SessionDesk {
             parent: connecting.parent,
             cleared: connecting.cleared,
         };
-        self.answer(&known, proposal, place, None)
+        self.answer(known, proposal, place, None, Vec::new())
+    }
+
+    fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
+        self.fill(node, read)
     }
 
     fn asks_about_local(&self) -> bool {
@@ -303,14 +330,14 @@ impl Desk for SessionDesk {
     }
 
     fn approved(&mut self, judged: &Judged) -> Result<(), String> {
-        let Some(Open { proposal, parent, .. }) = self.open.get(&judged.node) else {
+        let Some(Open { proposal, place, .. }) = self.open.get(&judged.node) else {
             return Ok(());
         };
         let ask = Ask::of(proposal, &self.session);
         self.usage.approved(
             &self.bounds.limits,
             ask,
-            (judged.node, *parent),
+            (judged.node, place.parent),
             judged.limited,
             (self.clock)(),
         )
@@ -337,7 +364,7 @@ impl Desk for SessionDesk {
         let environment = held.environment();
         let asked = Asked {
             node: judged.node,
-            parent: open.parent,
+            parent: open.place.parent,
             exe: &instead.exe,
             file: &instead.exe,
             argv: &instead.argv,

@@ -14,6 +14,7 @@ mod learned;
 mod proposal;
 mod tally;
 mod tiers;
+mod ways;
 
 pub use configuration::{Configuration, ConfigurationError, Text, catalog_with, zone};
 pub use desk::{Acting, SessionDesk};

@@ -1,7 +1,7 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
 use crate::holds::{Instead, Lesson};
-use crate::journal::JudgedForm;
+use crate::journal::{JudgedForm, WayForm};
 use rescind_model::{ActionId, Digest, Verdict};
 
 /// A command that is about to run.
@@ -63,6 +63,9 @@ pub struct Judged {
     pub learnable: bool,
     /// Files of this machine that it names, from the root: what a reviewer is shown as it is now.
     pub paths: Vec<String>,
+    /// How it could be taken back, for each of its targets, if what each of them reads is read before it runs. The verdict
+    /// rests on that. Empty where the action has nothing of the kind, or only in parts that are judged by themselves.
+    pub ways: Vec<WayForm>,
 }
 
 impl Judged {
@@ -107,6 +110,13 @@ pub trait Desk: Send {
 
     /// Judge a connection by a program of which nobody can say what it does.
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged;
+
+    /// What the ways of an action read, in their order, or why that can't be had: the same judgement with the ways
+    /// filled, those left out that lead nowhere; or a stricter one. `None`: it was not judged, or has no ways.
+    fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
+        let _nothing_is_asked_for = (node, read);
+        None
+    }
 
     /// Whether connections to servers of this very machine are judged, too: they may lead to production.
     fn asks_about_local(&self) -> bool;

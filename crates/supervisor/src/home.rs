@@ -54,6 +54,12 @@ impl Home {
         self.root.join("vault")
     }
 
+    /// The directory in which undos say what they are about to change.
+    #[must_use]
+    pub fn undoing(&self) -> PathBuf {
+        self.root.join("undoing")
+    }
+
     /// The directory of holds.
     #[must_use]
     pub fn holds(&self) -> PathBuf {

@@ -7,9 +7,12 @@ use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, Sess
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
+use rescind_shell::{CommandLooks, Trusted};
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::{ClientForm, Record, SessionKind, SessionOpened};
-use rescind_supervisor::{Desk, Home, Store, StoreError, UndoneStates, now, process_mark, salt, session_id};
+use rescind_supervisor::{
+    Desk, Home, Looks, Store, StoreError, UndoneStates, now, process_mark, salt, session_id,
+};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
@@ -229,6 +232,7 @@ fn supervise_in_store(
         undo: Some(Arc::new(LiveUndo::new(Arc::clone(&store)))),
         home: home.clone(),
         undone: UndoneStates::read(home)?,
+        looks: Some(looks(&opened.cwd)),
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
     let ledger = store.ledger().clone();
@@ -258,6 +262,14 @@ fn supervise_in_store(
         eprintln!("rescind: {said}");
     }
     Ok(())
+}
+
+/// Who reads what commands are about to change elsewhere: with programs from where whoever starts this looks for them, but
+/// not from where the agent works.
+fn looks(cwd: &str) -> Arc<dyn Looks> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let trusted = Trusted::new(&path, Some(std::path::Path::new(cwd)));
+    Arc::new(CommandLooks::new(trusted))
 }
 
 /// Who judges: the catalog and the policies in force. Without them nothing is started.

@@ -9,11 +9,11 @@ use crate::text::{clean, count};
 use rescind_model::{Digest, Level, SessionId};
 use rescind_recovery::{ApplyError, MERGE_LIMIT, Plan};
 use rescind_supervisor::journal::{
-    ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened, bytes_from_text,
+    ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened, bytes_from_text, text_from_bytes,
 };
 use rescind_supervisor::{
-    Opening, PathState, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError, SystemSession,
-    UndoneStates, now, process_mark, salt, session_id,
+    Announced, Opening, PathState, Receipt, Remark, SessionLog, StoreError, StoredBodies, SystemError,
+    SystemSession, UndoneStates, now, process_mark, salt, session_id,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -57,6 +57,9 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan, cause: Cause) -> Done<Applied
             (id, log, rescind_supervisor::Position::default())
         }
     };
+    // Supervised actions on these wait from here on. Where nobody can be told, what they do is found as drift.
+    let changes = plan.steps.iter().map(|planned| planned.step.name.as_str());
+    let _until_it_is_over = Announced::new(prepared.store.home(), &id, changes);
     log.recovering();
     for additions in prepared.additions().chunks(ADDITIONS) {
         log.write(additions)?;
@@ -112,9 +115,14 @@ fn remember(prepared: &Prepared<'_>, plan: &Plan, undo: &SessionId) -> std::io::
     }
     let changed = plan.steps.iter().map(|planned| &planned.step);
     let changed = changed.filter(|step| !step.expected.same(&step.target));
-    let states: Vec<(String, Digest)> = changed
+    let mut states: Vec<(String, Digest)> = changed
         .filter_map(|step| Some((step.name.clone(), state_now(&step.name)?)))
         .collect();
+    // What commands left elsewhere is known by its key: a path it can't be.
+    states.extend(plan.compensations.iter().filter_map(|call| {
+        let state = PathState::Read(call.expected.as_ref()?).digest();
+        Some((text_from_bytes(&call.effect.resource.key), state))
+    }));
     UndoneStates::add(home, undo, &states)
 }
 

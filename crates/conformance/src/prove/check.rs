@@ -1,7 +1,7 @@
 //! Run undos on a world, and hold what they overwrite against what their scope wrote (law 5).
 
 use rescind_memory::{Change, Item, Journal, Payments, Records, Shelf, World, Writer};
-use rescind_model::{Content, Outcome, SessionId, State, Value};
+use rescind_model::{Content, EffectId, Outcome, SessionId, State, Value};
 use rescind_recovery::{ApplyError, Earlier, OnConflict, Plan, Request, Split, Surfaces, apply, plan};
 use rescind_supervisor::{Bodies as _, KIND, Opening, Position, Receipt, SystemRecord, SystemSession};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,8 @@ pub(crate) struct Task<'a> {
     pub(crate) on_conflict: OnConflict,
     /// A number for the system session.
     pub(crate) number: u32,
+    /// The last effects of sessions that go on.
+    pub(crate) behind: &'a [EffectId],
 }
 
 /// An undo that came to its end.
@@ -106,6 +108,7 @@ fn attempt(world: &World, task: Task<'_>, earlier: &Earlier) -> (Plan, Result<Re
         split,
         on_conflict,
         number,
+        behind,
     } = task;
     let request = Request {
         scope: "a scope",
@@ -126,7 +129,7 @@ fn attempt(world: &World, task: Task<'_>, earlier: &Earlier) -> (Plan, Result<Re
         scope: plan.scope.clone(),
         plan: plan.digest(),
         resume,
-        behind: Vec::new(),
+        behind: behind.to_vec(),
     };
     let result = SystemSession::open(id, Journal(world), opening)
         .map_err(ApplyError::from)

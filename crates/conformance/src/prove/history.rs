@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use rescind_memory::{Agent, Answer, Edit, LineEdit, Mishap, World, Writer};
-use rescind_model::{Effect, SessionId};
+use rescind_model::{Effect, EffectId, SessionId};
 use std::collections::BTreeSet;
 
 /// What other people do while the agents work.
@@ -146,6 +146,34 @@ pub(crate) fn history(random: &mut Random, kind: Kind) -> History {
         others,
         at,
     }
+}
+
+/// What a session did when it went on.
+pub(crate) struct More {
+    pub(crate) effects: Vec<Effect>,
+    /// As in [`History`].
+    pub(crate) at: Vec<(u64, super::check::Visible)>,
+}
+
+/// Let the session of this effect, its last one, go on.
+pub(crate) fn more(random: &mut Random, kind: Kind, world: &World, last: &EffectId) -> More {
+    let mut maker = Maker {
+        number: 1_000 * i64::try_from(last.seq.0).unwrap(),
+        random,
+        kind,
+        made: BTreeSet::new(),
+    };
+    let mut agent = Agent::behind(world, last);
+    let mut more = More {
+        effects: Vec::new(),
+        at: Vec::new(),
+    };
+    for _ in 0..1 + maker.random.below(6) {
+        more.at.push((agent.begin().number, super::check::visible(world)));
+        maker.action(world, &mut agent, false, false, &mut more.effects);
+    }
+    world.take_changes();
+    more
 }
 
 impl Maker<'_> {

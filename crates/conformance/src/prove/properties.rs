@@ -2,10 +2,10 @@
 
 use super::Report;
 use super::check::{Task, Undone, Visible, refunds, undo, visible};
-use super::history::{Drift, History, Kind, first, history, second};
+use super::history::{Drift, History, Kind, first, history, more, second};
 use super::random::Random;
 use rescind_memory::{Answer, Edit, World, Writer};
-use rescind_model::{ActionId, SessionId};
+use rescind_model::{ActionId, Effect, SessionId};
 use rescind_recovery::{Earlier, Filter, OnConflict, Pattern, Scope, Split};
 use rescind_supervisor::SystemRecord;
 use std::collections::BTreeSet;
@@ -21,6 +21,7 @@ pub(crate) const ALL: &[(&str, Property)] = &[
     ("undo(a) and undo(b) in any order are undo(a, b)", orders),
     ("two sessions undone in any order", sessions),
     ("a part taken back leaves the rest", parts),
+    ("a session goes on after a part of it was taken back", goes_on),
     ("what failed is done by running again", failures),
     ("nobody's value is overwritten while others write", races),
     ("asking touches nothing", asking),
@@ -60,7 +61,18 @@ impl Run<'_> {
             split,
             on_conflict,
             number: self.number,
+            behind: &[],
         };
+        self.task(world, task, before, die_at)
+    }
+
+    fn task(
+        &mut self,
+        world: &World,
+        task: Task<'_>,
+        before: &[SystemRecord],
+        die_at: &[u64],
+    ) -> Result<Undone, String> {
         let undone = undo(world, task, before, die_at)?;
         self.report.undos += 1;
         self.report.deaths += undone.deaths;
@@ -362,6 +374,43 @@ fn parts(random: &mut Random, report: &mut Report) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn goes_on(random: &mut Random, report: &mut Report) -> Result<(), String> {
+    let made = history(random, kind(Drift::None));
+    let mut run = Run { report, number: 0 };
+    let (mut effects, mut records) = (made.effects.clone(), Vec::new());
+    let mut at = made.at.clone();
+    for round in 0..=random.below(2) {
+        let Some(last) = effects.last().map(Effect::id) else {
+            break;
+        };
+        let (number, before) = random.pick(&at).clone();
+        let scope = Scope::session(first()).and(Filter::From(first().action(number)));
+        let task = Task {
+            split: &scope.split(effects.clone()),
+            on_conflict: OnConflict::Ask,
+            number: 100 + u32::try_from(round).unwrap(),
+            behind: std::slice::from_ref(&last),
+        };
+        let undone = run.task(&made.world, task, &records, &[])?;
+        if !undone.result.as_ref().is_ok_and(|receipt| receipt.proved()) {
+            return Err(format!("not proved: {:?}\n{:#?}", undone.result, undone.plan));
+        }
+        equal("while it runs", &visible(&made.world), &before)?;
+        records.extend(undone.records);
+        let more = more(random, kind(Drift::None), &made.world, &last);
+        effects.extend(more.effects);
+        // Only what it did since can be asked for by its state before: what came earlier has another one now.
+        at = more.at;
+        if at.is_empty() {
+            break;
+        }
+    }
+    run.report.vacuous += u64::from(records.is_empty());
+    let all = Scope::session(first()).split(effects);
+    run.clean(&made.world, &all, &records)?;
+    equal("all of it", &visible(&made.world), &visible(&made.before))
 }
 
 fn failures(random: &mut Random, report: &mut Report) -> Result<(), String> {

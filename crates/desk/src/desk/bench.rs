@@ -111,6 +111,7 @@ impl Bench<'_> {
             limited,
             learnable,
             paths: Vec::new(),
+            ways: Vec::new(),
         }
     }
 

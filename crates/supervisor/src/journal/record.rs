@@ -60,6 +60,10 @@ pub enum Record {
     Told(super::judged::ToldForm),
     /// A hold ended (the body of the ledger's `action.decided`).
     Decided(super::judged::DecidedForm),
+    /// How an effect on something outside is taken back.
+    Way(Box<super::way::WayForm>),
+    /// A node was judged again before it ran (see [`super::RejudgedForm`]).
+    Rejudged(Box<super::way::RejudgedForm>),
     /// What an undo came to besides its receipt.
     Reached(super::reached::ReachedForm),
     /// On whose behalf a node acts: a program's hook told of the call that it is.

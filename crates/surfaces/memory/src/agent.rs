@@ -2,7 +2,7 @@
 
 use crate::{Edit, Payments, Records, Shelf, World, Writer, charge_key};
 use rescind_model::{
-    ActionId, Content, Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value,
+    ActionId, Content, Effect, EffectId, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value,
 };
 use rescind_supervisor::{Bodies as _, Called, Caller as _, Driver as _, DriverError};
 
@@ -39,6 +39,17 @@ impl<'a> Agent<'a> {
             session,
             action: 0,
             seq: 0,
+        }
+    }
+
+    /// The agent of a session that goes on after this effect.
+    #[must_use]
+    pub fn behind(world: &'a World, last: &EffectId) -> Self {
+        Self {
+            world,
+            session: last.action.session.clone(),
+            action: last.action.number,
+            seq: last.seq.0,
         }
     }
 

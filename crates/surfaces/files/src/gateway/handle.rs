@@ -27,7 +27,7 @@ pub enum Handled {
     Now(Answer),
     /// It ends its process, and is answered when its output is in.
     Exits,
-    /// It waits for a person, and is answered when one has decided.
+    /// It waits for a person, or for an undo, and is answered when one has decided, or when it is over.
     Held,
 }
 
@@ -79,14 +79,34 @@ impl Gateway {
             Call::Connect(what) => return self.connect(call, viewer, node, what),
             _ => {}
         }
-        let done = self.act(listener, call, viewer, node, what);
-        Handled::Now(self.answer(node, what, done))
+        match self.act(listener, call, viewer, node, what) {
+            Err(Refusal::BeingUndone) => {
+                self.behind_undos.push(*call);
+                Handled::Held
+            }
+            done => Handled::Now(self.answer(node, what, done)),
+        }
+    }
+
+    /// Calls that waited for an undo are looked at anew: it may be over.
+    pub(super) fn go_on_behind_undos(&mut self) {
+        let Some(listener) = self.waiting.listener.clone() else {
+            return;
+        };
+        for call in std::mem::take(&mut self.behind_undos) {
+            if !listener.still_waits(call.id) {
+                continue;
+            }
+            if let Handled::Now(answer) = self.handle(&listener, &call) {
+                let _the_caller_is_gone_then = listener.answer(call.id, answer);
+            }
+        }
     }
 
     fn answer(&mut self, node: Node, what: Call, done: Done) -> Answer {
         match done {
             Ok(answer) => answer,
-            Err(Refusal::Harmless) => Answer::Continue,
+            Err(Refusal::Harmless | Refusal::BeingUndone) => Answer::Continue,
             Err(Refusal::Protected) => {
                 self.say("a change to rescind's own files was refused");
                 Answer::Errno(libc::EPERM)

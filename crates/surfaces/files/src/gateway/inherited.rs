@@ -46,6 +46,13 @@ impl Gateway {
             Ok(_) | Err(Refusal::Harmless) => {}
             Err(Refusal::NotCaptured(why) | Refusal::NotRecorded(why)) => self.miss(node, name, why),
             Err(Refusal::Protected) => self.miss(node, name, "it is rescind's own".to_owned()),
+            Err(Refusal::BeingUndone) => {
+                self.miss(
+                    node,
+                    name,
+                    "an undo was changing it as the session began".to_owned(),
+                );
+            }
         }
     }
 }

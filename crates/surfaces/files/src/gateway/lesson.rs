@@ -93,7 +93,7 @@ impl Gateway {
     }
 
     /// Decisions as they are kept: what a person wrote can hold a secret.
-    pub(super) fn without_secrets(&self, closed: &ClosedForm) -> ClosedForm {
+    pub(super) fn as_recorded(&self, closed: &ClosedForm) -> ClosedForm {
         let mut kept = closed.clone();
         for said in &mut kept.decisions {
             said.change = said.change.as_ref().map(|words| self.rules.redact_argv(words));

@@ -31,6 +31,7 @@ mod touch;
 mod tree;
 mod views;
 mod walk;
+mod ways;
 mod workers;
 
 pub use launch::{Launch, Seat, launch};
@@ -45,7 +46,8 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::{Holds, Tiers};
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, Home, SessionLog, Undo, UndoneStates};
+use rescind_supervisor::{Desk, Home, Looks, SessionLog, Undo, Undoing, UndoneStates};
+use rescind_sys::Notification;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -87,6 +89,8 @@ pub struct Options {
     pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// Who reads what commands are about to change elsewhere. `None`: nobody, and such commands are not covered.
+    pub looks: Option<Arc<dyn Looks>>,
 }
 
 /// Everything the two threads share.
@@ -103,6 +107,9 @@ pub(crate) struct Gateway {
     /// Cells by device, inode and birth of what they held when they were touched.
     inodes: HashMap<(u64, u64, i64), (Node, CellKey)>,
     nodes: HashMap<Node, NodeInfo>,
+    /// What undos are about to change, and the calls that wait for them.
+    undoing: Undoing,
+    behind_undos: Vec<Notification>,
     /// What has failed and is to be undone.
     failed: Vec<failing::Failed>,
     last_node: Node,

@@ -59,6 +59,10 @@ pub struct NodeInfo {
     pub refused: bool,
     /// How far it is known what it does.
     pub understood: Understood,
+    /// What was read before it ran, to be read again when it is over.
+    pub ways: Vec<super::ways::Read>,
+    /// How many of those there were.
+    pub ways_taken: u64,
 }
 
 /// The arguments of an exec.
@@ -229,6 +233,11 @@ impl Gateway {
         let held = match gate {
             Gate::Open => Ok(()),
             Gate::Held(judged) => self.hold(&record, viewer.process, *judged, Bound::of(program, &argv)),
+            Gate::Looks(judged) => {
+                let environment = Arc::clone(&info.environment);
+                let bound = Bound::of(program, &argv);
+                self.look_first(&record, viewer.process, *judged, bound, &environment)
+            }
             Gate::Denied => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
         };
         if held.is_err() {

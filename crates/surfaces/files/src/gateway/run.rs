@@ -14,7 +14,7 @@ use super::{Gateway, Options};
 use crate::ObjectTable;
 use rescind_redact::Rules;
 use rescind_supervisor::journal::{ExitForm, SessionEnded};
-use rescind_supervisor::{Desk, SessionLog, now};
+use rescind_supervisor::{Desk, SessionLog, Undoing, now};
 use rescind_sys::{Answer, ExitStatus, Listener, Notification};
 use rustix::event::epoll;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -97,6 +97,8 @@ pub fn run(
         notifier: Arc::clone(&notifier),
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
+        undoing: Undoing::of(&options.home),
+        behind_undos: Vec::new(),
         options,
         tree: Tree::default(),
         objects: ObjectTable::new(log.id().clone()),
@@ -198,6 +200,11 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
         if let Some(drain) = drain {
             drain.wait();
         }
+        let again = lock(&gateway).take_what_to_read_again(call.thread);
+        if let Some(again) = again {
+            let read = again.read();
+            lock(&gateway).was_read_again(&again, read);
+        }
         lock(&gateway).finish_drained(call.thread);
         undo_failed(&gateway);
         let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
@@ -266,6 +273,7 @@ impl Watch<'_> {
     fn sweep(&self) {
         let mut gateway = lock(&self.gateway);
         gateway.decide_holds();
+        gateway.go_on_behind_undos();
         gateway.settle(SWEPT_AT_ONCE);
         gateway.end_quiet();
         let _reported_with_the_next_call = gateway.flush();
@@ -300,12 +308,9 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
-            Ok(Some(Message::Stopped(signal))) => {
-                // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
-                // Its hold can be over by now; then it is not stopped any more.
-                if !lock(&self.gateway).is_held(self.agent) && is_stopped(self.agent) {
-                    let _gone = Message::Stopped(signal).send(&self.seat.front);
-                }
+            // One that waits is not stopped by its terminal: whoever started it waits, too, and goes on.
+            Ok(Some(Message::Stopped(signal))) if self.stopped_by_others() => {
+                let _gone = Message::Stopped(signal).send(&self.seat.front);
             }
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
@@ -317,6 +322,12 @@ impl Watch<'_> {
             }
         }
         false
+    }
+
+    /// Whether the agent stands because somebody else has stopped it. What rescind itself stops it lets go on again, and the front
+    /// has to be there then.
+    fn stopped_by_others(&self) -> bool {
+        !lock(&self.gateway).is_held(self.agent) && super::tree::is_stopped(self.agent)
     }
 
     fn agent_ended(&mut self, status: ExitStatus) {
@@ -388,13 +399,6 @@ impl Watch<'_> {
     }
 }
 
-/// Whether a process is stopped now. One that was made go on, or killed, is not, from the moment of the signal.
-fn is_stopped(process: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']))
-}
-
 impl Gateway {
     /// The wait for the output of the action whose exit is held.
     fn drain_of(&mut self, thread: i32) -> Option<super::output::Drain> {
@@ -457,7 +461,7 @@ impl Gateway {
     }
 
     fn changed(&self) -> u64 {
-        self.cells.values().filter(|cell| !cell.passing).count() as u64
+        self.cells.values().filter(|cell| !cell.passing).count() as u64 + self.waiting.looking.taken()
     }
 
     fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {

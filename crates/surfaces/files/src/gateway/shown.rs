@@ -74,6 +74,7 @@ impl Gateway {
         let _still_waits = self.options.holds.open(&form);
         tell(process, &format!("held ({}): {}", form.action, waited.what));
         self.tell_moved(node, &form);
+        self.waiting.looking.shown_anew(node);
         if let Some(held) = self.waiting.held.get_mut(&node) {
             held.form = form;
         }

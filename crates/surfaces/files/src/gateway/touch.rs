@@ -91,6 +91,8 @@ pub enum Refusal {
     Harmless,
     /// It can't be captured, for this reason: policy decides.
     NotCaptured(String),
+    /// An undo that runs is about to change it: the call waits until that is done.
+    BeingUndone,
     /// It may never happen: it is rescind's own.
     Protected,
     /// The journal can't be written: nothing may happen (law 1).
@@ -137,6 +139,13 @@ impl Gateway {
         }
         let found = place.look()?;
         self.protection.check(&found, how)?;
+        if self.undoing.any()
+            && self
+                .undoing
+                .takes(&text_from_bytes(&self.display(folder, &place.name)))
+        {
+            return Err(Refusal::BeingUndone);
+        }
         if matches!(how, How::Move | How::Swap) && found.is_file() {
             // What arrives under its new name is not new: it must be saved there before it is lost.
             self.carried.insert((found.dev, found.ino));
