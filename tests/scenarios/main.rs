@@ -6,10 +6,12 @@
 
 mod agent;
 mod approvals;
+mod bounds;
 mod changes;
 mod compensation;
 mod concurrency;
 mod crash;
+mod credentials;
 mod development;
 mod drift;
 mod escapes;
@@ -27,6 +29,7 @@ mod programs;
 mod redaction;
 mod scopes;
 mod shown;
+mod stage;
 mod tamper;
 mod tiers;
 mod torture;

@@ -30,7 +30,7 @@ pub enum Proof {
 }
 
 /// The promises of judging that tests show.
-const JUDGEMENT: [Item; 6] = [
+const JUDGEMENT: [Item; 7] = [
     Item {
         name: "1-incidents",
         tests: "test(/^(judged|development)::/)",
@@ -57,9 +57,19 @@ const JUDGEMENT: [Item; 6] = [
         counts: &[("PROPTEST_CASES", "20000")],
     },
     Item {
+        name: "6-stage",
+        tests: "test(/^stage::/)",
+        counts: &[("RESCIND_PROMOTE_KILLS", "200"), ("RESCIND_PROMOTE_RACES", "50")],
+    },
+    Item {
         name: "8-scopes",
         tests: "test(/^(scopes|history|hooks)::/)",
         counts: &[],
+    },
+    Item {
+        name: "11-credentials",
+        tests: "test(/^(bounds|credentials)::/)",
+        counts: &[("RESCIND_CREDENTIAL_KILLS", "200")],
     },
 ];
 

@@ -14,7 +14,7 @@ use crate::ways;
 use bench::{Bench, Halt, Place, lost};
 use lessons::Lessons;
 use rescind_catalog::{Catalog, Context, Judgement as Known, Recovery};
-use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
+use rescind_model::{Class, Coverage, Digest, Operation, Scopes, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
     Ask, Attempt, Blast, Bounds, Counters, Environment, Grant, History, Limits, Proposal, Rules, Session,
     Target,
@@ -113,7 +113,7 @@ impl SessionDesk {
                 owner: acting.owner,
                 domain: acting.domain,
                 environment: acting.environment,
-                scopes: rescind_model::Scopes::all(),
+                scopes: Scopes::all(),
                 started: now(),
                 actions: 0,
             },
@@ -136,6 +136,13 @@ impl SessionDesk {
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.record_only = true;
+        self
+    }
+
+    /// The same desk for a session that may do only this.
+    #[must_use]
+    pub fn within(mut self, scopes: Scopes) -> Self {
+        self.session.scopes = scopes;
         self
     }
 
@@ -208,6 +215,26 @@ impl SessionDesk {
 }
 
 impl SessionDesk {
+    /// The same for a part of the session that may do less.
+    fn answer_within(
+        &mut self,
+        scopes: Option<&Scopes>,
+        known: Known,
+        proposal: Proposal,
+        place: Place,
+        asked: Option<&Asked<'_>>,
+        ways: Vec<Recovery>,
+    ) -> Judged {
+        let Some(scopes) = scopes else {
+            return self.answer(known, proposal, place, asked, ways);
+        };
+        let narrower = self.session.scopes.narrow(scopes);
+        let own = std::mem::replace(&mut self.session.scopes, narrower);
+        let judged = self.answer(known, proposal, place, asked, ways);
+        self.session.scopes = own;
+        judged
+    }
+
     fn proposal(&self, known: &Known, asked: &Asked<'_>) -> Proposal {
         let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
         let digest = Digest::of(exact.as_bytes());
@@ -285,7 +312,7 @@ impl Desk for SessionDesk {
             cleared: asked.cleared,
         };
         let ways = ways::ways(&known);
-        self.answer(known, proposal, place, Some(asked), ways)
+        self.answer_within(asked.scopes, known, proposal, place, Some(asked), ways)
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
@@ -318,7 +345,7 @@ impl Desk for SessionDesk {
             parent: connecting.parent,
             cleared: connecting.cleared,
         };
-        self.answer(known, proposal, place, None, Vec::new())
+        self.answer_within(connecting.scopes, known, proposal, place, None, Vec::new())
     }
 
     fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
@@ -350,9 +377,10 @@ impl Desk for SessionDesk {
             .ended(&self.bounds.limits, ask, node, files, self.clock);
     }
 
-    fn closed(&mut self) {
+    fn closed(&mut self) -> Option<i32> {
         self.usage.closed(self.clock);
         self.lessons.closed(&self.session.id);
+        None
     }
 
     fn replace(&mut self, judged: &Judged, instead: &Instead) -> Result<(), String> {
@@ -371,6 +399,7 @@ impl Desk for SessionDesk {
             cwd: &held.cwd,
             environment: &environment,
             cleared: None,
+            scopes: None,
         };
         let known = self.known(&asked);
         let proposal = self.proposal(&known, &asked);

@@ -2,7 +2,7 @@
 
 use crate::holds::{Instead, Lesson};
 use crate::journal::{JudgedForm, WayForm};
-use rescind_model::{ActionId, Digest, Verdict};
+use rescind_model::{ActionId, Digest, Scopes, Verdict};
 
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,8 @@ pub struct Asked<'a> {
     pub environment: &'a [Vec<u8>],
     /// How bad what a person approved for the action above it was, if one did: a part of that needs no second word.
     pub cleared: Option<u8>,
+    /// What a part of the session may do, where that is less than the session.
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// A connection to another machine that is about to be made.
@@ -40,6 +42,8 @@ pub struct Connecting<'a> {
     pub key: Option<Digest>,
     /// As in [`Asked`].
     pub cleared: Option<u8>,
+    /// As in [`Asked`].
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// What was judged.
@@ -159,6 +163,7 @@ pub trait Desk: Send {
     /// not judged.
     fn ended(&mut self, node: u64, files: Option<u64>);
 
-    /// The session is over.
-    fn closed(&mut self);
+    /// The session is over. The code that its run is to end with instead of the agent's own, where something has to be
+    /// told that matters more.
+    fn closed(&mut self) -> Option<i32>;
 }

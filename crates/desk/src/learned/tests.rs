@@ -20,6 +20,7 @@ fn around(line: &str, cwd: &str, environment: &[&str]) -> Surroundings {
         cwd,
         environment: &environment,
         cleared: None,
+        scopes: None,
     })
 }
 

@@ -10,6 +10,7 @@ pub mod manifest;
 mod object;
 pub mod preview;
 pub mod read;
+pub mod stage;
 pub mod state;
 mod witness;
 

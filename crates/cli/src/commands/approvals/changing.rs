@@ -66,6 +66,7 @@ pub fn check(store: &Store, hold: &Hold, words: &[String]) -> Done<()> {
         cwd: &form.cwd,
         environment: &environment,
         cleared: None,
+        scopes: None,
     });
     match &judged.verdict {
         Verdict::Deny(reasons) => Err(refuse(format!(

@@ -257,5 +257,6 @@ fn again(desk: &mut SessionDesk, view: &SessionView, number: u64, node: &Node) -
         cwd: &node.started.cwd,
         environment: &environment,
         cleared: None,
+        scopes: None,
     })
 }
