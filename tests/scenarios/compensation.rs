@@ -726,3 +726,32 @@ fn a_session_that_drives_a_target_again_to_what_was_undone_is_halted() {
         ),
     );
 }
+
+/// It is judged again when it could not be read; what people said of that for good answers then, and is on record.
+#[test]
+fn what_could_not_be_read_is_asked_about_until_a_rule_is_learned() {
+    let mut place = Place::new();
+    place.scenario.options.clear();
+    let script = "kubectl scale deployment/nowhere --replicas=5 -n shop; true";
+    let mut running = place
+        .supervised(["sh", "-c", script])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a session");
+    let held = until("a hold", SOON, || {
+        place.tell(&["approvals", "--json"]).json_lines().pop()
+    });
+    let action = held["action_id"].as_str().expect("an action").to_owned();
+    assert!(
+        held["judged"]["reasons"].to_string().contains("was not read"),
+        "{held:#}"
+    );
+    place.tell(&["approve", &action, "--always"]).success();
+    running.wait().expect("its end");
+    let again = place.run(script).success();
+    assert!(!again.err().contains("held ("), "{}", again.err());
+    let log = place.log(&[]);
+    let ran = log.iter().find(|own| own["judgement"]["rule"] == action.as_str());
+    assert!(ran.is_some(), "{log:#?}");
+    place.verify();
+}

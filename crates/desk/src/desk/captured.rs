@@ -87,7 +87,9 @@ impl SessionDesk {
             again.form.persons = again.form.persons.max(judged.form.persons);
             again.form.groups.clone_from(&judged.form.groups);
             again.form.reasons.extend(judged.form.reasons.iter().cloned());
-            again.form.rule.clone_from(&judged.form.rule);
+            if again.verdict != Verdict::Allow {
+                again.form.rule = None;
+            }
         } else if judged.verdict == Verdict::Allow {
             // What it had reserved to run at once; a person's word reserves it again.
             self.usage.ended(

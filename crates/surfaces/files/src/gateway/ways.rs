@@ -255,6 +255,9 @@ impl Gateway {
         match judged.verdict.clone() {
             Verdict::Allow if waits.bound.is_still_so(waits.process) => {
                 self.settle_judged(&judged, true);
+                if let Some(info) = self.nodes.get_mut(&node) {
+                    info.cleared = info.cleared.max(judged.clears());
+                }
                 let _gone = pidfd_signal(waits.pidfd.as_fd(), libc::SIGCONT);
             }
             Verdict::Allow => {
