@@ -5,7 +5,10 @@
 //! run in `cargo xtask prove spine`.
 
 mod agent;
+mod approvals;
 mod bounds;
+mod changes;
+mod compensation;
 mod concurrency;
 mod crash;
 mod credentials;
@@ -21,8 +24,12 @@ mod hooks;
 mod incidents;
 mod judged;
 mod limits;
+mod novelty;
 mod programs;
 mod redaction;
 mod scopes;
+mod shown;
+mod stage;
 mod tamper;
+mod tiers;
 mod torture;

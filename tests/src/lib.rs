@@ -8,6 +8,7 @@ mod manifest;
 mod postgres;
 mod processes;
 mod random;
+mod remote;
 mod scenario;
 mod wait;
 
@@ -17,5 +18,6 @@ pub use manifest::Manifest;
 pub use postgres::Postgres;
 pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
+pub use remote::{Made, Remote, Stopped, Then};
 pub use scenario::{Outcome, Place, Scenario, Who, text};
 pub use wait::{until, within};

@@ -57,6 +57,11 @@ const JUDGEMENT: [Item; 7] = [
         counts: &[("PROPTEST_CASES", "20000")],
     },
     Item {
+        name: "6-stage",
+        tests: "test(/^stage::/)",
+        counts: &[("RESCIND_PROMOTE_KILLS", "200"), ("RESCIND_PROMOTE_RACES", "50")],
+    },
+    Item {
         name: "8-scopes",
         tests: "test(/^(scopes|history|hooks)::/)",
         counts: &[],

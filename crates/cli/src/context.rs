@@ -59,6 +59,14 @@ impl Context {
         self.outside(Self::store)
     }
 
+    /// Whether this process is part of no supervised tree.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub fn is_outside(&self, store: &Store) -> Done<bool> {
+        Ok(!inside_by_environment() && !inside_by_descent(store)?)
+    }
+
     /// The same without the books, for a kill: it waits for nothing.
     ///
     /// # Errors

@@ -78,6 +78,11 @@ codes! {
     HoldVoid "hold-void" "hold" Failed;
     HoldChanged "hold-changed" "hold" Failed;
     HoldRequester "hold-requester" "hold" Failed;
+    ChangeRefused "change-refused" "hold" Failed;
+    HoldTier "hold-tier" "hold" Failed;
+    NoSuchRule "no-such-rule" "not-found" Failed;
+    RuleTooWide "rule-too-wide" "hold" Failed;
+    RuleUnfit "rule-unfit" "hold" Failed;
     HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
     StateDirectory "state-directory" "store" Failed;
@@ -103,6 +108,11 @@ codes! {
     GitFailed "git-failed" "system" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;
+    StageUnavailable "stage-unavailable" "system" Failed;
+    NoStage "no-stage" "not-found" Failed;
+    NotReal "not-real" "state" Failed;
+    StageConflicts "stage-conflicts" "conflict" Conflicts;
+    PromoteFailed "promote-failed" "state" Failed;
 }
 
 impl Failure {
@@ -234,7 +244,9 @@ impl From<ConfigurationError> for Failure {
             ConfigurationError::Unreadable { .. } | ConfigurationError::TooLarge { .. } => {
                 Self::new(Code::InputOutput, message)
             }
-            ConfigurationError::Policies(_) | ConfigurationError::Bounds(_) => {
+            ConfigurationError::Policies(_)
+            | ConfigurationError::Bounds(_)
+            | ConfigurationError::Tiers(_) => {
                 Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
             }
             ConfigurationError::Catalog(_) => {
@@ -303,6 +315,12 @@ impl From<rescind_vault::Error> for Failure {
 impl From<rescind_ledger::MirrorError> for Failure {
     fn from(error: rescind_ledger::MirrorError) -> Self {
         Self::new(Code::MirrorFailed, chain(&error)).means("the ledger itself is not affected")
+    }
+}
+
+impl From<rescind_files::stage::StageError> for Failure {
+    fn from(error: rescind_files::stage::StageError) -> Self {
+        Self::new(Code::StageUnavailable, chain(&error))
     }
 }
 

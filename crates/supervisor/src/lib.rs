@@ -11,6 +11,7 @@ mod home;
 mod index;
 pub mod journal;
 mod log;
+mod looks;
 mod permit;
 mod sessions;
 mod stamps;
@@ -31,6 +32,7 @@ pub use driver::{
 };
 pub use home::Home;
 pub use log::SessionLog;
+pub use looks::{Around, Looks, Seen};
 pub use permit::Permit;
 pub use sessions::{Life, SessionSummary, in_passing};
 pub use stamps::Stamps;

@@ -214,7 +214,10 @@ impl Claims {
             EntryKind::VaultErased => self.erased = true,
             EntryKind::VaultPruned => self.pruned = true,
             EntryKind::ActionStarted
+            | EntryKind::StageDiscarded
+            | EntryKind::ActionHeld
             | EntryKind::ActionDecided
+            | EntryKind::RuleForgotten
             | EntryKind::ActionEnded
             | EntryKind::CredentialIssuing
             | EntryKind::CredentialIssued
@@ -362,6 +365,8 @@ mod tests {
             spans: Vec::new(),
             domain: String::new(),
             environment: String::new(),
+            staged: false,
+            promotes: None,
         };
         let log = store.begin(&id, opened, Level::Process).unwrap();
         log.put(&[7; 5_000], false).unwrap();

@@ -5,11 +5,11 @@ use crate::holds::ClosedForm;
 use crate::journal::{
     AfterForm, BeforeForm, ClientForm, CredentialForm, EnvironmentForm, ExitForm, MayForm, NodeEnded,
     NodeStarted, NoteForm, ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened,
-    bytes_from_text,
+    ToldForm, WaitedForm, WayForm, bytes_from_text, surface_named,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
-use rescind_model::{Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value};
+use rescind_model::{Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node with its end, if it has one.
@@ -21,6 +21,10 @@ pub struct Node {
     pub ended: Option<NodeEnded>,
     /// How its hold ended, where it was held.
     pub decided: Option<ClosedForm>,
+    /// What became of its hold while it waited.
+    pub waited: Vec<WaitedForm>,
+    /// Who was told of it, or was not.
+    pub told: Vec<ToldForm>,
 }
 
 /// Everything a session's journal says.
@@ -46,6 +50,8 @@ pub struct SessionView {
     pub escapes: Vec<(u64, String, String)>,
     /// On whose behalf nodes act, where a program's hook told.
     pub clients: Vec<ClientForm>,
+    /// How effects on what is outside are taken back.
+    pub ways: Vec<WayForm>,
     /// What the session, or a part of it, may do, where that is not everything.
     pub may: Vec<MayForm>,
     /// What became of its credentials while its journal was open.
@@ -96,6 +102,7 @@ impl SessionView {
             missing: Vec::new(),
             escapes: Vec::new(),
             clients: Vec::new(),
+            ways: Vec::new(),
             may: Vec::new(),
             credentials: Vec::new(),
             system: Vec::new(),
@@ -124,6 +131,8 @@ impl SessionView {
                     started,
                     ended: None,
                     decided: None,
+                    waited: Vec::new(),
+                    told: Vec::new(),
                 };
                 self.nodes.insert(node.started.n, node);
             }
@@ -135,6 +144,16 @@ impl SessionView {
             Record::Decided(decided) => {
                 if let Some(node) = self.nodes.get_mut(&decided.n) {
                     node.decided = Some(decided.closed);
+                }
+            }
+            Record::Waited(waited) => {
+                if let Some(node) = self.nodes.get_mut(&waited.n) {
+                    node.waited.push(waited);
+                }
+            }
+            Record::Told(told) => {
+                if let Some(node) = self.nodes.get_mut(&told.n) {
+                    node.told.push(told);
                 }
             }
             Record::Object(object) => self.objects.push(object),
@@ -156,11 +175,22 @@ impl SessionView {
                     stamps.seen(&state, false);
                     effect.after = state;
                     effect.outcome = Outcome::Observed;
+                    // The ways stand in the order in which their actions were completed.
+                    if let Some(at) = self.ways.iter().position(|way| way.s == s) {
+                        let way = self.ways.remove(at);
+                        self.ways.push(way);
+                    }
                 }
             }
             Record::Missing { n, what, why } => self.missing.push((n, what, why)),
             Record::Escape { n, what, why } => self.escapes.push((n, what, why)),
             Record::Client(client) => self.clients.push(client),
+            Record::Way(way) => self.ways.push(*way),
+            Record::Rejudged(again) => {
+                if let Some(node) = self.nodes.get_mut(&again.n) {
+                    node.started.judged = Some(Box::new(again.judged));
+                }
+            }
             Record::May(may) => self.may.push(may),
             Record::Credential(credential) => self.credentials.push(credential),
             Record::System(form) => self.system.extend(form.record()),
@@ -176,16 +206,11 @@ impl SessionView {
         let after = form
             .i
             .map_or_else(|| before.clone(), |intended| qualify(&self.id, intended.into()));
-        let surface = if form.f == Surface::Memory.name() {
-            Surface::Memory
-        } else {
-            Surface::Files
-        };
         Effect {
             action: self.id.action(form.n),
             seq: Seq(form.s),
             resource: ResourceId {
-                surface,
+                surface: surface_named(&form.f),
                 key: bytes_from_text(&form.k),
             },
             name: form.p,

@@ -5,9 +5,8 @@
 use super::bounds::BoundsArgs;
 use super::calls;
 use super::hook::limits;
-use super::run::{Durability, OnEscape, OnUncaptured, RunArgs};
+use super::run::RunArgs;
 use clap::Args;
-use rescind_policy::Environment;
 use rescind_supervisor::Home;
 use rescind_supervisor::journal::ClientForm;
 use std::ffi::OsString;
@@ -43,9 +42,6 @@ pub struct ExecArgs {
     pub command: Vec<OsString>,
 }
 
-/// How long an action that is held waits for a person, in minutes: longer than most programs let a command run.
-const HOLD_MINUTES: u64 = 30;
-
 /// Run the command. Returns its exit code in the front, as [`super::run::run`] does.
 #[must_use]
 pub fn run(args: &ExecArgs) -> i32 {
@@ -70,23 +66,10 @@ pub fn run(args: &ExecArgs) -> i32 {
         }
     };
     super::run::run(&RunArgs {
-        agent: None,
-        durability: Durability::Process,
-        uncaptured: OnUncaptured::Refuse,
-        capture_limit: 4096,
-        escapes: OnEscape::Record,
-        fail_fast: false,
-        record_only: false,
-        domain: String::new(),
-        environment: Environment::Unknown,
-        hold_for: HOLD_MINUTES,
-        no_output: false,
-        without: Vec::new(),
         reason: args.reason.clone().or(told.reason),
-        quiet: false,
         bounds: args.bounds.clone(),
         narrower,
         client: Some(ClientForm { n: 0, ..client }),
-        command: args.command.clone(),
+        ..RunArgs::of(args.command.clone())
     })
 }

@@ -4,15 +4,20 @@ use super::bounds::{self, Bounds, BoundsArgs};
 use crate::credentials::{self, NotIssued, WithCredentials};
 use crate::error::Failure;
 use crate::person::person;
+use crate::staging;
 use crate::undoing::LiveUndo;
 use clap::{Args, ValueEnum};
-use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
+use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
+use rescind_files::stage::Entered;
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
+use rescind_shell::{CommandLooks, Trusted};
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::{ClientForm, ExitForm, Record, SessionEnded, SessionKind, SessionOpened};
-use rescind_supervisor::{Desk, Home, Store, StoreError, UndoneStates, now, process_mark, salt, session_id};
+use rescind_supervisor::{
+    Desk, Home, Looks, Store, StoreError, UndoneStates, now, process_mark, salt, session_id,
+};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -34,11 +39,14 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = OnUncaptured::Refuse)]
     pub uncaptured: OnUncaptured,
     /// The largest file that is captured by copying, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    #[arg(long, value_name = "MIB", default_value_t = CAPTURE_LIMIT)]
     pub capture_limit: u64,
     /// Connections to daemons that could act for the agent outside (docker, tmux, D-Bus, ...): record or refuse them
     #[arg(long, value_enum, default_value_t = OnEscape::Record)]
     pub escapes: OnEscape,
+    /// Work on a stage: the agent sees the real tree, and nothing it changes is real until `rescind promote`
+    #[arg(long)]
+    pub stage: bool,
     /// Halt the session for review when an action fails: by its exit code, or by a signal
     #[arg(long)]
     pub fail_fast: bool,
@@ -51,9 +59,10 @@ pub struct RunArgs {
     /// What kind of environment that is: development, test, staging, production or unknown
     #[arg(long, value_name = "KIND", default_value = "unknown")]
     pub environment: Environment,
-    /// How long an action that waits for a person waits before it is denied, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
-    pub hold_for: u64,
+    /// How long an action that waits for a person waits before it is denied, in minutes; without it 30, or as long as
+    /// the tiers of approvals.toml are asked
+    #[arg(long, value_name = "MINUTES")]
+    pub hold_for: Option<u64>,
     /// Don't record what actions write
     #[arg(long)]
     pub no_output: bool,
@@ -75,6 +84,9 @@ pub struct RunArgs {
     /// On whose behalf, where a program's hook told.
     #[arg(skip)]
     pub client: Option<ClientForm>,
+    /// The staged session that is promoted by this one, which has this id.
+    #[arg(skip)]
+    pub promotes: Option<Promotes>,
     /// The agent's command
     #[arg(
         trailing_var_arg = true,
@@ -86,11 +98,46 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// This command, and what the command line gives where nothing is said.
+    pub fn of(command: Vec<OsString>) -> Self {
+        Self {
+            agent: None,
+            durability: Durability::Process,
+            uncaptured: OnUncaptured::Refuse,
+            capture_limit: CAPTURE_LIMIT,
+            escapes: OnEscape::Record,
+            stage: false,
+            fail_fast: false,
+            record_only: false,
+            domain: String::new(),
+            environment: Environment::Unknown,
+            hold_for: None,
+            no_output: false,
+            without: Vec::new(),
+            reason: None,
+            quiet: false,
+            bounds: BoundsArgs::default(),
+            narrower: Vec::new(),
+            promotes: None,
+            client: None,
+            command,
+        }
+    }
+
     /// All that says what it may do.
     fn layers(&self) -> Vec<BoundsArgs> {
         let own = std::iter::once(&self.bounds);
         own.chain(&self.narrower).cloned().collect()
     }
+}
+
+/// What a session that promotes another one has to know.
+#[derive(Debug, Clone)]
+pub struct Promotes {
+    /// The session that is staged.
+    pub staged: SessionId,
+    /// The one that promotes it.
+    pub id: SessionId,
 }
 
 /// `--durability`.
@@ -123,6 +170,8 @@ pub enum OnEscape {
 /// The variable that tells programs of a session which one it is.
 pub const SESSION_VARIABLE: &str = "RESCIND_SESSION";
 const FAILED: i32 = 125;
+/// The largest file that is captured by copying, in MiB, where nothing is said.
+const CAPTURE_LIMIT: u64 = 4096;
 
 /// Run an agent. Never returns to the caller's thread in the supervisor process; returns the exit code in the front.
 #[must_use]
@@ -153,7 +202,17 @@ pub fn run(args: &RunArgs) -> i32 {
             return FAILED;
         }
     };
-    let id = session_id();
+    let id = args
+        .promotes
+        .as_ref()
+        .map_or_else(session_id, |promotes| promotes.id.clone());
+    let staged = match args.stage.then(|| staging::enter(&home, &id)).transpose() {
+        Ok(staged) => staged,
+        Err(failure) => {
+            failure.report(false);
+            return FAILED;
+        }
+    };
     let mut environment = vec![(SESSION_VARIABLE.into(), id.to_string().into())];
     if let Some(reason) = &args.reason {
         environment.push((REASON_VARIABLE.into(), reason.into()));
@@ -169,12 +228,13 @@ pub fn run(args: &RunArgs) -> i32 {
     match gateway::launch(&launch) {
         Ok(Err(status)) => end_like(status),
         Ok(Ok(seat)) => {
-            let code = supervise(args, &bounds, &home, &id, &seat);
+            let code = supervise(args, &bounds, &home, &id, &seat, staged.as_ref());
             // The front waits for its word; if supervision never began, this is it.
             seat.refuse(code);
             std::process::exit(code)
         }
         Err(error) => {
+            staged.as_ref().map(staging::drop_empty);
             eprintln!(
                 "error[kernel-lacks]: the agent's processes can't be made: {error}; nothing was started"
             );
@@ -195,8 +255,15 @@ fn end_like(status: ExitStatus) -> i32 {
     }
 }
 
-fn supervise(args: &RunArgs, bounds: &Bounds, home: &Home, id: &SessionId, seat: &Seat) -> i32 {
-    match supervise_in_store(args, bounds, home, id, seat) {
+fn supervise(
+    args: &RunArgs,
+    bounds: &Bounds,
+    home: &Home,
+    id: &SessionId,
+    seat: &Seat,
+    staged: Option<&Entered>,
+) -> i32 {
+    match supervise_in_store(args, bounds, home, id, seat, staged) {
         Ok(()) => 0,
         Err(error) if error.is::<NotIssued>() => {
             if let Ok(error) = error.downcast::<NotIssued>() {
@@ -205,6 +272,7 @@ fn supervise(args: &RunArgs, bounds: &Bounds, home: &Home, id: &SessionId, seat:
             FAILED
         }
         Err(error) => {
+            staged.map(staging::drop_empty);
             eprintln!(
                 "error[store-unreachable]: {}; the agent was not started, nothing was changed",
                 chain(&*error)
@@ -220,16 +288,17 @@ fn supervise_in_store(
     home: &Home,
     id: &SessionId,
     seat: &Seat,
+    staged: Option<&Entered>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let store = Arc::new(Store::open(home.clone())?);
-    let own = own_paths(&store)?;
+    let own = own_paths(&store, staged.is_some())?;
     let level = match args.durability {
         Durability::Process => Level::Process,
         Durability::Power => Level::Power,
     };
     let opened = opened(args, &store, id);
     let tally = Tally::at(home.limits(), level);
-    let desk = desk(args, bounds, &opened, id, tally)?;
+    let desk = desk(args, bounds, &opened, &store, id, tally)?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     if let Some(client) = &args.client {
         log.write(&[Record::Client(client.clone())])?;
@@ -264,15 +333,24 @@ fn supervise_in_store(
         record_output: !args.no_output,
         own,
         holds: Holds::at(home.holds()),
-        hold_for: std::time::Duration::from_secs(args.hold_for * 60),
+        hold_for: args
+            .hold_for
+            .map(|minutes| std::time::Duration::from_secs(minutes.saturating_mul(60))),
+        tiers: Configuration::of_user().tiers()?,
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
         fail_fast: args.fail_fast,
-        undo: Some(Arc::new(LiveUndo::new(Arc::clone(&store)))),
+        // What is on a stage is not undone but left there.
+        undo: match staged {
+            None => Some(Arc::new(LiveUndo::new(Arc::clone(&store)))),
+            Some(_) => None,
+        },
         home: home.clone(),
         undone: UndoneStates::read(home)?,
+        looks: Some(looks(&opened.cwd)),
         confinement: bounds.confinement.clone(),
         environment: purse.environment,
+        staged: staged.map(|staged| staged.devices.clone()),
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
     let ledger = store.ledger().clone();
@@ -282,7 +360,10 @@ fn supervise_in_store(
         let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
         let silent = quiet || terse && nothing;
         if !silent {
-            eprint!("{}", last_lines(&session, finished));
+            eprint!("{}", last_lines(&session, finished, staged.is_some()));
+        }
+        if nothing && finished.background == 0 {
+            staged.map(staging::drop_empty);
         }
     })?;
     drop(syncing);
@@ -295,6 +376,14 @@ fn supervise_in_store(
         eprintln!("rescind: {said}");
     }
     Ok(())
+}
+
+/// Who reads what commands are about to change elsewhere: with programs from where whoever starts this looks for them, but
+/// not from where the agent works.
+fn looks(cwd: &str) -> Arc<dyn Looks> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let trusted = Trusted::new(&path, Some(std::path::Path::new(cwd)));
+    Arc::new(CommandLooks::new(trusted))
 }
 
 /// What the guardian runs where the supervisor dies: credentials are to be revoked at once.
@@ -322,9 +411,14 @@ fn desk(
     args: &RunArgs,
     bounds: &Bounds,
     opened: &SessionOpened,
+    store: &Store,
     id: &SessionId,
     tally: Tally,
 ) -> Result<Box<dyn Desk>, ConfigurationError> {
+    let home = store.home();
+    let (index, kinds) = super::known::of(store, &opened.agent);
+    let named = args.client.as_ref().filter(|client| !client.session.is_empty());
+    let client = named.map(|client| format!("{}:{}", client.client, client.session));
     let acting = Acting {
         session: id.clone(),
         agent: opened.agent.clone(),
@@ -334,8 +428,10 @@ fn desk(
         path: std::env::var("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
-    let mut desk = desk.within(bounds.confinement.scopes.clone());
+    let mut desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?
+        .with_learned(LearnedRules::at(home.learned()), client)
+        .with_known(index, kinds)
+        .within(bounds.confinement.scopes.clone());
     if args.fail_fast {
         desk = desk.fail_fast();
     }
@@ -389,6 +485,8 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
         undoes: None,
         scope: None,
         spans: Vec::new(),
+        staged: args.stage,
+        promotes: args.promotes.as_ref().map(|promotes| promotes.staged.to_string()),
         domain: args.domain.clone(),
         environment: match args.environment {
             Environment::Unknown => String::new(),
@@ -399,8 +497,8 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
 
 /// What no supervised process may change: the state directory, the configuration, by which the next session is judged
 /// and given credentials (made here where it is not there yet: what is not there can't be watched), and the folders for pins on other file systems, which
-/// are made here for the file systems an agent is likely to work on.
-fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
+/// are made here for the file systems an agent is likely to work on. On a stage nothing is lost, so nothing is pinned.
+fn own_paths(store: &Store, staged: bool) -> Result<Vec<PathBuf>, StoreError> {
     let mut own = vec![store.home().root().to_path_buf()];
     if let Some(root) = Configuration::of_user().root() {
         // Where it can't be made by us, the agent can't make it either.
@@ -409,6 +507,9 @@ fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
             .mode(0o700)
             .create(root);
         own.push(root.to_path_buf());
+    }
+    if staged {
+        return Ok(own);
     }
     let mut devices = vec![store.home().root().metadata().map_or(0, |found| found.dev())];
     let places = [
@@ -435,11 +536,16 @@ fn own_paths(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 /// What is said when the agent has ended: what changed, whether all of it can be undone, and the command for it.
-fn last_lines(session: &SessionId, finished: &Finished) -> String {
+fn last_lines(session: &SessionId, finished: &Finished, staged: bool) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     let gaps: u64 = finished.missing.iter().map(|(_, _, count)| count).sum();
     let undo = match (finished.changed, gaps) {
+        (changed, _) if staged && changed > 0 => format!(
+            "{} changed on the stage, nothing of it is real yet: rescind review {session}\n  \
+             then rescind promote {session}, or rescind discard {session}",
+            paths(changed)
+        ),
         (0, 0) => "nothing changed".to_owned(),
         (changed, 0) => format!(
             "{} changed, all of it can be undone: rescind undo {session}",

@@ -142,6 +142,12 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
             out.line(field(if number == 0 { "because" } else { "" }, &clean(reason)))?;
         }
         out.line(field("way back", &clean(&judged.recovery)))?;
+        let ways = view.ways.iter().filter(|way| way.n == started.n);
+        for (number, way) in ways.enumerate() {
+            let words: Vec<String> = way.back.iter().map(|word| rescind_catalog::quote(word)).collect();
+            let name = if number == 0 { "undone by" } else { "" };
+            out.line(field(name, &clean(&words.join(" "))))?;
+        }
     }
     let ended = view.end_of(started.n);
     let exit = record::exit_word(ended.map(|ended| ended.exit), &view.id);

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::out::{Out, bold, dim, red, yellow};
 use crate::text::{ago, bytes, clean, count, local_time};
 use clap::Args;
+use rescind_model::SessionId;
 use rescind_supervisor::{Life, Store, now};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -42,6 +43,7 @@ struct Found {
     mirrors: Vec<(String, Option<String>)>,
     lacks: Vec<rescind_sys::Lack>,
     credentials: Vec<credentials::Kept>,
+    staged: Vec<SessionId>,
 }
 
 /// Print the status.
@@ -85,6 +87,7 @@ fn look(store: &Store) -> Done<Found> {
         mirrors,
         lacks: rescind_sys::probe(),
         credentials: credentials::outstanding(store)?,
+        staged: crate::staging::waiting(store)?,
     })
 }
 
@@ -208,6 +211,11 @@ fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
             ))?;
         }
     }
+    for id in &found.staged {
+        out.line(format!(
+            "\nsession {id} is on its stage, nothing of it is real: `rescind review {id}`, then `promote` or `discard`"
+        ))?;
+    }
     if !found.mirrors.is_empty() {
         out.line(format!("\n{}", bold("mirrors")))?;
         for (place, trouble) in &found.mirrors {
@@ -282,6 +290,7 @@ fn json(store: &Store, found: &Found) -> Value {
         },
         "running": open(Life::Running),
         "interrupted": open(Life::Broken),
+        "staged": found.staged.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mirrors": mirrors.collect::<Vec<_>>(),
         "credentials": found.credentials.iter().map(credential).collect::<Vec<_>>(),
         "lacks": lacks.collect::<Vec<_>>(),

@@ -54,8 +54,16 @@ pub enum Record {
     System(super::system::SystemForm),
     /// What the driver of files noted down during an undo.
     Note(super::note::NoteForm),
+    /// Something became of a hold while it waited (the body of the ledger's `action.held`).
+    Waited(super::judged::WaitedForm),
+    /// Somebody was told of an action, or was not.
+    Told(super::judged::ToldForm),
     /// A hold ended (the body of the ledger's `action.decided`).
     Decided(super::judged::DecidedForm),
+    /// How an effect on something outside is taken back.
+    Way(Box<super::way::WayForm>),
+    /// A node was judged again before it ran (see [`super::RejudgedForm`]).
+    Rejudged(Box<super::way::RejudgedForm>),
     /// What an undo came to besides its receipt.
     Reached(super::reached::ReachedForm),
     /// What the session, or a part of it, may do, where that is not everything.
@@ -181,6 +189,12 @@ pub struct SessionOpened {
     /// What kind of environment that is, where it was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub environment: String,
+    /// Whether its changes went to a stage: nothing of them is real.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
+    /// The staged session whose changes this one makes real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotes: Option<String>,
 }
 
 impl SessionOpened {

@@ -8,7 +8,9 @@ mod driver;
 pub mod gateway;
 pub mod manifest;
 mod object;
+pub mod preview;
 pub mod read;
+pub mod stage;
 pub mod state;
 mod witness;
 

@@ -112,6 +112,15 @@ impl Gateway {
                 Answer::Errno(libc::EPERM)
             }
             Err(Refusal::Beyond(beyond)) => self.refuse_beyond(node, beyond),
+            Err(Refusal::NotStaged) => {
+                let name = self.last_name.take().unwrap_or_else(|| what_name(what));
+                self.refused(
+                    node,
+                    name,
+                    "it is on no overlay of the stage, so it would be real at once",
+                );
+                Answer::Errno(libc::EROFS)
+            }
             Err(Refusal::NotRecorded(why)) => {
                 self.miss(
                     node,

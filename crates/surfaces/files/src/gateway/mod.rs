@@ -17,34 +17,42 @@ mod handle;
 mod hold;
 mod inherited;
 mod launch;
+mod lesson;
 mod look;
 mod nodes;
+mod notify;
 mod objects;
 mod output;
 mod policy;
 mod protect;
 mod resolve;
 mod run;
+mod shown;
+mod stage;
+mod tiers;
 mod touch;
 mod tree;
 mod views;
 mod walk;
+mod ways;
 mod workers;
 
 pub use confine::{Confinement, MAY_VARIABLE};
 pub use floor::Floor;
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
+pub(crate) use policy::uncapturable;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
+pub(crate) use views::unescape;
 
 use crate::ObjectTable;
 use nodes::NodeInfo;
 use protect::Protection;
 use rescind_redact::Rules;
-use rescind_supervisor::holds::Holds;
+use rescind_supervisor::holds::{Holds, Tiers};
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, Home, SessionLog, Undo, Undoing, UndoneStates};
+use rescind_supervisor::{Desk, Home, Looks, SessionLog, Undo, Undoing, UndoneStates};
 use rescind_sys::Notification;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -71,8 +79,10 @@ pub struct Options {
     pub own: Vec<std::path::PathBuf>,
     /// Where people decide on what is held.
     pub holds: Holds,
-    /// How long a hold waits before it is denied.
-    pub hold_for: std::time::Duration,
+    /// How long a hold waits before it is denied, where somebody said; else as long as its tiers are asked.
+    pub hold_for: Option<std::time::Duration>,
+    /// Who is asked, and how they are told.
+    pub tiers: Tiers,
     /// The agent's name, as reviewers see it.
     pub agent_name: String,
     /// Who started the session.
@@ -85,10 +95,14 @@ pub struct Options {
     pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// Who reads what commands are about to change elsewhere. `None`: nobody, and such commands are not covered.
+    pub looks: Option<Arc<dyn Looks>>,
     /// Variables for the agent that were not known when its process was made.
     pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// What the session may do to files.
     pub confinement: Confinement,
+    /// In a staged session the devices of its overlays (major in the upper half): everything else can't be changed.
+    pub staged: Option<std::collections::HashSet<u64>>,
 }
 
 /// Everything the two threads share.
@@ -157,6 +171,7 @@ pub(crate) struct Gateway {
     desk: Option<Box<dyn Desk>>,
     waiting: hold::Waiting,
     confined: confine::Confined,
+    notifier: Arc<notify::Notifier>,
 }
 
 impl Gateway {

@@ -59,6 +59,10 @@ pub struct NodeInfo {
     pub refused: bool,
     /// How far it is known what it does.
     pub understood: Understood,
+    /// What was read before it ran, to be read again when it is over.
+    pub ways: Vec<super::ways::Read>,
+    /// How many of those there were.
+    pub ways_taken: u64,
 }
 
 /// The arguments of an exec.
@@ -216,7 +220,7 @@ impl Gateway {
             cwd: record.cwd.clone(),
             environment,
             key: Some(key),
-            cleared,
+            cleared: cleared.max(judged.as_ref().and_then(rescind_supervisor::Judged::clears)),
             auto_undo: judged.as_ref().is_some_and(|judged| judged.form.auto_undo),
             understood: match (above_understood, &judged) {
                 (Some(Understood::Wholly), _) => Understood::Wholly,
@@ -225,10 +229,18 @@ impl Gateway {
             },
             ..NodeInfo::default()
         };
+        if let Some(judged) = &record.judged {
+            self.tell_named(n, &record.argv, judged);
+        }
         let gate = self.gate(viewer.process, n, judged);
         let held = match gate {
             Gate::Open => Ok(()),
             Gate::Held(judged) => self.hold(&record, viewer.process, *judged, Bound::of(program, &argv)),
+            Gate::Looks(judged) => {
+                let environment = Arc::clone(&info.environment);
+                let bound = Bound::of(program, &argv);
+                self.look_first(&record, viewer.process, *judged, bound, &environment)
+            }
             Gate::Denied => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
         };
         if held.is_err() {

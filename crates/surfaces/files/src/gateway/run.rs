@@ -4,6 +4,7 @@ use super::failing::undo_failed;
 use super::handle::Handled;
 use super::launch::{Message, Seat, detach};
 use super::nodes::NodeInfo;
+use super::notify::Notifier;
 use super::output::Outputs;
 use super::policy::Policy;
 use super::protect::Protection;
@@ -92,7 +93,9 @@ pub fn run(
     ];
     let workers = Workers::default();
     let environment = options.environment.clone();
+    let notifier = Arc::new(Notifier::new(options.tiers.clone(), Arc::clone(&log)));
     let gateway = Gateway {
+        notifier: Arc::clone(&notifier),
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
         confined: super::confine::Confined::new(options.confinement.clone(), agent),
@@ -161,6 +164,7 @@ pub fn run(
         killed: false,
     }
     .run(&mut finished);
+    notifier.finish();
     Ok(())
 }
 
@@ -197,6 +201,11 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
         let drain = lock(&gateway).drain_of(call.thread);
         if let Some(drain) = drain {
             drain.wait();
+        }
+        let again = lock(&gateway).take_what_to_read_again(call.thread);
+        if let Some(again) = again {
+            let read = again.read();
+            lock(&gateway).was_read_again(&again, read);
         }
         lock(&gateway).finish_drained(call.thread);
         undo_failed(&gateway);
@@ -301,11 +310,9 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
-            Ok(Some(Message::Stopped(signal))) => {
-                // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
-                if !lock(&self.gateway).is_held(self.agent) {
-                    let _gone = Message::Stopped(signal).send(&self.seat.front);
-                }
+            // One that waits is not stopped by its terminal: whoever started it waits, too, and goes on.
+            Ok(Some(Message::Stopped(signal))) if self.stopped_by_others() => {
+                let _gone = Message::Stopped(signal).send(&self.seat.front);
             }
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
@@ -317,6 +324,12 @@ impl Watch<'_> {
             }
         }
         false
+    }
+
+    /// Whether the agent stands because somebody else has stopped it. What rescind itself stops it lets go on again, and the front
+    /// has to be there then.
+    fn stopped_by_others(&self) -> bool {
+        !lock(&self.gateway).is_held(self.agent) && super::tree::is_stopped(self.agent)
     }
 
     fn agent_ended(&mut self, status: ExitStatus) {
@@ -381,6 +394,7 @@ impl Watch<'_> {
             effects: gateway.changed(),
             missing: gateway.missing.keys().cloned().collect(),
         };
+        gateway.notifier.close();
         // If this can't be written, the next command finds the session broken and finishes its books.
         let _finished_later = gateway.log.close(&record);
         instead
@@ -449,7 +463,7 @@ impl Gateway {
     }
 
     fn changed(&self) -> u64 {
-        self.cells.values().filter(|cell| !cell.passing).count() as u64
+        self.cells.values().filter(|cell| !cell.passing).count() as u64 + self.waiting.looking.taken()
     }
 
     fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {
