@@ -251,7 +251,6 @@ fn after_its_uses_and_after_its_time_a_session_may_do_nothing_more() {
     let scenario = with(&["--for", "1s"]);
     let script = "
 import os, time
-open('early', 'w')
 end = time.monotonic() + 30
 while time.monotonic() < end:
     try:
@@ -266,7 +265,6 @@ while time.monotonic() < end:
         "{}",
         outcome.err()
     );
-    assert!(scenario.path("early").exists());
 }
 
 #[test]
@@ -323,6 +321,44 @@ fn a_part_of_a_session_may_do_less_and_never_more() {
         ))
         .success();
     assert_eq!(scenario.read("mine/a"), "b\n");
+}
+
+/// A kernel whose Landlock is missing, as strace makes it.
+#[test]
+fn without_landlock_nothing_starts_until_a_person_says_so() {
+    let scenario = Scenario::new();
+    let run = |options: &[&str]| {
+        let rescind = rescind_scenarios::rescind_binary();
+        let inject = "inject=landlock_create_ruleset:error=EOPNOTSUPP";
+        let mut command = scenario.command("strace");
+        command
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", inject])
+            .arg(rescind);
+        command
+            .args(["run", "--without", "landlock-scope"])
+            .args(options)
+            .args(["--", "touch", "made"]);
+        Outcome::of(&mut command)
+    };
+    for options in [
+        vec!["--read-only"],
+        vec!["--write", "."],
+        vec!["--may", "write:files:x"],
+    ] {
+        let outcome = run(&options).exits(125);
+        assert!(
+            outcome.err().contains("error[kernel-lacks]")
+                && outcome.err().contains("--without landlock-files"),
+            "{options:?}: {}",
+            outcome.err()
+        );
+    }
+    assert!(scenario.runs().is_empty());
+    // Then it is rescind alone that refuses.
+    let outcome = run(&["--read-only", "--without", "landlock-files"]);
+    assert_ne!(outcome.code(), 0, "{}", outcome.said());
+    assert!(outcome.err().contains("read-only"), "{}", outcome.said());
+    assert!(!scenario.path("made").exists());
 }
 
 #[test]

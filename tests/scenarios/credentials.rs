@@ -26,7 +26,7 @@ fn configure(scenario: &mut Scenario, text: &str) {
 fn with_database(server: &Postgres) -> Scenario {
     let mut scenario = Scenario::new();
     let text = format!(
-        "[credential.db]\nissuer = \"postgres\"\nduration = \"10m\"\nwith = {{ server = \"{}\", admin = \"admin\", member_of = \
+        "[credential.db]\nissuer = \"postgres\"\nduration = \"10m\"\nwith = {{ server = \"{}\", admin = \"keeper\", member_of = \
          \"app\" }}\nenv = {{ DATABASE_URL = \"postgres://{{name}}:{{password}}@db/app\", SERVER = \"{{server}}\" }}\n",
         server.server()
     );
@@ -568,7 +568,7 @@ fn killed_anywhere_and_again_while_it_is_made_good_no_credential_is_left() {
             kill(revoke.id() as i32, libc::SIGKILL);
             revoke.wait().expect("it ends");
         }
-        until("the last of them", SOON, || {
+        until("the last of them", 2 * SOON, || {
             scenario.tell(&["status"]).success();
             let kept = fs::read_dir(scenario.home().join("credentials"));
             kept.map_or(true, |mut kept| kept.next().is_none()).then_some(())

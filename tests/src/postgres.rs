@@ -27,7 +27,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 impl Postgres {
-    /// Start one. `admin` signs in freely, everybody else by password (scram-sha-256). `None`, said loudly, only where
+    /// Start one. `admin`, and `keeper`, who may make roles and is no superuser, sign in freely, everybody else by password (scram-sha-256). `None`, said loudly, only where
     /// PostgreSQL is not installed and can't be by this user.
     ///
     /// # Panics
@@ -64,12 +64,15 @@ impl Postgres {
                 "-N",
             ],
         );
-        let access = "local all admin trust\nlocal all all scram-sha-256\n";
+        let access = "local all admin,keeper trust\nlocal all all scram-sha-256\n";
         let hba = server.folder.path().join("hba.conf");
         fs::write(&hba, access).expect("pg_hba.conf");
         fs::set_permissions(&hba, fs::Permissions::from_mode(0o644)).expect("chmod");
         server.up();
-        server.sql("CREATE ROLE app NOLOGIN; CREATE TABLE kept (n int); GRANT ALL ON kept TO app; GRANT CREATE ON SCHEMA public TO app");
+        server.sql(
+            "CREATE ROLE app NOLOGIN; CREATE TABLE kept (n int); GRANT ALL ON kept TO app; \
+             GRANT CREATE ON SCHEMA public TO app; CREATE ROLE keeper LOGIN CREATEROLE; GRANT app TO keeper WITH ADMIN OPTION",
+        );
         Some(server)
     }
 

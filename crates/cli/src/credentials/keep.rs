@@ -131,9 +131,6 @@ impl Kept {
         remove_files(&folder, &self.credential);
         fs::remove_file(self.path(home))?;
         File::open(&folder)?.sync_all()?;
-        // Gone with the last of them.
-        let _none_or_others_are_left = fs::remove_dir(folder.join("files"));
-        let _others_are_left = fs::remove_dir(&folder);
         Ok(())
     }
 
@@ -230,6 +227,14 @@ pub fn lock(home: &Home, session: &str, within: Duration) -> io::Result<Option<L
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Remove a session's folder where nothing is kept in it any more: what somebody who was killed left half written may hold
+/// a secret. Only for who has the lock.
+pub fn clear(home: &Home, session: &str, _lock: &Locked) {
+    if of_session(home, session).is_ok_and(|kept| kept.is_empty()) {
+        let _next_time_else = fs::remove_dir_all(folder(home, session));
     }
 }
 

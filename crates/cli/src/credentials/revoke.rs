@@ -1,7 +1,7 @@
 //! Revoking, and proving it: by the session's end, by a person, or by whichever command comes after a crash.
 
 use super::command;
-use super::keep::{self, Kept};
+use super::keep::{self, Kept, Locked};
 use crate::error::Done;
 use crate::out::say;
 use crate::text::clean;
@@ -211,8 +211,17 @@ fn in_doubt(kept: &Kept, why: &str) -> String {
 pub fn revoke_of(store: &Store, into: &Into<'_>, session: &str) -> Done<Vec<End>> {
     let lock = keep::lock(store.home(), session, WAITS)?;
     let kept = keep::of_session(store.home(), session)?.into_iter();
-    kept.map(|kept| revoke(store, into, kept, lock.is_some()))
-        .collect()
+    let ends = kept
+        .map(|kept| revoke(store, into, kept, lock.is_some()))
+        .collect();
+    clear(store, session, lock.as_ref());
+    ends
+}
+
+fn clear(store: &Store, session: &str, lock: Option<&Locked>) {
+    if let Some(lock) = lock {
+        keep::clear(store.home(), session, lock);
+    }
 }
 
 /// The same by somebody else than its supervisor; of one credential where its name is given.
@@ -222,9 +231,12 @@ pub fn revoke_of(store: &Store, into: &Into<'_>, session: &str) -> Done<Vec<End>
 pub fn revoke_session(store: &Store, session: &str, credential: Option<&str>) -> Done<Vec<End>> {
     let lock = keep::lock(store.home(), session, WAITS)?;
     let kept = keep::of_session(store.home(), session)?.into_iter();
-    kept.filter(|kept| credential.is_none_or(|name| kept.credential == name))
+    let kept = kept.filter(|kept| credential.is_none_or(|name| kept.credential == name));
+    let ends = kept
         .map(|kept| revoke(store, &Into::Ledger, kept, lock.is_some()))
-        .collect()
+        .collect();
+    clear(store, session, lock.as_ref());
+    ends
 }
 
 /// A person takes it on themselves that it is dead, or does no harm: it is on record, and kept no more.
@@ -234,8 +246,10 @@ pub fn revoke_session(store: &Store, session: &str, credential: Option<&str>) ->
 pub fn give_up(store: &Store, kept: &Kept) -> Done<()> {
     let said = format!("given up unproved by {}", crate::person::person());
     record(store, &Into::Ledger, kept, CredentialEvent::Unproved, &said)?;
-    kept.take_files(store.home());
-    Ok(kept.forget(store.home())?)
+    let lock = keep::lock(store.home(), &kept.session, WAITS)?;
+    kept.forget(store.home())?;
+    clear(store, &kept.session, lock.as_ref());
+    Ok(())
 }
 
 /// Revoke what sessions left whose supervisors died, and what could not be revoked before. Says what it did; fails never:
@@ -259,6 +273,7 @@ pub fn sweep(store: &Store, wait: Duration) {
                 Err(failure) => failure.report(false),
             }
         }
+        clear(store, id.as_str(), lock.as_ref());
     }
 }
 

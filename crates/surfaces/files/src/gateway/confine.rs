@@ -8,6 +8,7 @@
 //! sets it, it only narrows: what was asked for is cut with what the program above has, and goes on to all that it starts.
 
 use super::Gateway;
+use super::floor::Floor;
 use super::hold::tell;
 use super::look::Look;
 use super::policy::Policy;
@@ -17,11 +18,8 @@ use super::tree::Node;
 use rescind_model::{Operation, Scopes, Surface, Timestamp};
 use rescind_supervisor::journal::Record;
 use rescind_supervisor::now;
-use rescind_sys::{Answer, WriteRules, Writes};
-use rustix::fs::FileType;
+use rescind_sys::Answer;
 use std::collections::{HashMap, HashSet};
-use std::io;
-use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,28 +36,6 @@ pub struct Confinement {
     pub within: Option<Vec<PathBuf>>,
 }
 
-/// What the kernel refuses by itself, for all of the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Floor {
-    /// Nothing.
-    None,
-    /// Changes of what is mounted, which would give files other paths.
-    Mounts,
-    /// That, and changes of files outside of these folders.
-    Within(Vec<PathBuf>),
-}
-
-/// Devices that keep nothing, and terminals.
-const DEVICES: [&str; 8] = [
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/tty",
-    "/dev/ptmx",
-    "/dev/pts",
-];
 /// How many refusals are told to the agent; all of them are counted.
 const MOST_TOLD: usize = 20;
 /// How many different ones are on record.
@@ -161,45 +137,6 @@ impl Confinement {
         }
         // What can't be read grants nothing.
         Scopes::from_lines(&lines).map_or(nothing, |scopes| Self { scopes, within })
-    }
-}
-
-impl Floor {
-    /// Put it into force for the calling thread and all it will start. Needs no-new-privileges.
-    ///
-    /// # Errors
-    /// The kernel lacks Landlock, or a folder can't be opened: nothing is in force then.
-    pub fn put_into_force(&self) -> io::Result<()> {
-        if *self == Self::None {
-            return Ok(());
-        }
-        let rules = WriteRules::new()?;
-        match self {
-            Self::Within(folders) => {
-                for folder in folders {
-                    rules.allow(folder, Writes::All)?;
-                }
-                for device in DEVICES {
-                    let _not_on_this_machine = rules.allow(Path::new(device), Writes::InPlace);
-                }
-                // Its own process is there, under numbers that nobody knows yet; what else is there is refused above.
-                let _not_mounted = rules.allow(Path::new("/proc"), Writes::Content);
-                allow_streams(&rules);
-            }
-            Self::None | Self::Mounts => rules.allow(Path::new("/"), Writes::All)?,
-        }
-        rules.restrict_self()
-    }
-}
-
-/// What the standard streams are open on may be opened by its name again: `echo x > /dev/stderr`.
-fn allow_streams(rules: &WriteRules) {
-    let (output, error) = (rustix::stdio::stdout(), rustix::stdio::stderr());
-    for stream in [output.as_fd(), error.as_fd()] {
-        let kind = rustix::fs::fstat(stream).map(|found| FileType::from_raw_mode(found.st_mode));
-        if matches!(kind, Ok(FileType::RegularFile | FileType::CharacterDevice)) {
-            let _closed_meanwhile = rules.allow_open(stream, Writes::InPlace);
-        }
     }
 }
 

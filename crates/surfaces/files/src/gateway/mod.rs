@@ -12,6 +12,7 @@ mod ends;
 mod escape;
 mod failing;
 mod flapping;
+mod floor;
 mod handle;
 mod hold;
 mod inherited;
@@ -36,7 +37,8 @@ mod walk;
 mod ways;
 mod workers;
 
-pub use confine::{Confinement, Floor, MAY_VARIABLE};
+pub use confine::{Confinement, MAY_VARIABLE};
+pub use floor::Floor;
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
 pub(crate) use policy::uncapturable;
