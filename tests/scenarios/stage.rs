@@ -522,7 +522,12 @@ fn what_is_on_no_overlay_can_not_be_changed_from_a_stage() {
     let before = scenario.manifest();
     let tree = scenario.tree();
     let tree = tree.display();
+    let session_home = scenario.home();
     let ways = [
+        format!(
+            "echo x > {}/stages/$RESCIND_SESSION/stage.json; rm -rf {0}/stages",
+            session_home.display()
+        ),
         format!("echo through > /proc/{}/root{tree}/a", std::process::id()),
         format!(
             "unshare -m sh -c 'umount -l /tmp; echo unmounted > {tree}/a; umount -l $(df --output=target {tree} | tail -1); echo x > {tree}/a'"

@@ -222,7 +222,7 @@ fn supervise_in_store(
     staged: Option<&Entered>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let store = Arc::new(Store::open(home.clone())?);
-    let own = own_paths(&store, staged.is_some())?;
+    let own = own_paths(&store, staged)?;
     let level = match args.durability {
         Durability::Process => Level::Process,
         Durability::Power => Level::Power,
@@ -376,9 +376,10 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
 
 /// What no supervised process may change: the state directory, and the folders for pins on other file systems, which
 /// are made here for the file systems an agent is likely to work on. On a stage nothing is lost, so nothing is pinned.
-fn own_paths(store: &Store, staged: bool) -> Result<Vec<PathBuf>, StoreError> {
+fn own_paths(store: &Store, staged: Option<&Entered>) -> Result<Vec<PathBuf>, StoreError> {
     let mut own = vec![store.home().root().to_path_buf()];
-    if staged {
+    if let Some(staged) = staged {
+        own.extend(staging::pin_folders(staged));
         return Ok(own);
     }
     let mut devices = vec![store.home().root().metadata().map_or(0, |found| found.dev())];
