@@ -202,6 +202,41 @@ fn independent_changes_of_others_stay() {
 }
 
 #[test]
+fn work_with_git_and_python_on_a_stage_is_promoted_whole() {
+    for who in everybody() {
+        let scenario = Scenario::at(Place::Disk, who);
+        scenario.bare(
+            "git init -q .; for n in $(seq 60); do mkdir -p src/d$((n%5)); seq $n > src/d$((n%5))/f$n; done; git add .; \
+             git commit -qm one; git gc -q",
+        );
+        let before = scenario.manifest();
+        let (outcome, session) = stage(
+            &scenario,
+            "set -e; git checkout -q -b x; for f in src/*/f1*; do echo more >> $f; done; git commit -qam two; \
+             git mv src/d1/f1 src/d1/g; git gc -q; mv src/d2 src/moved; git add -A; git commit -qm three; \
+             python3 -c 'import sqlite3; c = sqlite3.connect(\"db\"); c.execute(\"pragma journal_mode=wal\"); \
+             c.execute(\"create table t(n)\"); c.executemany(\"insert into t values(?)\", [(n,) for n in range(500)]); c.commit()'; \
+             git fsck --strict; git log --oneline | wc -l",
+        );
+        assert!(
+            outcome.clone().success().out().trim().ends_with('3'),
+            "{}",
+            outcome.said()
+        );
+        before.assert_same(&scenario.manifest(), "git on a stage");
+        scenario.tell(&["promote", &session]).success();
+        let promoted = scenario.manifest();
+        scenario.bare("cp -a . ../scratch/copy; cd ../scratch/copy; git fsck --strict; test $(git log --oneline | wc -l) = 3; \
+             test -z \"$(git status --porcelain -uno)\"; test -e src/moved/f2 -a ! -e src/d2; \
+             python3 -c 'import sqlite3; assert sqlite3.connect(\"db\").execute(\"select count(*) from t\").fetchone()[0] == 500'");
+        promoted.assert_same(&scenario.manifest(), "looking at a copy");
+        let promotion = promotions(&scenario).pop().expect("a promotion");
+        scenario.undo(&[promotion["session_id"].as_str().expect("an id")]);
+        before.assert_same(&scenario.manifest(), "the undo of a promotion");
+    }
+}
+
+#[test]
 fn a_file_system_that_is_gone_is_no_reason_to_forget_what_is_on_the_stage_for_it() {
     if !Scenario::is_root() {
         eprintln!("LEFT OUT: only root mounts a file system");
