@@ -5,8 +5,11 @@
 //! run in `cargo xtask prove spine`.
 
 mod agent;
+mod bounds;
+mod compensation;
 mod concurrency;
 mod crash;
+mod credentials;
 mod development;
 mod drift;
 mod escapes;

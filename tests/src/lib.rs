@@ -5,15 +5,19 @@
 mod binary;
 mod counts;
 mod manifest;
+mod postgres;
 mod processes;
 mod random;
+mod remote;
 mod scenario;
 mod wait;
 
 pub use binary::rescind_binary;
 pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
+pub use postgres::Postgres;
 pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
+pub use remote::{Made, Remote, Stopped, Then};
 pub use scenario::{Outcome, Place, Scenario, Who, text};
 pub use wait::{until, within};

@@ -66,6 +66,11 @@ const JUDGEMENT: [Item; 7] = [
         tests: "test(/^(scopes|history|hooks)::/)",
         counts: &[],
     },
+    Item {
+        name: "11-credentials",
+        tests: "test(/^(bounds|credentials)::/)",
+        counts: &[("RESCIND_CREDENTIAL_KILLS", "200")],
+    },
 ];
 
 /// The promises of the spine that tests show, in the order of the list. `1`, `10` and `11` are commands of their own.

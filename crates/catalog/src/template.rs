@@ -27,6 +27,8 @@ pub struct Filled {
     pub argv: Vec<String>,
     /// The placeholders without a value, each once.
     pub missing: Vec<String>,
+    /// A word that is a flag only because a value begins so: a name like `--all`, of which a program takes more than a name.
+    pub made_flag: Option<String>,
 }
 
 /// Why a template can't be read.
@@ -135,13 +137,21 @@ impl Template {
         let mut filled = Filled {
             argv: Vec::new(),
             missing: Vec::new(),
+            made_flag: None,
         };
+        let is_flag = |word: &str| word.len() > 1 && word.starts_with('-');
         for word in &self.words {
             if let [Piece::Several(name)] = word.as_slice()
                 && let Some(value) = bound
                     .get(name)
                     .filter(|value| !value.contains(crate::field::HOLE))
             {
+                filled.made_flag = filled.made_flag.or_else(|| {
+                    value
+                        .split_whitespace()
+                        .find(|word| is_flag(word))
+                        .map(str::to_owned)
+                });
                 filled.argv.extend(value.split_whitespace().map(str::to_owned));
                 continue;
             }
@@ -176,6 +186,10 @@ impl Template {
                 if !filled.missing.contains(&name) {
                     filled.missing.push(name);
                 }
+            }
+            let by_value = matches!(word.first(), Some(Piece::Placeholder(_) | Piece::Several(_)));
+            if by_value && is_flag(&text) && filled.made_flag.is_none() {
+                filled.made_flag = Some(text.clone());
             }
             filled.argv.push(text);
         }

@@ -2,7 +2,8 @@
 
 use crate::commands::{
     approvals, catalog, completions, diff, discard, errors, exec, history, hook, kill, ledger, limits, log,
-    man, plan, policy, promote, prune, resume, review, run, sessions, show, status, tour, undo, verify, why,
+    man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
+    verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -23,7 +24,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an agent under supervision: capture, record, and be able to undo
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Run one command under supervision for an agent's program: what its hook makes of a shell call
     Exec(exec::ExecArgs),
     /// Connect a coding agent's program: install its hook, and answer it
@@ -80,6 +81,8 @@ pub enum Command {
     Reject(approvals::RejectArgs),
     /// End a running session's whole tree now
     Kill(kill::KillArgs),
+    /// Revoke credentials of sessions now, and say whether they are dead
+    Revoke(revoke::RevokeArgs),
     /// What is known of commands: explain one, test, lint and list the entries
     Catalog(catalog::CatalogArgs),
     /// Print completions for a shell

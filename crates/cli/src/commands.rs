@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod approvals;
+pub mod bounds;
 pub mod calls;
 pub mod catalog;
 pub mod completions;
@@ -22,6 +23,7 @@ pub mod promote;
 pub mod prune;
 pub mod resume;
 pub mod review;
+pub mod revoke;
 pub mod run;
 pub mod sessions;
 pub mod show;

@@ -47,6 +47,7 @@ impl Context {
                 clean(why)
             ));
         }
+        crate::credentials::sweep(&store, std::time::Duration::ZERO);
         Ok(store)
     }
 

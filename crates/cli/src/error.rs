@@ -67,6 +67,10 @@ codes! {
     SessionBusy "session-busy" "state" Failed;
     NotRunning "not-running" "state" Failed;
     NotStopped "not-stopped" "state" Failed;
+    NoSuchCredential "no-such-credential" "not-found" Failed;
+    CredentialInvalid "credential-invalid" "credential" Failed;
+    CredentialNotIssued "credential-not-issued" "credential" Failed;
+    CredentialUnproved "credential-unproved" "credential" Unrevoked;
     NoSuchHold "no-such-hold" "not-found" Failed;
     AmbiguousHold "ambiguous-hold" "not-found" Failed;
     HoldOver "hold-over" "hold" Failed;

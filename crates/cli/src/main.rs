@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod content;
 mod context;
+mod credentials;
 mod error;
 mod exit;
 mod health;
@@ -48,7 +49,8 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
         approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits, log, man,
-        plan, policy, promote, prune, resume, review, run, sessions, show, status, tour, undo, verify, why,
+        plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
+        verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -80,6 +82,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Approve(args) => approvals::approve(&context, args),
         Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
+        Command::Revoke(args) => revoke::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

@@ -11,6 +11,7 @@ mod notes;
 mod objects;
 mod prepare;
 mod progress;
+mod remedies;
 mod scope;
 mod settle;
 mod show;

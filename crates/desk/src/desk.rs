@@ -1,14 +1,16 @@
 //! One session's desk: what it asks of the catalog and the judge, and what it remembers of their answers.
 
 mod bench;
+mod captured;
 mod usage;
 
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::proposal::proposal;
 use crate::tally::Tally;
+use crate::ways;
 use bench::{Bench, Halt, Place, lost};
-use rescind_catalog::{Catalog, Context, Judgement as Known};
-use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
+use rescind_catalog::{Catalog, Context, Judgement as Known, Recovery};
+use rescind_model::{Class, Coverage, Digest, Operation, Scopes, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
     Ask, Attempt, Blast, Bounds, Counters, Environment, History, Limits, Proposal, Rules, Session, Target,
     Whitelist,
@@ -36,9 +38,27 @@ pub struct SessionDesk {
     halted: Option<Halt>,
     /// Whether an action that fails halts the session.
     fail_fast: bool,
-    /// What was proposed and is not settled, by its number, with that of the action around it.
-    open: HashMap<u64, (Proposal, u64)>,
+    /// What was proposed and is not settled, by its number.
+    open: HashMap<u64, Open>,
     usage: Usage,
+}
+
+/// What was proposed and is not settled.
+#[derive(Debug)]
+struct Open {
+    proposal: Proposal,
+    place: Place,
+    /// Where something is read before it runs.
+    read: Option<Box<Reads>>,
+}
+
+/// What is to be read before an action runs, and what it is judged again by.
+#[derive(Debug)]
+struct Reads {
+    known: Known,
+    judged: Judged,
+    /// The way back of each of its targets.
+    ways: Vec<Recovery>,
 }
 
 /// Who acts, and where.
@@ -84,7 +104,7 @@ impl SessionDesk {
                 owner: acting.owner,
                 domain: acting.domain,
                 environment: acting.environment,
-                scopes: rescind_model::Scopes::all(),
+                scopes: Scopes::all(),
                 started: now(),
                 actions: 0,
             },
@@ -107,6 +127,13 @@ impl SessionDesk {
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.record_only = true;
+        self
+    }
+
+    /// The same desk for a session that may do only this.
+    #[must_use]
+    pub fn within(mut self, scopes: Scopes) -> Self {
+        self.session.scopes = scopes;
         self
     }
 
@@ -163,7 +190,26 @@ impl SessionDesk {
 }
 
 impl SessionDesk {
-    fn answer(&mut self, known: &Known, proposal: Proposal, place: Place) -> Judged {
+    /// The same for a part of the session that may do less.
+    fn answer_within(
+        &mut self,
+        scopes: Option<&Scopes>,
+        known: Known,
+        proposal: Proposal,
+        place: Place,
+        ways: Vec<Recovery>,
+    ) -> Judged {
+        let Some(scopes) = scopes else {
+            return self.answer(known, proposal, place, ways);
+        };
+        let narrower = self.session.scopes.narrow(scopes);
+        let own = std::mem::replace(&mut self.session.scopes, narrower);
+        let judged = self.answer(known, proposal, place, ways);
+        self.session.scopes = own;
+        judged
+    }
+
+    fn answer(&mut self, known: Known, proposal: Proposal, place: Place, ways: Vec<Recovery>) -> Judged {
         let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
         let bench = Bench {
             rules: &self.rules,
@@ -175,7 +221,7 @@ impl SessionDesk {
             record_only: self.record_only,
             now,
         };
-        let judge = |counters: &Counters, covered| bench.judge(known, &proposal, place, counters, covered);
+        let judge = |counters: &Counters, covered| bench.judge(&known, &proposal, place, counters, covered);
         let judged = self.usage.judge(
             &self.bounds.limits,
             &ask,
@@ -184,8 +230,21 @@ impl SessionDesk {
             judge,
             |judged| (judged.verdict == Verdict::Allow, judged.limited),
         );
-        let judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
-        self.open.insert(place.node, (proposal, place.parent));
+        let mut judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
+        judged.ways = ways.iter().map(ways::open).collect();
+        let read = (!ways.is_empty()).then(|| {
+            Box::new(Reads {
+                known,
+                judged: judged.clone(),
+                ways,
+            })
+        });
+        let open = Open {
+            proposal,
+            place,
+            read,
+        };
+        self.open.insert(place.node, open);
         judged
     }
 }
@@ -201,7 +260,8 @@ impl Desk for SessionDesk {
             parent: asked.parent,
             cleared: asked.cleared,
         };
-        self.answer(&known, proposal, place)
+        let ways = ways::ways(&known);
+        self.answer_within(asked.scopes, known, proposal, place, ways)
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
@@ -234,7 +294,11 @@ impl Desk for SessionDesk {
             parent: connecting.parent,
             cleared: connecting.cleared,
         };
-        self.answer(&known, proposal, place)
+        self.answer_within(connecting.scopes, known, proposal, place, Vec::new())
+    }
+
+    fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
+        self.fill(node, read)
     }
 
     fn asks_about_local(&self) -> bool {
@@ -242,14 +306,14 @@ impl Desk for SessionDesk {
     }
 
     fn approved(&mut self, judged: &Judged) -> Result<(), String> {
-        let Some((proposal, parent)) = self.open.get(&judged.node) else {
+        let Some(Open { proposal, place, .. }) = self.open.get(&judged.node) else {
             return Ok(());
         };
         let ask = Ask::of(proposal, &self.session);
         self.usage.approved(
             &self.bounds.limits,
             ask,
-            (judged.node, *parent),
+            (judged.node, place.parent),
             judged.limited,
             (self.clock)(),
         )
@@ -262,12 +326,13 @@ impl Desk for SessionDesk {
             .ended(&self.bounds.limits, ask, node, files, self.clock);
     }
 
-    fn closed(&mut self) {
+    fn closed(&mut self) -> Option<i32> {
         self.usage.closed(self.clock);
+        None
     }
 
     fn settled(&mut self, judged: &Judged, ran: bool) {
-        let Some((proposal, _)) = self.open.remove(&judged.node) else {
+        let Some(Open { proposal, .. }) = self.open.remove(&judged.node) else {
             return;
         };
         if ran {

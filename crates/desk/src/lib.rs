@@ -10,6 +10,7 @@ mod configuration;
 mod desk;
 mod proposal;
 mod tally;
+mod ways;
 
 pub use configuration::{Configuration, ConfigurationError, Text, catalog_with, zone};
 pub use desk::{Acting, SessionDesk};

@@ -1,5 +1,6 @@
 //! What the catalog knows of a command, as the judge wants it.
 
+use crate::ways::{lacks_its_state, leads_back};
 use rescind_catalog::{Catalog, Doubt, Effects, Judgement, Part, Place};
 use rescind_model::{Class, Coverage, Digest, Missing, Operation, Reversibility, Surface};
 use rescind_policy::{Blast, Currency, Money, Proposal, Spend};
@@ -29,7 +30,11 @@ pub fn proposal(catalog: &Catalog, judged: &Judgement, text: String, digest: Dig
         text,
         digest,
         targets: targets(judged, Path::new(cwd)),
-        class: class(judged.class),
+        class: if judged.parts.iter().any(lacks_its_state) {
+            class(judged.class).map(|class| class.max(Reversibility::ReversibleWithState))
+        } else {
+            class(judged.class)
+        },
         coverage: coverage(catalog, judged),
         blast: blast(judged),
         force: force(judged),
@@ -50,7 +55,11 @@ fn coverage(catalog: &Catalog, judged: &Judgement) -> Coverage {
     let (mut some, mut missing) = (false, Vec::new());
     // What changes nothing, or whose inverse needs no saved state, needs no capture.
     let trivial = Class::Known(Reversibility::TriviallyReversible);
-    for part in judged.parts.iter().filter(|part| part.class > trivial) {
+    for part in judged
+        .parts
+        .iter()
+        .filter(|part| part.class > trivial || lacks_its_state(part))
+    {
         match uncovered(catalog, part) {
             None => some = true,
             Some(why) => missing.push(Missing {
@@ -68,32 +77,19 @@ fn coverage(catalog: &Catalog, judged: &Judgement) -> Coverage {
 
 /// Why nothing of a part is captured, where nothing is.
 fn uncovered(catalog: &Catalog, part: &Part) -> Option<String> {
+    if leads_back(part) {
+        return None;
+    }
     if part.place != Place::Here {
         return Some(format!("it runs {}", part.place.name()));
     }
     match (part.effects, part.class) {
         (Effects::None | Effects::LocalFiles | Effects::ProjectCode, _) => None,
         // Nothing is known of what it does but that it runs here: its files and what it starts are seen.
-        (_, Class::Unknown) if part.entry.is_none() && !acts_elsewhere(catalog, part) => None,
+        (_, Class::Unknown) if part.entry.is_none() && !catalog.acts_elsewhere(&words(&part.text, 1)) => None,
         (Effects::LocalHost, _) => Some("it changes this machine, and not only its files".to_owned()),
         (Effects::Remote, _) => Some("what it changes is not on this machine".to_owned()),
     }
-}
-
-/// Whether its program is known to act elsewhere most of the time, though not what it does with these words.
-fn acts_elsewhere(catalog: &Catalog, part: &Part) -> bool {
-    let program = words(&part.text, 1);
-    let (mut there, mut here) = (0_usize, 0_usize);
-    for entry in catalog.entries() {
-        if entry.command_pattern.split_whitespace().next() == Some(&program) {
-            match entry.effects {
-                Effects::Remote => there += 1,
-                Effects::LocalFiles | Effects::ProjectCode => here += 1,
-                Effects::None | Effects::LocalHost => {}
-            }
-        }
-    }
-    there > here
 }
 
 /// The words of a pattern before its first placeholder: `kubectl delete {type}/{name}` is about `kubectl.delete`. Without

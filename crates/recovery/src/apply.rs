@@ -1,10 +1,10 @@
 //! Carry out a plan through a system session, and prove what it came to.
 
 use crate::drafts::Drafting;
-use crate::readback::read_back;
+use crate::readback::{read_back, read_back_calls};
 use crate::walk::{Place, unread};
 use crate::{Compensation, Drafts, OnConflict, Plan, PlannedStep, Settled, Surfaces};
-use rescind_model::State;
+use rescind_model::{Effect, State};
 use rescind_supervisor::{
     Bodies, Called, Driver, DriverError, HeldCause, Receipt, Recorder, Remark, Restored, Step, StepOpening,
     SystemError, SystemSession,
@@ -66,6 +66,7 @@ pub fn apply<R: Recorder>(
         on_conflict: plan.on_conflict,
         receipt,
         restored: Vec::new(),
+        called: Vec::new(),
     };
     run.session.disturbs(&plan.disturbed)?;
     for settled in &plan.settled {
@@ -97,10 +98,12 @@ pub fn apply<R: Recorder>(
     run.finish(&plan.disturbed);
     let Run {
         restored,
+        called,
         mut receipt,
         ..
     } = run;
     read_back(&restored, &plan.disturbed, surfaces, &mut receipt);
+    read_back_calls(&called, surfaces, &mut receipt);
     session.receipt(&receipt)?;
     Ok(receipt)
 }
@@ -157,6 +160,7 @@ struct Run<'a, 's, R> {
     on_conflict: OnConflict,
     receipt: Receipt,
     restored: Vec<Brought>,
+    called: Vec<Effect>,
 }
 
 impl<R: Recorder> Run<'_, '_, R> {
@@ -348,7 +352,9 @@ impl<R: Recorder> Run<'_, '_, R> {
                     Called::InDoubt
                 } {
                     done @ Called::Done(_) => done,
-                    Called::Failed(_) | Called::InDoubt => caller.compensate(permit, &call.effect, &call.key),
+                    Called::Failed(_) | Called::InDoubt => {
+                        caller.compensate(permit, &call.effect, &call.key, call.expected.as_ref())
+                    }
                 }
             })?;
             match last {
@@ -361,7 +367,10 @@ impl<R: Recorder> Run<'_, '_, R> {
             why,
         };
         match last {
-            Called::Done(_) => self.receipt.compensated += 1,
+            Called::Done(_) => {
+                self.receipt.compensated += 1;
+                self.called.push(call.effect.clone());
+            }
             Called::Failed(why) => self.receipt.failed.push(remark(why)),
             Called::InDoubt => {
                 let why =

@@ -53,10 +53,18 @@ impl Plan {
         for call in &self.compensations {
             let id = call.effect.id();
             let after = state(&call.effect.after);
+            let expected = call.expected.as_ref().map_or_else(String::new, state);
+            let wording = hex(call.wording.as_deref().unwrap_or_default().as_bytes());
             line(
                 &mut text,
                 "call",
-                &[call.key.clone(), format!("{}/{}", id.action, id.seq.0), after],
+                &[
+                    call.key.clone(),
+                    format!("{}/{}", id.action, id.seq.0),
+                    after,
+                    expected,
+                    wording,
+                ],
             );
         }
         for conflict in &self.conflicts {

@@ -313,6 +313,7 @@ impl Reading {
         let (Some(of), Called::Done(_)) = (self.calls.remove(action), called) else {
             return;
         };
+        let took = vec![of.id()];
         let effect = Effect {
             action: action.clone(),
             name: format!("compensation of {}", of.name),
@@ -325,8 +326,8 @@ impl Reading {
         let behind = self.behind_of(&action.session);
         self.earlier.undone.push(Undone {
             effect,
-            took: Vec::new(),
-            whole: false,
+            took,
+            whole: true,
             behind,
         });
     }

@@ -11,6 +11,7 @@
 //! surface or a wire format; nothing is changed but by a driver that holds a permit.
 
 mod apply;
+mod calls;
 mod canonical;
 mod drafts;
 mod earlier;

@@ -1,7 +1,7 @@
 //! The plan of an undo, as a value: print it, approve it, apply it.
 
 use crate::{Clash, Drafts, Lane};
-use rescind_model::{ActionId, Digest, Effect, EffectId, ResourceId};
+use rescind_model::{ActionId, Digest, Effect, EffectId, ResourceId, State};
 use rescind_supervisor::{Held, HeldCause, Remark, Step};
 use std::collections::BTreeSet;
 
@@ -81,6 +81,11 @@ pub struct Compensation {
     pub key: String,
     /// Whether an earlier attempt started the call and its end is not known: it is asked for first.
     pub started: bool,
+    /// The state on which it is made, where the other side can be looked at: that which the effect left, or what others
+    /// made of it and a person decided to give up.
+    pub expected: Option<State>,
+    /// The call as a person would type it, where that can be said.
+    pub wording: Option<String>,
 }
 
 /// A resource that both the session and others changed at the same grain.
@@ -119,6 +124,8 @@ pub enum LostWhy {
     },
     /// It can't be read now, so that nothing is known of its state.
     Unreachable(String),
+    /// The call that would take it back can't be made here, for this reason.
+    NotCalled(String),
     /// Nothing in this build knows how to restore it.
     NoDriver,
     /// Nobody knows whether the call was made at all, and the other side can't say.
@@ -198,7 +205,7 @@ impl Lost {
         let why = match &self.why {
             LostWhy::NotCaptured(action) => format!("it was not captured before {action} changed it"),
             LostWhy::BodyGone { field } => format!("its {field} is no longer kept"),
-            LostWhy::Unreachable(why) => why.clone(),
+            LostWhy::Unreachable(why) | LostWhy::NotCalled(why) => why.clone(),
             LostWhy::NoDriver => "nothing in this build can restore it".to_owned(),
             LostWhy::InDoubt(action) => {
                 format!("nobody knows whether {action} took effect, so it was not compensated")

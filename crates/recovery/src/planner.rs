@@ -1,16 +1,17 @@
 //! From the effects of a scope to a plan. Reads, and changes nothing.
 
+use crate::calls::plan_calls;
 use crate::drafts::Drafting;
 use crate::gather::{Own, by_resource, canonical, later};
 use crate::held;
 use crate::net::net;
 use crate::walk::{Place, Walked, changed};
 use crate::{
-    Compensation, Conflict, Earlier, Flapping, HeldStep, Lane, Lost, LostWhy, OnConflict, Plan, PlannedStep,
-    Settled, Split, Surfaces, Totals, Undone,
+    Conflict, Earlier, Flapping, HeldStep, Lane, Lost, LostWhy, OnConflict, Plan, PlannedStep, Settled,
+    Split, Surfaces, Totals, Undone,
 };
 use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, State, Value};
-use rescind_supervisor::{Arranged, Bodies, Called, Caller, Driver, DriverError, Step};
+use rescind_supervisor::{Arranged, Bodies, Caller, Driver, DriverError, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a resource is restored before it counts as flapping.
@@ -53,11 +54,12 @@ pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies)
         steps: Vec::new(),
     };
     let mut lanes: BTreeMap<&ResourceId, Own<'_>> = BTreeMap::new();
+    let mut calls: Vec<(&dyn Caller, &Effect)> = Vec::new();
     for (effect, inside) in &effects {
         let caller = surfaces.callers.iter().find(|caller| caller.compensates(effect));
         if let Some(caller) = caller {
             if *inside {
-                planner.compensation(*caller, effect);
+                calls.push((*caller, effect));
             }
             continue;
         }
@@ -68,7 +70,7 @@ pub fn plan(request: &Request<'_>, surfaces: &Surfaces<'_>, bodies: &dyn Bodies)
         }
     }
     lanes.retain(|_, own| !own.inside.is_empty());
-    planner.plan.compensations.reverse();
+    plan_calls(&mut planner.plan, request, calls);
     planner.plan.totals.resources = lanes.len() as u64;
     for (resource, own) in lanes {
         planner.resource(resource, &own);
@@ -123,29 +125,6 @@ impl Planner<'_> {
 
     fn undone(&self, resource: &ResourceId) -> &[&Undone] {
         self.undone.get(resource).map_or(&[], Vec::as_slice)
-    }
-
-    fn compensation(&mut self, caller: &dyn Caller, effect: &Effect) {
-        let id = effect.id();
-        let key = compensation_key(&id);
-        let known = self.request.earlier.compensated.get(&key);
-        if matches!(known, Some(Some(Called::Done(_)))) {
-            self.plan.totals.settled += 1;
-            return;
-        }
-        if effect.outcome == Outcome::InDoubt {
-            match caller.happened(effect) {
-                Called::Done(_) => {}
-                Called::Failed(_) => return,
-                Called::InDoubt => return self.lost(effect, LostWhy::InDoubt(effect.action.clone())),
-            }
-        }
-        let started = known.is_some();
-        self.plan.compensations.push(Compensation {
-            effect: effect.clone(),
-            key,
-            started,
-        });
     }
 
     fn lost(&mut self, effect: &Effect, why: LostWhy) {

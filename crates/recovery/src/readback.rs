@@ -2,8 +2,9 @@
 
 use crate::Surfaces;
 use crate::apply::Brought;
-use rescind_model::{Fields, State, Value};
+use rescind_model::{Effect, Fields, ResourceId, State, Value};
 use rescind_supervisor::{Differs, Driver, Receipt, Step};
+use std::collections::BTreeMap;
 
 /// Read back what was brought to a target and what was disturbed in passing, and list in `receipt` what differs.
 pub(crate) fn read_back(
@@ -48,6 +49,33 @@ fn check(
         target,
         now,
     });
+}
+
+/// Look again at what calls have brought back, where that can be looked at. `called` is in the order of the calls: of several
+/// on one resource the last one says what it should be like.
+pub(crate) fn read_back_calls(called: &[Effect], surfaces: &Surfaces<'_>, receipt: &mut Receipt) {
+    let mut wanted: BTreeMap<&ResourceId, &Effect> = BTreeMap::new();
+    for effect in called {
+        wanted.insert(&effect.resource, effect);
+    }
+    for effect in wanted.into_values() {
+        let caller = surfaces.callers.iter().find(|caller| caller.compensates(effect));
+        let now = match caller.map(|caller| caller.look(effect)) {
+            None | Some(Ok(None)) => continue,
+            Some(Ok(Some(now))) => Ok(now),
+            Some(Err(why)) => Err(why),
+        };
+        receipt.read_back += 1;
+        if now.as_ref().is_ok_and(|now| now.same(&effect.before)) {
+            continue;
+        }
+        receipt.differs.push(Differs {
+            resource: effect.resource.clone(),
+            name: effect.name.clone(),
+            target: effect.before.clone(),
+            now,
+        });
+    }
 }
 
 /// Whether `now` is the target. A body of which neither stamp nor digest can tell counts if it is still the one that

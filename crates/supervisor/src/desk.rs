@@ -1,7 +1,7 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
-use crate::journal::JudgedForm;
-use rescind_model::{ActionId, Digest, Verdict};
+use crate::journal::{JudgedForm, WayForm};
+use rescind_model::{ActionId, Digest, Scopes, Verdict};
 
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub struct Asked<'a> {
     pub environment: &'a [Vec<u8>],
     /// How bad what a person approved for the action above it was, if one did: a part of that needs no second word.
     pub cleared: Option<u8>,
+    /// What a part of the session may do, where that is less than the session.
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// A connection to another machine that is about to be made.
@@ -39,6 +41,8 @@ pub struct Connecting<'a> {
     pub key: Option<Digest>,
     /// As in [`Asked`].
     pub cleared: Option<u8>,
+    /// As in [`Asked`].
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// What was judged.
@@ -58,6 +62,9 @@ pub struct Judged {
     pub node: u64,
     /// Whether a limit is hit, which no earlier approval answers.
     pub limited: bool,
+    /// How it could be taken back, for each of its targets, if what each of them reads is read before it runs. The verdict
+    /// rests on that. Empty where the action has nothing of the kind, or only in parts that are judged by themselves.
+    pub ways: Vec<WayForm>,
 }
 
 /// Who takes back what failed, for those below it: implemented over `recovery`.
@@ -95,6 +102,13 @@ pub trait Desk: Send {
     /// Judge a connection by a program of which nobody can say what it does.
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged;
 
+    /// What the ways of an action read, in their order, or why that can't be had: the same judgement with the ways
+    /// filled, those left out that lead nowhere; or a stricter one. `None`: it was not judged, or has no ways.
+    fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
+        let _nothing_is_asked_for = (node, read);
+        None
+    }
+
     /// Whether connections to servers of this very machine are judged, too: they may lead to production.
     fn asks_about_local(&self) -> bool;
 
@@ -123,6 +137,7 @@ pub trait Desk: Send {
     /// not judged.
     fn ended(&mut self, node: u64, files: Option<u64>);
 
-    /// The session is over.
-    fn closed(&mut self);
+    /// The session is over. The code that its run is to end with instead of the agent's own, where something has to be
+    /// told that matters more.
+    fn closed(&mut self) -> Option<i32>;
 }

@@ -330,8 +330,37 @@ pub trait Caller {
     /// What became of the call that made `effect`, by asking the other side: asked where the effect is in doubt.
     fn happened(&self, effect: &Effect) -> Called;
 
-    /// Make the compensating call for `effect` with an idempotency key that stays the same over all attempts.
-    fn compensate(&self, permit: &Permit, effect: &Effect, key: &str) -> Called;
+    /// The state that `effect` is about, as it is now; `None`: it can't be looked at from outside.
+    ///
+    /// # Errors
+    /// Why it can't be read now, in a sentence.
+    fn look(&self, effect: &Effect) -> Result<Option<State>, String> {
+        let _can_not_be_looked_at = effect;
+        Ok(None)
+    }
+
+    /// The place of `effect` in the order in which the effects of this surface were completed, where that is known; else
+    /// the order in which they began counts.
+    fn completed(&self, effect: &Effect) -> Option<u64> {
+        let _only_its_beginning_is_known = effect;
+        None
+    }
+
+    /// What would be called, as a person would type it, where that can be said.
+    fn wording(&self, effect: &Effect) -> Option<String> {
+        let _no_words = effect;
+        None
+    }
+
+    /// Why the call can't be made here at all, where it can't.
+    fn obstacle(&self, effect: &Effect) -> Option<String> {
+        let _none_is_known = effect;
+        None
+    }
+
+    /// Make the compensating call for `effect` with an idempotency key that stays the same over all attempts. Where the
+    /// state can be looked at, the call is made only while it is the `expected` one.
+    fn compensate(&self, permit: &Permit, effect: &Effect, key: &str, expected: Option<&State>) -> Called;
 
     /// What became of the compensating call with this key, by asking the other side: `Done` or `Failed`, or `InDoubt` where it
     /// can't say.

@@ -72,6 +72,12 @@ impl Home {
         self.root.join("limits")
     }
 
+    /// Where credentials of sessions are kept until they are proved dead (docs/formats/credentials.md).
+    #[must_use]
+    pub fn credentials(&self) -> PathBuf {
+        self.root.join("credentials")
+    }
+
     /// The directory of stages (docs/formats/stage.md).
     #[must_use]
     pub fn stages(&self) -> PathBuf {

@@ -79,6 +79,10 @@ fn take(sessions: &mut BTreeMap<SessionId, Known>, bytes: &[u8]) {
         | EntryKind::ActionDecided
         | EntryKind::ActionStarted
         | EntryKind::ActionEnded
+        | EntryKind::CredentialIssuing
+        | EntryKind::CredentialIssued
+        | EntryKind::CredentialRevoked
+        | EntryKind::CredentialUnproved
         | EntryKind::UndoStep
         | EntryKind::UndoReceipt => {}
     }

@@ -11,6 +11,7 @@ mod home;
 mod index;
 pub mod journal;
 mod log;
+mod looks;
 mod permit;
 mod sessions;
 mod stamps;
@@ -24,13 +25,14 @@ mod view;
 
 pub use bodies::StoredBodies;
 pub use books::{Books, finish_books, opened, unended};
-pub use clock::{lives, now, process_mark, salt, session_id};
+pub use clock::{lives, now, process_mark, salt, secret, session_id};
 pub use desk::{Asked, Connecting, Desk, Judged, Understood, Undo};
 pub use driver::{
     Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, KIND, Restored, Step,
 };
 pub use home::Home;
 pub use log::SessionLog;
+pub use looks::{Around, Looks, Seen};
 pub use permit::Permit;
 pub use sessions::{Life, SessionSummary, in_passing};
 pub use stamps::Stamps;

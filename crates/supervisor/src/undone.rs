@@ -4,7 +4,7 @@
 //! run need not read all of them when it begins; without it flapping is noticed later, and nothing else is lost.
 
 use crate::Home;
-use rescind_model::{Digest, SessionId};
+use rescind_model::{Digest, Fields, SessionId, State, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -49,14 +49,25 @@ pub enum PathState<'a> {
     File(&'a [u8]),
     /// A symbolic link that points there.
     Link(&'a [u8]),
+    /// What a command reads elsewhere: its values.
+    Read(&'a State),
 }
 
 impl PathState<'_> {
     /// The digest that stands for it.
     #[must_use]
     pub fn digest(self) -> Digest {
+        if let Self::Read(state) = self {
+            let mut text = String::from("read\0");
+            for (name, value) in state.fields().into_iter().flat_map(Fields::iter) {
+                if let Value::Text(value) = value {
+                    text.push_str(&format!("{name}\0{value}\0"));
+                }
+            }
+            return Digest::of(text.as_bytes());
+        }
         let (kind, bytes): (&[u8], &[u8]) = match self {
-            Self::Absent => (b"absent\0", b""),
+            Self::Absent | Self::Read(_) => (b"absent\0", b""),
             Self::File(bytes) => (b"file\0", bytes),
             Self::Link(target) => (b"link\0", target),
         };

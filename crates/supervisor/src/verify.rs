@@ -217,6 +217,10 @@ impl Claims {
             | EntryKind::StageDiscarded
             | EntryKind::ActionDecided
             | EntryKind::ActionEnded
+            | EntryKind::CredentialIssuing
+            | EntryKind::CredentialIssued
+            | EntryKind::CredentialRevoked
+            | EntryKind::CredentialUnproved
             | EntryKind::UndoStep
             | EntryKind::UndoReceipt => {}
         }

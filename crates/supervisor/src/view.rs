@@ -3,12 +3,13 @@
 use crate::bodies::qualified;
 use crate::holds::ClosedForm;
 use crate::journal::{
-    AfterForm, BeforeForm, ClientForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, NoteForm,
-    ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, bytes_from_text,
+    AfterForm, BeforeForm, ClientForm, CredentialForm, EnvironmentForm, ExitForm, MayForm, NodeEnded,
+    NodeStarted, NoteForm, ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened,
+    WayForm, bytes_from_text, surface_named,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
-use rescind_model::{Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Surface, Value};
+use rescind_model::{Effect, Fields, Outcome, ResourceId, Seq, SessionId, State, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node with its end, if it has one.
@@ -45,6 +46,12 @@ pub struct SessionView {
     pub escapes: Vec<(u64, String, String)>,
     /// On whose behalf nodes act, where a program's hook told.
     pub clients: Vec<ClientForm>,
+    /// How effects on what is outside are taken back.
+    pub ways: Vec<WayForm>,
+    /// What the session, or a part of it, may do, where that is not everything.
+    pub may: Vec<MayForm>,
+    /// What became of its credentials while its journal was open.
+    pub credentials: Vec<CredentialForm>,
     /// Records of an undo.
     pub system: Vec<SystemRecord>,
     /// What the driver of files noted down during an undo, in the order of noting.
@@ -91,6 +98,9 @@ impl SessionView {
             missing: Vec::new(),
             escapes: Vec::new(),
             clients: Vec::new(),
+            ways: Vec::new(),
+            may: Vec::new(),
+            credentials: Vec::new(),
             system: Vec::new(),
             notes: Vec::new(),
             reached: None,
@@ -149,11 +159,24 @@ impl SessionView {
                     stamps.seen(&state, false);
                     effect.after = state;
                     effect.outcome = Outcome::Observed;
+                    // The ways stand in the order in which their actions were completed.
+                    if let Some(at) = self.ways.iter().position(|way| way.s == s) {
+                        let way = self.ways.remove(at);
+                        self.ways.push(way);
+                    }
                 }
             }
             Record::Missing { n, what, why } => self.missing.push((n, what, why)),
             Record::Escape { n, what, why } => self.escapes.push((n, what, why)),
             Record::Client(client) => self.clients.push(client),
+            Record::Way(way) => self.ways.push(*way),
+            Record::Rejudged(again) => {
+                if let Some(node) = self.nodes.get_mut(&again.n) {
+                    node.started.judged = Some(Box::new(again.judged));
+                }
+            }
+            Record::May(may) => self.may.push(may),
+            Record::Credential(credential) => self.credentials.push(credential),
             Record::System(form) => self.system.extend(form.record()),
             Record::Note(note) => self.notes.push(note),
             Record::Reached(reached) => self.reached = Some(reached),
@@ -167,16 +190,11 @@ impl SessionView {
         let after = form
             .i
             .map_or_else(|| before.clone(), |intended| qualify(&self.id, intended.into()));
-        let surface = if form.f == Surface::Memory.name() {
-            Surface::Memory
-        } else {
-            Surface::Files
-        };
         Effect {
             action: self.id.action(form.n),
             seq: Seq(form.s),
             resource: ResourceId {
-                surface,
+                surface: surface_named(&form.f),
                 key: bytes_from_text(&form.k),
             },
             name: form.p,

@@ -3,6 +3,7 @@
 //!
 //! Linux on x86-64 only: the filter below is written for that architecture's call numbers and says so elsewhere.
 
+mod child;
 mod descriptors;
 mod filter;
 mod landlock;
@@ -13,9 +14,10 @@ mod process;
 mod signals;
 mod support;
 
+pub use child::spawn_bound;
 pub use descriptors::{receive_descriptor, send_descriptor};
 pub use filter::{Action, Filter, Rule};
-pub use landlock::{landlock_abi, restrict_signals};
+pub use landlock::{WRITES_ABI, WriteRules, Writes, landlock_abi, restrict_signals, restrict_to_programs};
 pub use listener::{Answer, Listener, Notification};
 pub use memory::{read_memory, read_string, read_strings};
 pub use mounts::{Overlay, bind, enter_own_mounts, enter_own_user, mount_overlay};

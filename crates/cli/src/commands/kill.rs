@@ -30,16 +30,27 @@ pub fn run(context: &Context, args: &KillArgs) -> Done {
     };
     let begun = Instant::now();
     stop(&store, &id, true)?;
+    let credentials = crate::credentials::revoke_session(&store, id.as_str(), None)?;
+    let unproved: Vec<&crate::credentials::End> = credentials.iter().filter(|end| !end.is_dead()).collect();
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut out = Out::new();
     if context.json {
         out.json(&json!({"session_id": id.to_string(), "killed": true, "milliseconds": milliseconds}))?;
     } else {
-        out.line(format!(
-            "session {id} was ended in {milliseconds} ms; `rescind undo {id}` takes it back"
-        ))?;
+        let next = if rescind_supervisor::opened(&store, &id).is_ok_and(|opened| opened.staged) {
+            format!("nothing of it is real: `rescind review {id}`")
+        } else {
+            format!("`rescind undo {id}` takes it back")
+        };
+        out.line(format!("session {id} was ended in {milliseconds} ms; {next}"))?;
     }
     out.end()?;
+    if let Some(end) = unproved.first() {
+        let message = format!("the session was ended; not proved dead: {}", end.sentence());
+        return Err(Failure::new(Code::CredentialUnproved, message)
+            .means("it may still work, until it ends by itself")
+            .help("`rescind revoke` tries again"));
+    }
     Ok(Exit::Ok)
 }
 

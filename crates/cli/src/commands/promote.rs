@@ -4,7 +4,7 @@
 //! on record, and can be undone. This process compares, starts that session, and sees that it came to its end; what did
 //! not is taken back.
 
-use super::run::{self, Durability, OnEscape, OnUncaptured, Promotes, RunArgs};
+use super::run::{self, OnEscape, Promotes, RunArgs};
 use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
@@ -14,7 +14,6 @@ use crate::text::{clean, count};
 use clap::Args;
 use rescind_files::stage::{Order, PromoteError, Stage, make_real};
 use rescind_model::SessionId;
-use rescind_policy::Environment;
 use rescind_supervisor::{Store, session_id};
 use serde_json::json as value;
 use std::path::{Path, PathBuf};
@@ -171,25 +170,15 @@ pub fn supervise(args: &PromotionArgs) -> u8 {
     else {
         return FAILED;
     };
+    let command = vec![own.into(), "carry-over".into(), args.order.clone().into()];
     let run = RunArgs {
-        agent: None,
-        durability: Durability::Process,
-        uncaptured: OnUncaptured::Refuse,
         capture_limit: u64::MAX >> 20,
         escapes: OnEscape::Refuse,
-        stage: false,
-        fail_fast: false,
         record_only: true,
-        domain: String::new(),
-        environment: Environment::Unknown,
-        hold_for: 0,
-        no_output: false,
-        without: Vec::new(),
         reason: Some(format!("promotion of session {}", args.staged)),
         quiet: true,
-        client: None,
         promotes: Some(Promotes { staged, id }),
-        command: vec![own.into(), "carry-over".into(), args.order.clone().into()],
+        ..RunArgs::of(command)
     };
     u8::try_from(run::run(&run)).unwrap_or(FAILED)
 }

@@ -142,6 +142,12 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
             out.line(field(if number == 0 { "because" } else { "" }, &clean(reason)))?;
         }
         out.line(field("way back", &clean(&judged.recovery)))?;
+        let ways = view.ways.iter().filter(|way| way.n == started.n);
+        for (number, way) in ways.enumerate() {
+            let words: Vec<String> = way.back.iter().map(|word| rescind_catalog::quote(word)).collect();
+            let name = if number == 0 { "undone by" } else { "" };
+            out.line(field(name, &clean(&words.join(" "))))?;
+        }
     }
     let ended = view.end_of(started.n);
     let exit = record::exit_word(ended.map(|ended| ended.exit), &view.id);
@@ -153,6 +159,14 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
             took.map_or_else(String::new, |took| format!(", after {took}"))
         ),
     ))?;
+    for may in &view.may {
+        let within = if may.within.is_empty() {
+            String::new()
+        } else {
+            format!(", only in {}", may.within.join(", "))
+        };
+        out.line(field("session may", &clean(&format!("{}{within}", may.may))))?;
+    }
     if let Some(client) = record::client(view, started.n) {
         out.line(field("called by", &clean(&client)))?;
     }

@@ -5,7 +5,7 @@ use super::notes::{self, JournalNotes};
 use super::scope::{Decide, ScopeArgs, Scoped};
 use super::stop::wait_for_books;
 use super::window::Window;
-use super::{later, objects};
+use super::{later, objects, remedies};
 use crate::cli::{Cli, Command};
 use crate::context;
 use crate::error::{Code, Done, Failure};
@@ -15,6 +15,7 @@ use clap::Parser as _;
 use rescind_files::{FilesDriver, ObjectTable};
 use rescind_model::{EffectId, SessionId};
 use rescind_recovery::{Earlier, OnConflict, Plan, Request, Surfaces, plan};
+use rescind_shell::ShellCaller;
 use rescind_supervisor::journal::{Record, SessionKind};
 use rescind_supervisor::{Life, Position, SessionView, Store, StoredBodies, opened};
 use std::collections::BTreeSet;
@@ -37,6 +38,7 @@ pub struct Prepared<'s> {
     pub(super) scoped: Scoped,
     earlier: Earlier,
     pub(super) driver: FilesDriver,
+    commands: ShellCaller,
 }
 
 /// What an undo is about.
@@ -87,6 +89,7 @@ impl<'s> Prepared<'s> {
             return Err(Failure::new(Code::SessionBusy, message).help("wait until it is done"));
         }
         let scoped = scoped(store, view, &args)?;
+        let commands = remedies::caller(store, [view]);
         let notes = JournalNotes::default();
         let driver = driver(&history, history.root().map(objects::table), &notes);
         Ok(Self {
@@ -99,6 +102,7 @@ impl<'s> Prepared<'s> {
             scoped,
             earlier,
             driver,
+            commands,
             subject: Subject::One(history),
         })
     }
@@ -146,8 +150,10 @@ impl<'s> Prepared<'s> {
         let resume = known.or_else(|| Some((undo?.clone(), Position::default())));
         let scoped = across.scoped(store, &args)?;
         let notes = JournalNotes::default();
+        let commands = remedies::caller(store, across.runs());
         let subject = Subject::Several(Box::new(across));
         Ok(Self {
+            commands,
             driver: subject.driver(&notes),
             store,
             subject,
@@ -230,7 +236,7 @@ impl<'s> Prepared<'s> {
     pub fn surfaces(&self) -> Surfaces<'_> {
         Surfaces {
             drivers: vec![&self.driver],
-            callers: Vec::new(),
+            callers: vec![&self.commands],
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::out::{Out, bold, dim, red, yellow};
 use crate::text::{bytes, clean, clean_lines, command_line, count, seconds};
 use rescind_files::Cell;
 use rescind_model::{Effect, FieldConflict, ObjectId, Outcome};
-use rescind_recovery::{Clash, Conflict, Plan, PlannedStep};
+use rescind_recovery::{Clash, Compensation, Conflict, Plan, PlannedStep};
 use rescind_supervisor::Step;
 use rescind_supervisor::journal::StateForm;
 use serde_json::{Value, json};
@@ -92,11 +92,14 @@ impl<'p> Places<'p> {
     }
 }
 
+/// What a command elsewhere takes with its readings, in seconds.
+const CALL: f64 = 1.0;
+
 /// An estimate of how long applying takes, in seconds: 0.3 ms for each step and its proof, 300 MB/s for bodies.
 #[must_use]
 fn estimate(plan: &Plan) -> f64 {
-    let steps = plan.steps.len() + plan.compensations.len() + plan.disturbed.len();
-    steps as f64 * 0.000_3 + plan.totals.bytes as f64 / 300e6
+    let steps = plan.steps.len() + plan.disturbed.len();
+    steps as f64 * 0.000_3 + plan.totals.bytes as f64 / 300e6 + plan.compensations.len() as f64 * CALL
 }
 
 /// Print a plan.
@@ -134,6 +137,7 @@ pub fn print_plan(out: &mut Out, prepared: &Prepared<'_>, head: &str, plan: &Pla
         let folders = count(times.len() as u64, "folder", "folders");
         out.line(format!("\n{} {folders}", bold("set back the time of change of")))?;
     }
+    print_calls(out, plan)?;
     print_conflicts(out, plan)?;
     print_rest(out, plan)?;
     if plan.is_empty() {
@@ -145,17 +149,46 @@ pub fn print_plan(out: &mut Out, prepared: &Prepared<'_>, head: &str, plan: &Pla
         };
         return out.line(format!("\nnothing to do{why}"));
     }
-    let steps = plan.steps.len() as u64;
+    let steps = (plan.steps.len() + plan.compensations.len()) as u64;
     out.line(format!(
         "\n{} on {}, {} to write, about {}; {} already as they should be",
         count(steps, "step", "steps"),
-        count(plan.totals.resources, "path", "paths"),
+        count(plan.totals.resources, "path", "paths") + &commands(plan),
         bytes(plan.totals.bytes),
         seconds(estimate(plan)),
         plan.totals.settled,
     ))?;
     let command = command_line(&prepared.args.argv(&prepared.session));
     out.line(dim(&format!("`{}` applies it", clean(&command))))
+}
+
+/// The commands that take back what commands did elsewhere, in the order in which they are run.
+fn print_calls(out: &mut Out, plan: &Plan) -> Done<()> {
+    if plan.compensations.is_empty() {
+        return Ok(());
+    }
+    let number = plan.compensations.len() as u64;
+    out.line(format!(
+        "\n{} {}",
+        bold("run"),
+        count(number, "command", "commands")
+    ))?;
+    limited(out, &plan.compensations, |call| {
+        let words = call.wording.as_deref().unwrap_or(&call.effect.name);
+        let known = if call.started {
+            " (begun before: it is looked at first)"
+        } else {
+            ""
+        };
+        format!("  {}{}", clean(words), dim(known))
+    })
+}
+
+fn commands(plan: &Plan) -> String {
+    match plan.compensations.len() as u64 {
+        0 => String::new(),
+        number => format!(" and by {}", count(number, "command", "commands")),
+    }
 }
 
 /// Whether nothing but a folder's time of change is brought back, which follows from the rest.
@@ -329,6 +362,7 @@ pub fn plan_json(prepared: &Prepared<'_>, plan: &Plan) -> Value {
         "target": plan.target,
         "digest": plan.digest().to_string(),
         "steps": steps,
+        "compensations": plan.compensations.iter().map(call_json).collect::<Vec<_>>(),
         "conflicts": conflicts,
         "lost": lost,
         "held": held.collect::<Vec<_>>(),
@@ -343,6 +377,18 @@ pub fn plan_json(prepared: &Prepared<'_>, plan: &Plan) -> Value {
             "bytes": plan.totals.bytes,
         },
         "estimated_seconds": estimate(plan),
+    })
+}
+
+fn call_json(call: &Compensation) -> Value {
+    json!({
+        "action": call.effect.action.to_string(),
+        "what": call.effect.name,
+        "command": call.wording,
+        "key": call.key,
+        "begun_before": call.started,
+        "found": call.expected.as_ref().map(StateForm::from),
+        "target": StateForm::from(&call.effect.before),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::form::{StateForm, bytes_from_text, text_from_bytes};
 use crate::{Called, Differs, Receipt, Remark, Restored, Step, StepEnd, SystemRecord};
-use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, Seq, State, Surface};
+use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, Seq, State};
 use serde::{Deserialize, Serialize};
 
 /// A resource and what it is called.
@@ -159,11 +159,7 @@ impl From<&ResourceId> for ResourceForm {
 
 impl From<&ResourceForm> for ResourceId {
     fn from(form: &ResourceForm) -> Self {
-        let surface = if form.f == Surface::Memory.name() {
-            Surface::Memory
-        } else {
-            Surface::Files
-        };
+        let surface = super::surface_named(&form.f);
         Self {
             surface,
             key: bytes_from_text(&form.k),

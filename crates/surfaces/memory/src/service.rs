@@ -1,7 +1,7 @@
 //! A remote payment service, as a fake: charges can't be looked at from outside or restored, only refunded.
 
 use crate::World;
-use rescind_model::{Effect, EffectId, Surface};
+use rescind_model::{Effect, EffectId, State, Surface};
 use rescind_supervisor::{Called, Caller, Permit};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -162,7 +162,13 @@ impl Caller for Payments<'_> {
         self.0.ask(|service| service.charges.contains_key(&key))
     }
 
-    fn compensate(&self, _permit: &Permit, effect: &Effect, key: &str) -> Called {
+    fn compensate(
+        &self,
+        _permit: &Permit,
+        effect: &Effect,
+        key: &str,
+        _can_not_be_looked_at: Option<&State>,
+    ) -> Called {
         let charge = charge_key(&effect.id());
         self.0.call(|service| service.refund(&charge, key))
     }

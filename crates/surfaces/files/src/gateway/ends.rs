@@ -73,7 +73,7 @@ impl Gateway {
         }
         if self.tree.alive(node) == 1 {
             let drains = is_main && self.watch.drain(node).is_some_and(|drain| !drain.is_done());
-            if drains || self.is_undone_at_its_end(node) {
+            if drains || self.is_to_be_read_again(node) || self.is_undone_at_its_end(node) {
                 return None;
             }
             self.finish(node, exit);
@@ -157,7 +157,7 @@ impl Gateway {
         let _known_from_the_effects_else = self.record_gone();
         self.look_for_flapping(node, &info.cells);
         let changed = |key: &&CellKey| self.cells.get(*key).is_some_and(|cell| !cell.passing);
-        let effects = info.cells.iter().filter(changed).count() as u64;
+        let effects = info.cells.iter().filter(changed).count() as u64 + info.ways_taken;
         self.tell_desk(node, exit, effects);
         let output = match exit {
             ExitForm::Exec(_) => OutputForm {

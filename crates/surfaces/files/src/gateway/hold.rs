@@ -63,6 +63,8 @@ pub(super) struct Waiting {
     granted: Vec<(String, Digest)>,
     /// Who may connect to where: once judged, it is not judged again.
     pub(super) connected: HashSet<(Node, String)>,
+    /// What is read before programs run, and was.
+    pub(super) looking: super::ways::Looking,
     /// By which calls that wait are answered.
     pub(super) listener: Option<Arc<Listener>>,
 }
@@ -106,6 +108,8 @@ pub(super) enum Gate {
     Open,
     /// It runs, and stops at once.
     Held(Box<Judged>),
+    /// The same, until it is read what it is about to change.
+    Looks(Box<Judged>),
     /// It does not run.
     Denied,
 }
@@ -149,6 +153,7 @@ impl Gateway {
     /// Something that was judged did not run: the summary says so.
     pub(super) fn did_not_run(&mut self, node: Node, judged: &Judged, why: String) {
         self.settle_judged(judged, false);
+        self.left_as_it_was(node);
         let command = match self.nodes.get(&node) {
             Some(info) => info.argv.join(" "),
             None => self.log.id().action(node).to_string(),
@@ -165,6 +170,9 @@ impl Gateway {
     /// What a judgement comes to. A denial is told to whoever asked, on its standard error.
     pub(super) fn gate(&mut self, process: i32, node: Node, judged: Option<Judged>) -> Gate {
         let Some(judged) = judged else { return Gate::Open };
+        if self.is_to_be_read(&judged) {
+            return Gate::Looks(Box::new(judged));
+        }
         match &judged.verdict {
             Verdict::Allow => {
                 self.settle_judged(&judged, true);
@@ -232,12 +240,13 @@ impl Gateway {
 
     /// Whether this process waits for a person: nothing of it goes on.
     pub(super) fn is_held(&self, process: i32) -> bool {
-        !self.waiting.held.is_empty()
+        let held = !self.waiting.held.is_empty()
             && self
                 .waiting
                 .held
                 .values()
-                .any(|held| held.is_program() && held.process == process)
+                .any(|held| held.is_program() && held.process == process);
+        held || self.waiting.looking.stops(process)
     }
 
     /// Whether a signal that makes processes go on could reach one that is held.
@@ -245,14 +254,18 @@ impl Gateway {
         let reaches = |held: &Held| {
             held.is_program() && target.is_none_or(|target| target <= 0 || target == held.process)
         };
-        self.waiting.held.values().any(reaches)
+        let looking = target.is_none_or(|target| target <= 0 || self.waiting.looking.stops(target));
+        self.waiting.held.values().any(reaches) || looking && self.waiting.looking.stops_any()
     }
 
     /// Look at what people said, and at the time.
     pub(super) fn decide_holds(&mut self) {
+        self.take_readings();
         let nodes: Vec<Node> = self.waiting.held.keys().copied().collect();
         for node in nodes {
-            if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held)) {
+            if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held))
+                && let Some(how) = self.after_another_look(node, how)
+            {
                 self.end_hold(node, how, decisions);
             }
         }
@@ -348,6 +361,7 @@ impl Gateway {
 
     /// A held program ended before anybody decided.
     pub(super) fn void_hold(&mut self, node: Node) {
+        self.stop_looking(node);
         if self.waiting.held.contains_key(&node) {
             self.end_hold(node, Closed::Void, Vec::new());
         }
@@ -375,8 +389,13 @@ impl Bound {
         }
     }
 
+    /// The program's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether it is still what was shown. A script's command line begins with its interpreter; the arguments end it.
-    fn is_still_so(&self, process: i32) -> bool {
+    pub(super) fn is_still_so(&self, process: i32) -> bool {
         let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
         self.file.is_some() && of_file(&self.path) == self.file && line.ends_with(&self.arguments)
     }

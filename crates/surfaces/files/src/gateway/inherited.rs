@@ -45,6 +45,7 @@ impl Gateway {
         match self.touch(node, &place, How::Write) {
             Ok(_) | Err(Refusal::Harmless) => {}
             Err(Refusal::NotCaptured(why) | Refusal::NotRecorded(why)) => self.miss(node, name, why),
+            Err(Refusal::Beyond(_)) => self.miss(node, name, "it is open already".to_owned()),
             Err(Refusal::NotStaged) => self.miss(
                 node,
                 name,

@@ -5,6 +5,7 @@
 
 mod agent;
 mod calls;
+mod confine;
 mod connect;
 mod direct;
 mod ends;
@@ -28,8 +29,10 @@ mod touch;
 mod tree;
 mod views;
 mod walk;
+mod ways;
 mod workers;
 
+pub use confine::{Confinement, Floor, MAY_VARIABLE};
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
 pub use policy::{Policy, Uncaptured};
@@ -42,7 +45,7 @@ use protect::Protection;
 use rescind_redact::Rules;
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::Record;
-use rescind_supervisor::{Desk, Home, SessionLog, Undo, Undoing, UndoneStates};
+use rescind_supervisor::{Desk, Home, Looks, SessionLog, Undo, Undoing, UndoneStates};
 use rescind_sys::Notification;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -83,6 +86,12 @@ pub struct Options {
     pub home: Home,
     /// The states that undos took back.
     pub undone: UndoneStates,
+    /// Who reads what commands are about to change elsewhere. `None`: nobody, and such commands are not covered.
+    pub looks: Option<Arc<dyn Looks>>,
+    /// Variables for the agent that were not known when its process was made.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// What the session may do to files.
+    pub confinement: Confinement,
     /// In a staged session the devices of its overlays (major in the upper half): everything else can't be changed.
     pub staged: Option<std::collections::HashSet<u64>>,
 }
@@ -152,6 +161,7 @@ pub(crate) struct Gateway {
     /// Who judges commands, where anybody does.
     desk: Option<Box<dyn Desk>>,
     waiting: hold::Waiting,
+    confined: confine::Confined,
 }
 
 impl Gateway {

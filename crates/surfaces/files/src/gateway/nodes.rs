@@ -59,6 +59,10 @@ pub struct NodeInfo {
     pub refused: bool,
     /// How far it is known what it does.
     pub understood: Understood,
+    /// What was read before it ran, to be read again when it is over.
+    pub ways: Vec<super::ways::Read>,
+    /// How many of those there were.
+    pub ways_taken: u64,
 }
 
 /// The arguments of an exec.
@@ -163,6 +167,8 @@ impl Gateway {
         let cwd = cwd.to_string_lossy().into_owned();
         let cleared = self.nodes.get(&before).and_then(|info| info.cleared);
         let above_understood = self.nodes.get(&before).map(|info| info.understood);
+        self.confined.starts(before, n, &environment);
+        let narrower = self.confined.narrower(n).cloned();
         let asked = Asked {
             node: n,
             parent: before,
@@ -172,6 +178,7 @@ impl Gateway {
             cwd: &cwd,
             environment: &environment,
             cleared,
+            scopes: narrower.as_ref(),
         };
         let key = key_of(&asked);
         let judged = is_judged(role, &argv).then(|| self.judge(&asked)).flatten();
@@ -226,6 +233,11 @@ impl Gateway {
         let held = match gate {
             Gate::Open => Ok(()),
             Gate::Held(judged) => self.hold(&record, viewer.process, *judged, Bound::of(program, &argv)),
+            Gate::Looks(judged) => {
+                let environment = Arc::clone(&info.environment);
+                let bound = Bound::of(program, &argv);
+                self.look_first(&record, viewer.process, *judged, bound, &environment)
+            }
             Gate::Denied => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
         };
         if held.is_err() {

@@ -91,9 +91,11 @@ pub fn run(
         seat.front_process,
     ];
     let workers = Workers::default();
+    let environment = options.environment.clone();
     let gateway = Gateway {
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
+        confined: super::confine::Confined::new(options.confinement.clone(), agent),
         undoing: Undoing::of(&options.home),
         behind_undos: Vec::new(),
         options,
@@ -148,7 +150,7 @@ pub fn run(
             .spawn(move || answer(&gateway, &listener, &workers))
     };
     answering.map_err(fail)?;
-    rustix::io::write(&seat.agent, b"g").map_err(|error| fail(error.into()))?;
+    super::launch::let_go(&seat.agent, &environment).map_err(fail)?;
     Watch {
         seat,
         gateway,
@@ -195,6 +197,11 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
         let drain = lock(&gateway).drain_of(call.thread);
         if let Some(drain) = drain {
             drain.wait();
+        }
+        let again = lock(&gateway).take_what_to_read_again(call.thread);
+        if let Some(again) = again {
+            let read = again.read();
+            lock(&gateway).was_read_again(&again, read);
         }
         lock(&gateway).finish_drained(call.thread);
         undo_failed(&gateway);
@@ -299,11 +306,9 @@ impl Watch<'_> {
         match Message::receive(&self.seat.guardian) {
             Ok(Some(Message::Exited(code))) => self.agent_ended(ExitStatus::Exited(code)),
             Ok(Some(Message::Signaled(signal))) => self.agent_ended(ExitStatus::Signaled(signal)),
-            Ok(Some(Message::Stopped(signal))) => {
-                // One that waits for a person is not stopped by its terminal: whoever started it waits, too, and goes on.
-                if !lock(&self.gateway).is_held(self.agent) {
-                    let _gone = Message::Stopped(signal).send(&self.seat.front);
-                }
+            // One that waits is not stopped by its terminal: whoever started it waits, too, and goes on.
+            Ok(Some(Message::Stopped(signal))) if self.stopped_by_others() => {
+                let _gone = Message::Stopped(signal).send(&self.seat.front);
             }
             Ok(Some(Message::Empty)) => return true,
             Ok(Some(_)) => {}
@@ -315,6 +320,12 @@ impl Watch<'_> {
             }
         }
         false
+    }
+
+    /// Whether the agent stands because somebody else has stopped it. What rescind itself stops it lets go on again, and the front
+    /// has to be there then.
+    fn stopped_by_others(&self) -> bool {
+        !lock(&self.gateway).is_held(self.agent) && super::tree::is_stopped(self.agent)
     }
 
     fn agent_ended(&mut self, status: ExitStatus) {
@@ -342,13 +353,13 @@ impl Watch<'_> {
             gateway.summary(exit, empty)
         };
         finished(&summary);
-        let message = match exit {
+        let mut message = match exit {
             ExitStatus::Signaled(signal) => Message::Signaled(signal),
             ExitStatus::Exited(code) => Message::Exited(code),
             ExitStatus::Stopped(_) | ExitStatus::Continued => Message::Exited(125),
         };
-        if empty {
-            self.close();
+        if empty && let Some(instead) = self.close() {
+            message = Message::Exited(instead);
         }
         let _gone = message.send(&self.seat.front);
         if !empty {
@@ -356,17 +367,16 @@ impl Watch<'_> {
         }
     }
 
-    /// Nothing of the tree is left: the books are closed. Does nothing the second time.
-    fn close(&self) {
+    /// Nothing of the tree is left: the books are closed. Does nothing the second time. The code that the run is to end
+    /// with instead of the agent's.
+    fn close(&self) -> Option<i32> {
         let mut gateway = lock(&self.gateway);
         if gateway.closed {
-            return;
+            return None;
         }
         gateway.closed = true;
         gateway.finish_all();
-        if let Some(desk) = &mut gateway.desk {
-            desk.closed();
-        }
+        let instead = gateway.desk.as_mut().and_then(|desk| desk.closed());
         gateway.walk_once();
         let exit = match self.ended {
             Some((ExitStatus::Exited(code), _)) => ExitForm::Code(code),
@@ -382,6 +392,7 @@ impl Watch<'_> {
         };
         // If this can't be written, the next command finds the session broken and finishes its books.
         let _finished_later = gateway.log.close(&record);
+        instead
     }
 }
 
@@ -447,7 +458,7 @@ impl Gateway {
     }
 
     fn changed(&self) -> u64 {
-        self.cells.values().filter(|cell| !cell.passing).count() as u64
+        self.cells.values().filter(|cell| !cell.passing).count() as u64 + self.waiting.looking.taken()
     }
 
     fn summary(&self, exit: ExitStatus, empty: bool) -> Finished {

@@ -104,6 +104,8 @@ pub enum Refusal {
     BeingUndone,
     /// It may never happen: it is rescind's own.
     Protected,
+    /// It is beyond what the session may do.
+    Beyond(super::confine::Beyond),
     /// The journal can't be written: nothing may happen (law 1).
     NotRecorded(String),
 }
@@ -138,6 +140,7 @@ impl Gateway {
     /// # Errors
     /// [`Refusal`]: nothing was recorded then.
     pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<Option<CellKey>, Refusal> {
+        self.confine(node, place, how)?;
         self.check_staged(place)?;
         let folder = self.folder(place)?;
         if self.protection.folder_is_own(folder) {

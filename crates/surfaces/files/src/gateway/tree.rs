@@ -221,6 +221,15 @@ pub fn parent_of(process: i32) -> Option<i32> {
     lineage(process).map(|(_, parent)| parent)
 }
 
+/// Whether a process is stopped, as by SIGSTOP.
+pub fn is_stopped(process: i32) -> bool {
+    let status = proc_text(&format!("/proc/{process}/status"));
+    let state = status
+        .as_ref()
+        .and_then(|status| status.lines().find_map(|line| line.strip_prefix("State:")));
+    state.is_some_and(|state| state.trim_start().starts_with('T'))
+}
+
 /// The process of a thread, and that process's parent.
 fn lineage(thread: i32) -> Option<(i32, i32)> {
     let status = proc_text(&format!("/proc/{thread}/status"))?;
