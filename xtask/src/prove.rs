@@ -30,7 +30,7 @@ pub enum Proof {
 }
 
 /// The promises of judging that tests show.
-const JUDGEMENT: [Item; 7] = [
+const JUDGEMENT: [Item; 9] = [
     Item {
         name: "1-incidents",
         tests: "test(/^(judged|development)::/)",
@@ -43,7 +43,7 @@ const JUDGEMENT: [Item; 7] = [
     },
     Item {
         name: "3-holds",
-        tests: "test(/^holds::/)",
+        tests: "test(/^(holds|approvals|tiers|changes|shown|novelty)::/)",
         counts: &[],
     },
     Item {
@@ -62,8 +62,13 @@ const JUDGEMENT: [Item; 7] = [
         counts: &[("RESCIND_PROMOTE_KILLS", "200"), ("RESCIND_PROMOTE_RACES", "50")],
     },
     Item {
+        name: "7-compensation",
+        tests: "test(/^compensation::/) | package(rescind-shell)",
+        counts: &[],
+    },
+    Item {
         name: "8-scopes",
-        tests: "test(/^(scopes|history|hooks)::/)",
+        tests: "test(/^(scopes|failing|history|hooks)::/)",
         counts: &[],
     },
     Item {
