@@ -20,6 +20,10 @@ fn everybody() -> Vec<Who> {
     }
 }
 
+fn is_unprivileged(who: Who) -> bool {
+    who == Who::Nobody || !Scenario::is_root()
+}
+
 /// A shell script on a stage; what it wrote, and the session.
 fn stage(scenario: &Scenario, script: &str) -> (Outcome, String) {
     let mut command = scenario.rescind(&["run", "--stage", "--record-only", "--", "sh", "-c", script]);
@@ -36,7 +40,7 @@ fn assert_as_seen(seen: &Outcome, scenario: &Scenario, who: Who, what: &str) {
     let is_hidden = |line: &String| {
         line.contains("\tlinks\t") || line.starts_with("./mode_zero/other") && !line.contains("\tmode\t")
     };
-    let is_compared = |line: &String| who == Who::Me || !is_hidden(line);
+    let is_compared = |line: &String| !is_unprivileged(who) || !is_hidden(line);
     let saw: BTreeSet<String> = seen
         .out()
         .lines()
@@ -202,6 +206,41 @@ fn independent_changes_of_others_stay() {
 }
 
 #[test]
+fn work_with_git_and_python_on_a_stage_is_promoted_whole() {
+    for who in everybody() {
+        let scenario = Scenario::at(Place::Disk, who);
+        scenario.bare(
+            "git init -q .; for n in $(seq 60); do mkdir -p src/d$((n%5)); seq $n > src/d$((n%5))/f$n; done; git add .; \
+             git commit -qm one; git gc -q",
+        );
+        let before = scenario.manifest();
+        let (outcome, session) = stage(
+            &scenario,
+            "set -e; git checkout -q -b x; for f in src/*/f1*; do echo more >> $f; done; git commit -qam two; \
+             git mv src/d1/f1 src/d1/g; git gc -q; mv src/d2 src/moved; git add -A; git commit -qm three; \
+             python3 -c 'import sqlite3; c = sqlite3.connect(\"db\"); c.execute(\"pragma journal_mode=wal\"); \
+             c.execute(\"create table t(n)\"); c.executemany(\"insert into t values(?)\", [(n,) for n in range(500)]); c.commit()'; \
+             git fsck --strict; git log --oneline | wc -l",
+        );
+        assert!(
+            outcome.clone().success().out().trim().ends_with('3'),
+            "{}",
+            outcome.said()
+        );
+        before.assert_same(&scenario.manifest(), "git on a stage");
+        scenario.tell(&["promote", &session]).success();
+        let promoted = scenario.manifest();
+        scenario.bare("cp -a . ../scratch/copy; cd ../scratch/copy; git fsck --strict; test $(git log --oneline | wc -l) = 3; \
+             test -z \"$(git status --porcelain -uno)\"; test -e src/moved/f2 -a ! -e src/d2; \
+             python3 -c 'import sqlite3; assert sqlite3.connect(\"db\").execute(\"select count(*) from t\").fetchone()[0] == 500'");
+        promoted.assert_same(&scenario.manifest(), "looking at a copy");
+        let promotion = promotions(&scenario).pop().expect("a promotion");
+        scenario.undo(&[promotion["session_id"].as_str().expect("an id")]);
+        before.assert_same(&scenario.manifest(), "the undo of a promotion");
+    }
+}
+
+#[test]
 fn a_file_system_that_is_gone_is_no_reason_to_forget_what_is_on_the_stage_for_it() {
     if !Scenario::is_root() {
         eprintln!("LEFT OUT: only root mounts a file system");
@@ -259,7 +298,7 @@ fn every_kind_is_promoted(place: Place, who: Who) {
     // Folders of the real tree are not renamed on a stage, and in a user namespace nobody else can be named in a list of
     // access: the kernel says so to the program.
     let is_known = |line: &&String| {
-        line.contains("os error 18") || who == Who::Nobody && line.contains("access_list: Invalid argument")
+        line.contains("os error 18") || is_unprivileged(who) && line.contains("access_list: Invalid argument")
     };
     let unexpected: Vec<&String> = failed.iter().filter(|line| !is_known(line)).collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}\n{}", seen.err());
@@ -522,7 +561,12 @@ fn what_is_on_no_overlay_can_not_be_changed_from_a_stage() {
     let before = scenario.manifest();
     let tree = scenario.tree();
     let tree = tree.display();
+    let session_home = scenario.home();
     let ways = [
+        format!(
+            "echo x > {}/stages/$RESCIND_SESSION/stage.json; rm -rf {0}/stages",
+            session_home.display()
+        ),
         format!("echo through > /proc/{}/root{tree}/a", std::process::id()),
         format!(
             "unshare -m sh -c 'umount -l /tmp; echo unmounted > {tree}/a; umount -l $(df --output=target {tree} | tail -1); echo x > {tree}/a'"
@@ -676,6 +720,65 @@ fn what_somebody_changes_while_a_promotion_is_at_work_is_found_and_all_is_taken_
 
 fn gone(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z"))
+}
+
+#[test]
+fn what_somebody_changed_of_an_interrupted_promotion_is_left_to_a_person() {
+    for _ in 0..8 {
+        let scenario = Scenario::new();
+        prepare_many(&scenario);
+        let (outcome, session) = stage(&scenario, MANY);
+        outcome.success();
+        let mut promote = scenario
+            .rescind(&["promote", &session])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let own = promote.id().cast_signed();
+        until("a promotion at work", Duration::from_secs(60), || {
+            (scenario.path("d/10").exists() && scenario.read("d/10").contains("changed") || gone(own))
+                .then_some(())
+        });
+        let worker = stopped_at_work(own);
+        let tree = descendants(own);
+        kill(own, libc::SIGKILL);
+        for process in tree {
+            kill(process.pid, libc::SIGKILL);
+        }
+        promote.wait().expect("it ends");
+        if worker.is_none() {
+            continue;
+        }
+        // Its books are finished by any command; what comes after is not taken for its doing.
+        scenario.tell(&["status"]).success();
+        scenario.bare("echo theirs > d/10");
+        let refused = scenario.tell(&["promote", &session]).exits(3);
+        assert!(
+            refused.err().contains("somebody else has changed"),
+            "{}",
+            refused.err()
+        );
+        assert_eq!(scenario.read("d/10"), "theirs\n");
+        let half = promotions(&scenario).pop().expect("a promotion");
+        let half = half["session_id"].as_str().expect("an id");
+        scenario
+            .tell(&["undo", "--yes", "--on-conflict", "keep", half])
+            .exits(5);
+        // A person has decided: the stage can be worked with, and that path is in conflict now.
+        let review = scenario
+            .tell(&["review", "--name-only", &session])
+            .success()
+            .out();
+        assert!(review.contains("conflict"), "{review}");
+        scenario.tell(&["promote", &session]).exits(3);
+        scenario.tell(&["promote", &session, "large", "x"]).success();
+        assert_eq!(scenario.read("d/10"), "theirs\n");
+        scenario.verify();
+        return;
+    }
+    panic!("no promotion was caught at work");
 }
 
 #[test]

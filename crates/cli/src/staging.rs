@@ -16,6 +16,7 @@ use crate::text::clean;
 use rescind_files::stage::{self, Entered, Stage};
 use rescind_model::SessionId;
 use rescind_supervisor::{Home, Store};
+use std::path::PathBuf;
 
 /// Put this process on a stage of its own, for the session.
 ///
@@ -29,14 +30,35 @@ pub fn enter(home: &Home, id: &SessionId) -> Done<Entered> {
     };
     home.make().map_err(|error| failed(chain(&error)))?;
     let entered = stage::enter(&home.stage(id), home.root()).map_err(|error| failed(chain(&error)))?;
-    for left in &entered.stage.left_out {
+    let left_out = &entered.stage.left_out;
+    for left in left_out.iter().take(SAID) {
         say(format!(
             "rescind: {} is not on the stage, changes there are refused: {}",
             clean(&left.at.display().to_string()),
             clean(&left.why)
         ));
     }
+    if left_out.len() > SAID {
+        say(format!(
+            "rescind: {} more places are not on the stage; stage.json in {} lists them",
+            left_out.len() - SAID,
+            clean(&entered.stage.root.display().to_string())
+        ));
+    }
     Ok(entered)
+}
+
+/// How many places that are not on a stage are named.
+const SAID: usize = 4;
+
+/// Folders of pins that earlier sessions made on file systems that are on the stage.
+pub fn pin_folders(entered: &Entered) -> Vec<PathBuf> {
+    let name = format!(".rescind-{}", rustix::process::geteuid().as_raw());
+    let units = entered.stage.units.iter();
+    let places = units.flat_map(|unit| [unit.at.clone(), unit.at.join(&name)]);
+    places
+        .filter(|place| place.ends_with(&name) && place.is_dir())
+        .collect()
 }
 
 /// Give up a stage on which nothing was changed.

@@ -34,6 +34,11 @@ pub fn run(context: &Context, args: &DiffArgs) -> Done {
     let store = context.store()?;
     let id = context::session(&store, args.session.as_deref())?;
     let view = context::load(&store, &id)?;
+    if view.opened.staged {
+        crate::out::say(format!(
+            "rescind: this was on a stage; `rescind review {id}` compares it with the real tree"
+        ));
+    }
     let all = effects(&view);
     let scope = ScopeArgs {
         path: args.path.clone(),

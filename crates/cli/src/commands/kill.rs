@@ -37,9 +37,12 @@ pub fn run(context: &Context, args: &KillArgs) -> Done {
     if context.json {
         out.json(&json!({"session_id": id.to_string(), "killed": true, "milliseconds": milliseconds}))?;
     } else {
-        out.line(format!(
-            "session {id} was ended in {milliseconds} ms; `rescind undo {id}` takes it back"
-        ))?;
+        let next = if rescind_supervisor::opened(&store, &id).is_ok_and(|opened| opened.staged) {
+            format!("nothing of it is real: `rescind review {id}`")
+        } else {
+            format!("`rescind undo {id}` takes it back")
+        };
+        out.line(format!("session {id} was ended in {milliseconds} ms; {next}"))?;
     }
     out.end()?;
     if let Some(end) = unproved.first() {

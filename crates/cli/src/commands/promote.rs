@@ -186,6 +186,10 @@ pub fn supervise(args: &PromotionArgs) -> u8 {
 /// Carry the changes over; how it went.
 #[must_use]
 pub fn carry_over(args: &CarryOverArgs) -> u8 {
+    if !rescind_sys::has_filter() {
+        say("this is a part of `rescind promote`, and changes nothing that is not captured");
+        return FAILED;
+    }
     match carry(&args.order) {
         Ok(()) => 0,
         Err(error) => {

@@ -206,6 +206,8 @@ pub fn run(args: &RunArgs) -> i32 {
         .promotes
         .as_ref()
         .map_or_else(session_id, |promotes| promotes.id.clone());
+    // On the stage it would be made on the stage.
+    configuration_folder();
     let staged = match args.stage.then(|| staging::enter(&home, &id)).transpose() {
         Ok(staged) => staged,
         Err(failure) => {
@@ -291,7 +293,7 @@ fn supervise_in_store(
     staged: Option<&Entered>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let store = Arc::new(Store::open(home.clone())?);
-    let own = own_paths(&store, staged.is_some())?;
+    let own = own_paths(&store, staged)?;
     let level = match args.durability {
         Durability::Process => Level::Process,
         Durability::Power => Level::Power,
@@ -495,20 +497,26 @@ fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
     }
 }
 
+/// The configuration's folder, made where it is not there yet.
+fn configuration_folder() -> Option<PathBuf> {
+    let configuration = Configuration::of_user();
+    let root = configuration.root()?;
+    // Where it can't be made by us, the agent can't make it either.
+    let _not_ours = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(root);
+    Some(root.to_path_buf())
+}
+
 /// What no supervised process may change: the state directory, the configuration, by which the next session is judged
 /// and given credentials (made here where it is not there yet: what is not there can't be watched), and the folders for pins on other file systems, which
 /// are made here for the file systems an agent is likely to work on. On a stage nothing is lost, so nothing is pinned.
-fn own_paths(store: &Store, staged: bool) -> Result<Vec<PathBuf>, StoreError> {
+fn own_paths(store: &Store, staged: Option<&Entered>) -> Result<Vec<PathBuf>, StoreError> {
     let mut own = vec![store.home().root().to_path_buf()];
-    if let Some(root) = Configuration::of_user().root() {
-        // Where it can't be made by us, the agent can't make it either.
-        let _not_ours = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root);
-        own.push(root.to_path_buf());
-    }
-    if staged {
+    own.extend(configuration_folder());
+    if let Some(staged) = staged {
+        own.extend(staging::pin_folders(staged));
         return Ok(own);
     }
     let mut devices = vec![store.home().root().metadata().map_or(0, |found| found.dev())];

@@ -22,7 +22,7 @@ pub fn settle(store: &Store, staged: &Staged) -> Done<()> {
         .take_while(|id| **id > staged.view.id)
     {
         let is_promotion = opened(store, id).is_ok_and(|opened| opened.promotes.as_ref() == Some(&own));
-        if is_promotion && is_half_done(store, id)? && take_back(store, id)? {
+        if is_promotion && is_half_done(store, id)? && !is_decided(store, id)? && take_back(store, id)? {
             say(format!(
                 "rescind: promotion {id} did not come to its end; what it had done is taken back"
             ));
@@ -47,6 +47,18 @@ fn is_half_done(store: &Store, id: &SessionId) -> Done<bool> {
     }
     let ended = view.ended.map(|ended| ended.exit);
     Ok(ended != Some(ExitForm::Code(0)))
+}
+
+/// Whether an undo of a promotion came to its end: what it left is what a person decided to keep.
+fn is_decided(store: &Store, promotion: &SessionId) -> Done<bool> {
+    let own = promotion.to_string();
+    for id in store.sessions()?.iter().filter(|id| *id > promotion) {
+        let is_undo = opened(store, id).is_ok_and(|opened| opened.taken_back().any(|undone| undone == own));
+        if is_undo && SessionView::load(store, id)?.life() == Life::Ended {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Take back a promotion as a whole; whether there was anything left to take back.

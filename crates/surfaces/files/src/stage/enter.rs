@@ -36,7 +36,7 @@ pub fn enter(root: &Path, own: &Path) -> Result<Entered, StageError> {
     std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o700)).map_err(StageError::path(root))?;
     let own = own.canonicalize().map_err(StageError::path(own))?;
     let root = root.canonicalize().map_err(StageError::path(root))?;
-    let mut privileged = rustix::process::geteuid().is_root();
+    let mut privileged = is_privileged();
     match rescind_sys::enter_own_mounts(privileged) {
         // Root in a container, without the right to mount.
         Err(error) if privileged && error.kind() == io::ErrorKind::PermissionDenied => {
@@ -66,6 +66,14 @@ pub fn enter(root: &Path, own: &Path) -> Result<Entered, StageError> {
     std::env::set_current_dir(&here).map_err(StageError::path(&here))?;
     entered.stage.write()?;
     Ok(entered)
+}
+
+/// Whether this is root of the machine, not only of a user namespace: there overlays have no marks that nobody else can
+/// make.
+fn is_privileged() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let everybody = ["0", "0", "4294967295"];
+    rustix::process::geteuid().is_root() && map.split_ascii_whitespace().eq(everybody)
 }
 
 impl Entered {
