@@ -637,6 +637,13 @@ fn the_record_says_what_would_take_an_action_back() {
         .out();
     assert!(shown.contains("--replicas=3"), "{shown}");
     assert!(shown.contains("previous_count"), "{shown}");
+    let diff = place.tell(&["diff"]).success().out();
+    assert!(
+        diff.contains("kubectl get deployment/web -n shop -o json"),
+        "{diff}"
+    );
+    let history = place.tell(&["history", "--json", "kubectl get deployment/web -n shop -o json"]);
+    println!("{}", history.said());
 }
 
 #[test]
