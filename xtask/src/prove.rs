@@ -30,7 +30,7 @@ pub enum Proof {
 }
 
 /// The promises of judging that tests show.
-const JUDGEMENT: [Item; 6] = [
+const JUDGEMENT: [Item; 7] = [
     Item {
         name: "1-incidents",
         tests: "test(/^(judged|development)::/)",
@@ -55,6 +55,11 @@ const JUDGEMENT: [Item; 6] = [
         name: "5-policy",
         tests: "package(rescind-policy) | package(rescind-desk) - test(/race/)",
         counts: &[("PROPTEST_CASES", "20000")],
+    },
+    Item {
+        name: "7-compensation",
+        tests: "test(/^compensation::/) | package(rescind-shell)",
+        counts: &[("COMPENSATION_POINTS", "40")],
     },
     Item {
         name: "8-scopes",
