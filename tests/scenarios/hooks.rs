@@ -47,6 +47,72 @@ fn a_file_edit_is_captured_and_undone_with_its_folders() {
 }
 
 #[test]
+fn what_a_client_may_do_is_in_a_file_and_a_subagent_may_do_less() {
+    let scenario = Scenario::new();
+    scenario.write("site/a", "one\n");
+    scenario.write("other", "one\n");
+    let config = scenario.scratch().join(".config/rescind");
+    std::fs::create_dir_all(&config).expect("a folder");
+    let say = |text: &str| std::fs::write(config.join("hooks.toml"), text).expect("a file");
+    let edit = |name: &str, subagent: bool| {
+        let mut payload = json!({
+            "session_id": "s", "cwd": scenario.tree(), "hook_event_name": "PreToolUse", "tool_name": "Write",
+            "tool_input": {"file_path": scenario.path(name), "content": "two"}, "tool_use_id": format!("toolu_{name}{subagent}"),
+        });
+        if subagent {
+            payload["agent_id"] = "sub".into();
+        }
+        hook(&scenario, "claude-code", payload.to_string().as_bytes()).said()
+    };
+    let shell = |script: &str, subagent: bool| {
+        let mut payload = json!({
+            "session_id": "s", "cwd": scenario.tree(), "hook_event_name": "PreToolUse", "tool_name": "Bash",
+            "tool_input": {"command": script}, "tool_use_id": "toolu_2",
+        });
+        if subagent {
+            payload["agent_id"] = "sub".into();
+        }
+        let said = hook(&scenario, "claude-code", payload.to_string().as_bytes()).out();
+        let said: Value = serde_json::from_str(&said).expect("an answer");
+        let command = said["hookSpecificOutput"]["updatedInput"]["command"]
+            .as_str()
+            .expect("a command");
+        Outcome::of(scenario.command("sh").args(["-c", command]))
+    };
+    say(&format!(
+        "[all]\nmay = [\"write:files:{}\"]\n[claude-code.subagents]\nread_only = true\n",
+        scenario.path("site").display()
+    ));
+    assert_eq!(edit("site/a", false), "");
+    let refused = edit("other", false);
+    assert!(refused.contains("may not write"), "{refused}");
+    assert!(edit("site/a", true).contains("read-only"));
+    shell("echo two > site/a", false).success();
+    assert!(shell("echo two > other", false).err().contains("may not write"));
+    assert!(shell("echo three > site/a", true).err().contains("read-only"));
+    assert_eq!(
+        (scenario.read("site/a"), scenario.read("other")),
+        ("two\n".to_owned(), "one\n".to_owned())
+    );
+    // Shell calls can't change the file that says so.
+    let path = config.join("hooks.toml");
+    shell(
+        &format!(
+            "echo > {0}; rm {0}; mv {0} x; rm -rf {1}; mv {1} y",
+            path.display(),
+            config.display()
+        ),
+        false,
+    );
+    assert!(path.exists());
+    // What can't be read permits nothing.
+    say("[all]\nmay = \"everything\"\n");
+    assert!(edit("site/a", false).contains("is not of its form"));
+    assert_ne!(shell("echo four > site/a", false).code(), 0);
+    assert_eq!(scenario.read("site/a"), "two\n");
+}
+
+#[test]
 fn a_shell_call_runs_under_exec_and_is_undone() {
     let scenario = Scenario::new();
     scenario.write("a.txt", "one\n");

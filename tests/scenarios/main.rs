@@ -5,9 +5,11 @@
 //! run in `cargo xtask prove spine`.
 
 mod agent;
+mod bounds;
 mod compensation;
 mod concurrency;
 mod crash;
+mod credentials;
 mod development;
 mod drift;
 mod escapes;
@@ -23,5 +25,6 @@ mod limits;
 mod programs;
 mod redaction;
 mod scopes;
+mod stage;
 mod tamper;
 mod torture;

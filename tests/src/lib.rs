@@ -5,6 +5,7 @@
 mod binary;
 mod counts;
 mod manifest;
+mod postgres;
 mod processes;
 mod random;
 mod remote;
@@ -14,6 +15,7 @@ mod wait;
 pub use binary::rescind_binary;
 pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
+pub use postgres::Postgres;
 pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
 pub use remote::{Made, Remote, Stopped, Then};

@@ -45,6 +45,17 @@ impl Manifest {
         manifest
     }
 
+    /// All of it as lines, to be compared with what another process saw.
+    pub fn lines(&self) -> Vec<String> {
+        let aspects = self.entries.iter().flat_map(|(name, aspects)| {
+            let name = name.escape_ascii().to_string();
+            aspects
+                .iter()
+                .map(move |(aspect, value)| format!("{name}\t{aspect}\t{value}"))
+        });
+        aspects.collect()
+    }
+
     /// How many paths.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -5,7 +5,8 @@ use crate::part::{self, command, have};
 use std::path::{Path, PathBuf};
 
 /// A program and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 16] = [
+const PROGRAMS: [(&str, &str); 17] = [
+    ("psql", "postgresql-client"),
     ("bwrap", "bubblewrap"),
     ("rsync", "rsync"),
     ("sqlite3", "sqlite3"),
@@ -40,6 +41,9 @@ pub fn prepare() -> Result<(), Failure> {
     if have("python3") && !venv_works() {
         missing.push("python3-venv");
     }
+    if !postgres_server() {
+        missing.push("postgresql");
+    }
     if missing.is_empty() {
         println!("== machine: everything is there");
         return Ok(());
@@ -61,6 +65,17 @@ pub fn prepare() -> Result<(), Failure> {
         "apt-get install",
         install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive"),
     )
+}
+
+/// The server's programs are in no folder of the path.
+fn postgres_server() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
+    folders.extend(["/usr/bin", "/usr/local/bin", "/usr/local/pgsql/bin"].map(PathBuf::from));
+    folders.iter().any(|folder| folder.join("initdb").exists())
 }
 
 fn venv_works() -> bool {

@@ -30,7 +30,7 @@ pub enum Proof {
 }
 
 /// The promises of judging that tests show.
-const JUDGEMENT: [Item; 7] = [
+const JUDGEMENT: [Item; 8] = [
     Item {
         name: "1-incidents",
         tests: "test(/^(judged|development)::/)",
@@ -57,6 +57,11 @@ const JUDGEMENT: [Item; 7] = [
         counts: &[("PROPTEST_CASES", "20000")],
     },
     Item {
+        name: "6-stage",
+        tests: "test(/^stage::/)",
+        counts: &[("RESCIND_PROMOTE_KILLS", "200"), ("RESCIND_PROMOTE_RACES", "50")],
+    },
+    Item {
         name: "7-compensation",
         tests: "test(/^compensation::/) | package(rescind-shell)",
         counts: &[("COMPENSATION_POINTS", "40")],
@@ -65,6 +70,11 @@ const JUDGEMENT: [Item; 7] = [
         name: "8-scopes",
         tests: "test(/^(scopes|history|hooks)::/)",
         counts: &[],
+    },
+    Item {
+        name: "11-credentials",
+        tests: "test(/^(bounds|credentials)::/)",
+        counts: &[("RESCIND_CREDENTIAL_KILLS", "200")],
     },
 ];
 

@@ -1,12 +1,13 @@
 //! The catalog: everything that was loaded, and which entry a command is.
 
 use crate::embedded;
-use crate::entry::Entry;
+use crate::entry::{Effects, Entry};
 use crate::field::{Field, HOLE};
 use crate::line::Line;
 use crate::load::{self, Compiled, LoadError};
 use crate::pattern::{Bindings, Fit, Glob};
 use crate::tool::{Tool, ToolSpec};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 /// Entries and descriptions of programs, ready for judging.
@@ -14,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Catalog {
     entries: Vec<Arc<Entry>>,
     compiled: Compiled,
+    /// Programs of which more entries act elsewhere than here.
+    elsewhere: HashSet<String>,
 }
 
 /// Collects what a catalog is made of.
@@ -91,8 +94,13 @@ impl Builder {
                 why: error.to_string(),
             }
         })?;
+        let elsewhere = elsewhere(&self.entries);
         let entries = self.entries.into_iter().map(Arc::new).collect();
-        Ok(Catalog { entries, compiled })
+        Ok(Catalog {
+            entries,
+            compiled,
+            elsewhere,
+        })
     }
 }
 
@@ -118,6 +126,12 @@ impl Catalog {
     #[must_use]
     pub fn knows(&self, program: &str) -> bool {
         self.compiled.by_name.contains_key(program)
+    }
+
+    /// Whether a program is known to act elsewhere most of the time.
+    #[must_use]
+    pub fn acts_elsewhere(&self, program: &str) -> bool {
+        self.elsewhere.contains(program)
     }
 
     /// Which entry a program with these arguments is.
@@ -202,6 +216,24 @@ impl Catalog {
             doubt,
         })
     }
+}
+
+fn elsewhere(entries: &[Entry]) -> HashSet<String> {
+    let mut more: HashMap<&str, i64> = HashMap::new();
+    for entry in entries {
+        let program = entry
+            .command_pattern
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
+        *more.entry(program).or_default() += match entry.effects {
+            Effects::Remote => 1,
+            Effects::LocalFiles | Effects::ProjectCode => -1,
+            Effects::None | Effects::LocalHost => 0,
+        };
+    }
+    let elsewhere = more.into_iter().filter(|(_, more)| *more > 0);
+    elsewhere.map(|(program, _)| program.to_owned()).collect()
 }
 
 /// Whether a command that is not this entry is one of others, none of which is worse.

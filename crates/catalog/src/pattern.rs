@@ -267,6 +267,9 @@ impl Pattern {
     /// Whether and how it fits a command line.
     #[must_use]
     pub fn fit(&self, tool: &Tool, line: &Line) -> Fit {
+        if self.begins_otherwise(line) {
+            return Fit::No;
+        }
         let joined = tool.spec.slash_names.then(|| self.join(line)).flatten();
         let words = joined.as_deref().unwrap_or(&line.words);
         let mut certain = true;
@@ -369,6 +372,23 @@ impl Pattern {
             }
         }
         if certain { Fit::Yes { targets } } else { Fit::Maybe }
+    }
+
+    /// Whether a known word of the line stands where the pattern begins with another one: that rules out most patterns
+    /// at once.
+    fn begins_otherwise(&self, line: &Line) -> bool {
+        for (glob, word) in self.words.iter().zip(&line.words) {
+            let [GlobPiece::Text(text)] = glob.pieces.as_slice() else {
+                return false;
+            };
+            if word.many || text.contains('/') || word.text.contains(HOLE) {
+                return false;
+            }
+            if word.text != *text {
+                return true;
+            }
+        }
+        false
     }
 
     /// The words with `TYPE NAME...` as `TYPE/NAME`, where the pattern has a word with a slash.

@@ -55,6 +55,9 @@ impl Chronicle {
                 }
                 Err(error) => return Err(error.into()),
             };
+            if view.opened.staged {
+                continue;
+            }
             let mut own = effects(&view);
             own.retain(|effect| is_change(effect) && asked(&effect.name));
             if !own.is_empty() {

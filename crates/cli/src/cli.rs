@@ -1,8 +1,9 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, errors, exec, history, hook, kill, ledger, limits, log, man, plan,
-    policy, prune, resume, run, sessions, show, status, tour, undo, verify, why,
+    approvals, catalog, completions, diff, discard, errors, exec, history, hook, kill, ledger, limits, log,
+    man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
+    verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -23,7 +24,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an agent under supervision: capture, record, and be able to undo
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Run one command under supervision for an agent's program: what its hook makes of a shell call
     Exec(exec::ExecArgs),
     /// Connect a coding agent's program: install its hook, and answer it
@@ -48,6 +49,18 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Take back a session, or a part of it
     Undo(undo::UndoArgs),
+    /// What a session on a stage would change, as a diff against the real tree
+    Review(review::ReviewArgs),
+    /// Make the changes of a session on a stage real, all or some of them
+    Promote(promote::PromoteArgs),
+    /// Give up the changes of a session on a stage
+    Discard(discard::DiscardArgs),
+    /// Supervise a promotion.
+    #[command(hide = true)]
+    Promotion(promote::PromotionArgs),
+    /// Carry out a promotion.
+    #[command(hide = true)]
+    CarryOver(promote::CarryOverArgs),
     /// What was undone of a session and why, for the agent to try again, if its domain is healthy
     Resume(resume::ResumeArgs),
     /// Verify the ledger, and everything that is kept, against it
@@ -68,6 +81,8 @@ pub enum Command {
     Reject(approvals::RejectArgs),
     /// End a running session's whole tree now
     Kill(kill::KillArgs),
+    /// Revoke credentials of sessions now, and say whether they are dead
+    Revoke(revoke::RevokeArgs),
     /// What is known of commands: explain one, test, lint and list the entries
     Catalog(catalog::CatalogArgs),
     /// Print completions for a shell

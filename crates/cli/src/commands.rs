@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
 pub mod approvals;
+pub mod bounds;
 pub mod calls;
 pub mod catalog;
 pub mod completions;
 pub mod diff;
+pub mod discard;
 pub mod errors;
 pub mod exec;
 pub mod history;
@@ -17,8 +19,11 @@ pub mod log;
 pub mod man;
 pub mod plan;
 pub mod policy;
+pub mod promote;
 pub mod prune;
 pub mod resume;
+pub mod review;
+pub mod revoke;
 pub mod run;
 pub mod sessions;
 pub mod show;

@@ -47,6 +47,7 @@ impl Context {
                 clean(why)
             ));
         }
+        crate::credentials::sweep(&store, std::time::Duration::ZERO);
         Ok(store)
     }
 
@@ -56,6 +57,14 @@ impl Context {
     /// As [`Context::store`], and where this process is part of a supervised tree.
     pub fn store_outside(&self) -> Done<Store> {
         self.outside(Self::store)
+    }
+
+    /// Whether this process is part of no supervised tree.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub fn is_outside(&self, store: &Store) -> Done<bool> {
+        Ok(!inside_by_environment() && !inside_by_descent(store)?)
     }
 
     /// The same without the books, for a kill: it waits for nothing.

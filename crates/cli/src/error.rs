@@ -67,6 +67,10 @@ codes! {
     SessionBusy "session-busy" "state" Failed;
     NotRunning "not-running" "state" Failed;
     NotStopped "not-stopped" "state" Failed;
+    NoSuchCredential "no-such-credential" "not-found" Failed;
+    CredentialInvalid "credential-invalid" "credential" Failed;
+    CredentialNotIssued "credential-not-issued" "credential" Failed;
+    CredentialUnproved "credential-unproved" "credential" Unrevoked;
     NoSuchHold "no-such-hold" "not-found" Failed;
     AmbiguousHold "ambiguous-hold" "not-found" Failed;
     HoldOver "hold-over" "hold" Failed;
@@ -99,6 +103,11 @@ codes! {
     GitFailed "git-failed" "system" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;
+    StageUnavailable "stage-unavailable" "system" Failed;
+    NoStage "no-stage" "not-found" Failed;
+    NotReal "not-real" "state" Failed;
+    StageConflicts "stage-conflicts" "conflict" Conflicts;
+    PromoteFailed "promote-failed" "state" Failed;
 }
 
 impl Failure {
@@ -299,6 +308,12 @@ impl From<rescind_vault::Error> for Failure {
 impl From<rescind_ledger::MirrorError> for Failure {
     fn from(error: rescind_ledger::MirrorError) -> Self {
         Self::new(Code::MirrorFailed, chain(&error)).means("the ledger itself is not affected")
+    }
+}
+
+impl From<rescind_files::stage::StageError> for Failure {
+    fn from(error: rescind_files::stage::StageError) -> Self {
+        Self::new(Code::StageUnavailable, chain(&error))
     }
 }
 

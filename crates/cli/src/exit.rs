@@ -18,6 +18,8 @@ pub enum Exit {
     Incomplete,
     /// 6: a health check failed. An undo that says so was applied and is proved.
     Unhealthy,
+    /// 7: a credential of a session was to be revoked and is not proved dead; of `run`, whatever the agent's status was.
+    Unrevoked,
     /// `run` only: 125 rescind itself failed, 126 the agent could not be started, 127 it was not found; else the
     /// agent's own status, 128 + n where signal n ended it.
     Agent(u8),
@@ -32,6 +34,7 @@ pub const HELP: &str = "Exit codes:
   4        a verification found faults
   5        an undo was applied and is not proved complete
   6        a health check failed; what an undo was to do is done
+  7        a credential of a session is not proved dead, whatever else the command or the agent came to
   125-127  run: rescind failed, the agent could not be started, it was not found
            run otherwise ends with the agent's own status";
 
@@ -47,6 +50,7 @@ impl Exit {
             Self::NotVerified => 4,
             Self::Incomplete => 5,
             Self::Unhealthy => 6,
+            Self::Unrevoked => 7,
             Self::Agent(status) => status,
         }
     }

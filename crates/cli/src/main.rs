@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod content;
 mod context;
+mod credentials;
 mod error;
 mod exit;
 mod health;
@@ -18,6 +19,7 @@ mod out;
 mod pages;
 mod person;
 mod record;
+mod staging;
 mod text;
 mod undoing;
 
@@ -46,8 +48,9 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, errors, exec, hook, kill, ledger, limits, log, man, plan,
-        policy, prune, resume, run, sessions, show, status, tour, undo, verify, why,
+        approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits, log, man,
+        plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
+        verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -64,6 +67,11 @@ fn dispatch(cli: &Cli) -> Done {
         Command::History(args) => commands::history::run(&context, args),
         Command::Plan(args) => plan::run(&context, args),
         Command::Undo(args) => undo::run(&context, args),
+        Command::Review(args) => review::run(&context, args),
+        Command::Promote(args) => promote::run(&context, args),
+        Command::Discard(args) => discard::run(&context, args),
+        Command::Promotion(args) => Ok(Exit::Agent(promote::supervise(args))),
+        Command::CarryOver(args) => Ok(Exit::Agent(promote::carry_over(args))),
         Command::Resume(args) => resume::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
@@ -74,6 +82,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Approve(args) => approvals::approve(&context, args),
         Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
+        Command::Revoke(args) => revoke::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

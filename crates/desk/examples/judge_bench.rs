@@ -59,6 +59,7 @@ fn judge(desk: &mut SessionDesk, argv: &[String], environment: &[Vec<u8>]) -> Ju
         cwd: "/work",
         environment,
         cleared: None,
+        scopes: None,
     })
 }
 

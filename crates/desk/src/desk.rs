@@ -10,7 +10,7 @@ use crate::tally::Tally;
 use crate::ways;
 use bench::{Bench, Halt, Place, lost};
 use rescind_catalog::{Catalog, Context, Judgement as Known, Recovery};
-use rescind_model::{Class, Coverage, Digest, Operation, SessionId, Surface, Timestamp, Verdict};
+use rescind_model::{Class, Coverage, Digest, Operation, Scopes, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
     Ask, Attempt, Blast, Bounds, Counters, Environment, History, Limits, Proposal, Rules, Session, Target,
     Whitelist,
@@ -104,7 +104,7 @@ impl SessionDesk {
                 owner: acting.owner,
                 domain: acting.domain,
                 environment: acting.environment,
-                scopes: rescind_model::Scopes::all(),
+                scopes: Scopes::all(),
                 started: now(),
                 actions: 0,
             },
@@ -127,6 +127,13 @@ impl SessionDesk {
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.record_only = true;
+        self
+    }
+
+    /// The same desk for a session that may do only this.
+    #[must_use]
+    pub fn within(mut self, scopes: Scopes) -> Self {
+        self.session.scopes = scopes;
         self
     }
 
@@ -183,6 +190,25 @@ impl SessionDesk {
 }
 
 impl SessionDesk {
+    /// The same for a part of the session that may do less.
+    fn answer_within(
+        &mut self,
+        scopes: Option<&Scopes>,
+        known: Known,
+        proposal: Proposal,
+        place: Place,
+        ways: Vec<Recovery>,
+    ) -> Judged {
+        let Some(scopes) = scopes else {
+            return self.answer(known, proposal, place, ways);
+        };
+        let narrower = self.session.scopes.narrow(scopes);
+        let own = std::mem::replace(&mut self.session.scopes, narrower);
+        let judged = self.answer(known, proposal, place, ways);
+        self.session.scopes = own;
+        judged
+    }
+
     fn answer(&mut self, known: Known, proposal: Proposal, place: Place, ways: Vec<Recovery>) -> Judged {
         let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
         let bench = Bench {
@@ -235,7 +261,7 @@ impl Desk for SessionDesk {
             cleared: asked.cleared,
         };
         let ways = ways::ways(&known);
-        self.answer(known, proposal, place, ways)
+        self.answer_within(asked.scopes, known, proposal, place, ways)
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
@@ -268,7 +294,7 @@ impl Desk for SessionDesk {
             parent: connecting.parent,
             cleared: connecting.cleared,
         };
-        self.answer(known, proposal, place, Vec::new())
+        self.answer_within(connecting.scopes, known, proposal, place, Vec::new())
     }
 
     fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
@@ -300,8 +326,9 @@ impl Desk for SessionDesk {
             .ended(&self.bounds.limits, ask, node, files, self.clock);
     }
 
-    fn closed(&mut self) {
+    fn closed(&mut self) -> Option<i32> {
         self.usage.closed(self.clock);
+        None
     }
 
     fn settled(&mut self, judged: &Judged, ran: bool) {

@@ -86,26 +86,10 @@ fn uncovered(catalog: &Catalog, part: &Part) -> Option<String> {
     match (part.effects, part.class) {
         (Effects::None | Effects::LocalFiles | Effects::ProjectCode, _) => None,
         // Nothing is known of what it does but that it runs here: its files and what it starts are seen.
-        (_, Class::Unknown) if part.entry.is_none() && !acts_elsewhere(catalog, part) => None,
+        (_, Class::Unknown) if part.entry.is_none() && !catalog.acts_elsewhere(&words(&part.text, 1)) => None,
         (Effects::LocalHost, _) => Some("it changes this machine, and not only its files".to_owned()),
         (Effects::Remote, _) => Some("what it changes is not on this machine".to_owned()),
     }
-}
-
-/// Whether its program is known to act elsewhere most of the time, though not what it does with these words.
-fn acts_elsewhere(catalog: &Catalog, part: &Part) -> bool {
-    let program = words(&part.text, 1);
-    let (mut there, mut here) = (0_usize, 0_usize);
-    for entry in catalog.entries() {
-        if entry.command_pattern.split_whitespace().next() == Some(&program) {
-            match entry.effects {
-                Effects::Remote => there += 1,
-                Effects::LocalFiles | Effects::ProjectCode => here += 1,
-                Effects::None | Effects::LocalHost => {}
-            }
-        }
-    }
-    there > here
 }
 
 /// The words of a pattern before its first placeholder: `kubectl delete {type}/{name}` is about `kubectl.delete`. Without

@@ -38,6 +38,7 @@ fn judge(desk: &mut SessionDesk, words: &[&str]) -> Judged {
         cwd: "/work",
         environment: &[],
         cleared: None,
+        scopes: None,
     })
 }
 

@@ -19,7 +19,7 @@ pub use digest::{Digest, DigestError};
 pub use effect::{Effect, EffectId, Outcome, ResourceId, Seq};
 pub use ids::{ActionId, IdError, SessionId};
 pub use risk::{RiskFactor, RiskScore};
-pub use scope::{Operation, Pattern, Scope, ScopeError, Scopes};
+pub use scope::{Operation, Pattern, Scope, ScopeError, ScopeTextError, Scopes};
 pub use state::{Content, Fields, Locator, ObjectId, Stamp, State, Value};
 pub use three_way::{FieldConflict, FieldMerge, Hunk, Merged, PartConflict, three_way};
 pub use time::{Timestamp, TimestampError};

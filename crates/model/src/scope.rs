@@ -4,6 +4,10 @@ use crate::{Surface, Timestamp};
 use std::collections::BTreeSet;
 use std::fmt;
 
+mod text;
+
+pub use text::ScopeTextError;
+
 /// What an action does to its targets, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {

@@ -16,6 +16,7 @@ mod assign;
 mod blocks;
 mod bytes;
 mod commands;
+mod encoded;
 mod extension;
 mod hints;
 mod names;

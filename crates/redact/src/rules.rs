@@ -13,6 +13,12 @@ use std::sync::{Arc, LazyLock};
 /// What a secret is, as it stands in the marker: `github-token`, `password`. Lower case, digits and dashes.
 pub type Kind = Cow<'static, str>;
 
+/// A secret that is known is not searched for where it is shorter than this, in bytes.
+const SHORTEST_KNOWN: usize = 6;
+
+/// Searched for are this many bytes of a known secret: the table of the search grows with them.
+const KNOWN_ANCHOR: usize = 24;
+
 /// How every marker begins.
 pub(crate) const MARK: &[u8] = b"[redacted:";
 
@@ -24,6 +30,7 @@ pub struct Rules {
 
 struct Inner {
     automaton: AhoCorasick,
+    literals: Vec<Vec<u8>>,
     /// By the automaton's pattern numbers.
     matchers: Vec<Matcher>,
     longest: usize,
@@ -41,6 +48,8 @@ pub(crate) enum Matcher {
     Block(fn(&View<'_>, &mut Found<'_>), &'static [u8]),
     /// A name whose values a site wants redacted as this kind.
     Named(Kind),
+    /// The anchor begins a secret that somebody knows: this one.
+    Exact(Kind, Arc<[u8]>),
     /// A site's own token: what must follow the anchor.
     Pattern(Kind, regex::bytes::Regex),
 }
@@ -135,6 +144,36 @@ impl Rules {
         Self::build(anchors, leave)
     }
 
+    /// These rules, and these very secrets, which are redacted as this kind wherever they stand, also as base64 and as
+    /// in a URL. What is shorter than six bytes is left out: it stands anywhere.
+    ///
+    /// # Errors
+    /// They are too many or too long to search for.
+    pub fn knowing<'s>(
+        &self,
+        kind: &'static str,
+        secrets: impl IntoIterator<Item = &'s str>,
+    ) -> Result<Self, RulesError> {
+        let own = self
+            .inner
+            .literals
+            .iter()
+            .cloned()
+            .zip(self.inner.matchers.iter().cloned());
+        let mut anchors: Vec<(Vec<u8>, Matcher)> = own.collect();
+        for secret in secrets
+            .into_iter()
+            .filter(|secret| secret.len() >= SHORTEST_KNOWN)
+        {
+            let forms: BTreeSet<Vec<u8>> = crate::encoded::forms(secret.as_bytes()).into_iter().collect();
+            anchors.extend(forms.into_iter().map(|form| {
+                let anchor = form.iter().copied().take(KNOWN_ANCHOR).collect();
+                (anchor, Matcher::Exact(kind.into(), form.into()))
+            }));
+        }
+        Self::build(anchors, self.inner.leave.clone())
+    }
+
     fn build(anchors: Vec<(Vec<u8>, Matcher)>, leave: BTreeSet<Vec<u8>>) -> Result<Self, RulesError> {
         let longest = anchors
             .iter()
@@ -151,6 +190,7 @@ impl Rules {
         Ok(Self {
             inner: Arc::new(Inner {
                 automaton,
+                literals,
                 matchers,
                 longest,
                 leave,
@@ -238,6 +278,11 @@ impl Matcher {
         match self {
             Self::Token(token) => token.find(view.text, view.at, found),
             Self::Line(rule, _) | Self::Block(rule, _) => rule(view, found),
+            Self::Exact(kind, whole) => {
+                if crate::bytes::rest(view.text, view.at).starts_with(whole) {
+                    found.add(view.at, view.at + whole.len(), kind.clone(), 10);
+                }
+            }
             Self::Named(kind) => assign::named(view, kind, found),
             Self::Pattern(kind, pattern) => {
                 let tail = crate::bytes::rest(view.text, view.after);

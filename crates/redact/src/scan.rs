@@ -246,6 +246,14 @@ fn window(matcher: &Matcher, bytes: &[u8], start: usize, last: bool) -> Result<u
                 Err(end)
             }
         }
+        Matcher::Exact(_, whole) => {
+            let end = start + whole.len();
+            if bytes.len() >= end || last {
+                Ok(end.min(bytes.len()))
+            } else {
+                Err(end)
+            }
+        }
         // A token's rule reads the token and one byte more, so the lines don't matter to it.
         Matcher::Token(_) if bytes.len() >= start + FORWARD || last => Ok((start + FORWARD).min(bytes.len())),
         _ => {

@@ -128,6 +128,8 @@ mod tests {
             spans: Vec::new(),
             domain: String::new(),
             environment: String::new(),
+            staged: false,
+            promotes: None,
         };
         drop(store.begin(&id, opened, Level::Process).unwrap());
         id

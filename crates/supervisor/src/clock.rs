@@ -1,6 +1,7 @@
 //! Time and randomness from the system, for those who have no reason to be given them.
 
 use rescind_model::{SessionId, Timestamp};
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The time now.
@@ -20,6 +21,27 @@ pub fn salt() -> String {
         let _infallible = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// A secret of so many letters and digits, each as likely as any other.
+///
+/// # Errors
+/// The system gives no randomness: there is no secret then.
+pub fn secret(length: usize) -> io::Result<String> {
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let mut bytes = [0_u8; 64];
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        // 248 is the largest multiple of 62 that a byte holds.
+        let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| byte % 62);
+        let letters = fair.map(|number| match number {
+            0..10 => b'0' + number,
+            10..36 => b'a' + (number - 10),
+            _ => b'A' + (number - 36),
+        });
+        text.extend(letters.take(length - text.len()).map(char::from));
+    }
+    Ok(text)
 }
 
 /// A new session's id.

@@ -1,7 +1,7 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
 use crate::journal::{JudgedForm, WayForm};
-use rescind_model::{ActionId, Digest, Verdict};
+use rescind_model::{ActionId, Digest, Scopes, Verdict};
 
 /// A command that is about to run.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub struct Asked<'a> {
     pub environment: &'a [Vec<u8>],
     /// How bad what a person approved for the action above it was, if one did: a part of that needs no second word.
     pub cleared: Option<u8>,
+    /// What a part of the session may do, where that is less than the session.
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// A connection to another machine that is about to be made.
@@ -39,6 +41,8 @@ pub struct Connecting<'a> {
     pub key: Option<Digest>,
     /// As in [`Asked`].
     pub cleared: Option<u8>,
+    /// As in [`Asked`].
+    pub scopes: Option<&'a Scopes>,
 }
 
 /// What was judged.
@@ -133,6 +137,7 @@ pub trait Desk: Send {
     /// not judged.
     fn ended(&mut self, node: u64, files: Option<u64>);
 
-    /// The session is over.
-    fn closed(&mut self);
+    /// The session is over. The code that its run is to end with instead of the agent's own, where something has to be
+    /// told that matters more.
+    fn closed(&mut self) -> Option<i32>;
 }

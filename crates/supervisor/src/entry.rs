@@ -1,5 +1,6 @@
 //! Ledger entries: JSON lines of a few hundred bytes that carry digests of bodies, never bodies (docs/formats/journal.md).
 
+use crate::journal::CredentialEvent;
 use rescind_model::Digest;
 use rescind_vault::Mark;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,18 @@ pub enum EntryKind {
     /// The outcome of an action.
     #[serde(rename = "action.ended")]
     ActionEnded,
+    /// A credential is about to be issued to a session.
+    #[serde(rename = "credential.issuing")]
+    CredentialIssuing,
+    /// It was issued.
+    #[serde(rename = "credential.issued")]
+    CredentialIssued,
+    /// It was revoked, which is proved.
+    #[serde(rename = "credential.revoked")]
+    CredentialRevoked,
+    /// It was to be revoked, which is not proved.
+    #[serde(rename = "credential.unproved")]
+    CredentialUnproved,
     /// A step of an undo: intent or outcome.
     #[serde(rename = "undo.step")]
     UndoStep,
@@ -56,12 +69,26 @@ pub enum EntryKind {
     /// A later command finished the books of a session whose supervisor died.
     #[serde(rename = "session.recovered")]
     SessionRecovered,
+    /// A stage was given up: what was on it and not promoted is gone.
+    #[serde(rename = "stage.discarded")]
+    StageDiscarded,
     /// A session's content was erased from the vault.
     #[serde(rename = "vault.erased")]
     VaultErased,
     /// Recreatable content of a session was erased from the vault.
     #[serde(rename = "vault.pruned")]
     VaultPruned,
+}
+
+impl From<CredentialEvent> for EntryKind {
+    fn from(event: CredentialEvent) -> Self {
+        match event {
+            CredentialEvent::Issuing => Self::CredentialIssuing,
+            CredentialEvent::Issued => Self::CredentialIssued,
+            CredentialEvent::Revoked => Self::CredentialRevoked,
+            CredentialEvent::Unproved => Self::CredentialUnproved,
+        }
+    }
 }
 
 /// A mark on disk.

@@ -72,6 +72,24 @@ impl Home {
         self.root.join("limits")
     }
 
+    /// Where credentials of sessions are kept until they are proved dead (docs/formats/credentials.md).
+    #[must_use]
+    pub fn credentials(&self) -> PathBuf {
+        self.root.join("credentials")
+    }
+
+    /// The directory of stages (docs/formats/stage.md).
+    #[must_use]
+    pub fn stages(&self) -> PathBuf {
+        self.root.join("stages")
+    }
+
+    /// The stage of a session.
+    #[must_use]
+    pub fn stage(&self, session: &rescind_model::SessionId) -> PathBuf {
+        self.stages().join(session.as_str())
+    }
+
     /// Where hooks leave word for each other.
     #[must_use]
     pub fn hooks(&self) -> PathBuf {

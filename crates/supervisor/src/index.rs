@@ -75,9 +75,14 @@ fn take(sessions: &mut BTreeMap<SessionId, Known>, bytes: &[u8]) {
         EntryKind::SessionStarted => known.started = true,
         EntryKind::SessionEnded | EntryKind::SessionRecovered | EntryKind::VaultErased => known.ended = true,
         EntryKind::VaultPruned
+        | EntryKind::StageDiscarded
         | EntryKind::ActionDecided
         | EntryKind::ActionStarted
         | EntryKind::ActionEnded
+        | EntryKind::CredentialIssuing
+        | EntryKind::CredentialIssued
+        | EntryKind::CredentialRevoked
+        | EntryKind::CredentialUnproved
         | EntryKind::UndoStep
         | EntryKind::UndoReceipt => {}
     }

@@ -25,7 +25,7 @@ mod view;
 
 pub use bodies::StoredBodies;
 pub use books::{Books, finish_books, opened, unended};
-pub use clock::{lives, now, process_mark, salt, session_id};
+pub use clock::{lives, now, process_mark, salt, secret, session_id};
 pub use desk::{Asked, Connecting, Desk, Judged, Understood, Undo};
 pub use driver::{
     Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, KIND, Restored, Step,

@@ -2,7 +2,10 @@
 
 use crate::clock;
 use crate::entry::{Entry, EntryKind, MarkForm};
-use crate::journal::{DecidedForm, NodeEnded, NodeStarted, Record, SessionEnded, SessionOpened, SystemForm};
+use crate::journal::{
+    CredentialEvent, CredentialForm, DecidedForm, NodeEnded, NodeStarted, Record, SessionEnded,
+    SessionOpened, SystemForm,
+};
 use crate::{Recorder, SystemRecord};
 use rescind_ledger::Ledger;
 use rescind_model::{Digest, Level, Locator, SessionId};
@@ -179,6 +182,16 @@ impl SessionLog {
         )
     }
 
+    /// What becomes of a credential. When this has returned for one that is about to be issued, it may be.
+    ///
+    /// # Errors
+    /// It can't be recorded: it may not be issued.
+    pub fn credential(&self, form: &CredentialForm) -> io::Result<()> {
+        let happened = form.what != CredentialEvent::Issuing;
+        let record = Record::Credential(form.clone());
+        self.enter(form.what.into(), &form.time, None, &record, happened)
+    }
+
     /// The outcome of a node.
     ///
     /// # Errors
@@ -318,10 +331,11 @@ impl SessionLog {
 
 /// Whether a record tells of what has happened, and not of what is about to.
 fn has_happened(record: &Record) -> bool {
-    !matches!(
-        record,
-        Record::Session(_) | Record::Node(_) | Record::Before(_) | Record::Escape { .. }
-    )
+    match record {
+        Record::Session(_) | Record::Node(_) | Record::Before(_) | Record::Escape { .. } => false,
+        Record::Credential(form) => form.what != CredentialEvent::Issuing,
+        _ => true,
+    }
 }
 
 /// Records as one frame of the journal; `None` for none.

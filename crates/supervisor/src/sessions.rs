@@ -40,6 +40,10 @@ pub struct SessionSummary {
     pub effects: u64,
     /// How many of its actions are on record.
     pub actions: u64,
+    /// Whether its changes went to a stage.
+    pub staged: bool,
+    /// The staged session that it promotes.
+    pub promotes: Option<String>,
 }
 
 impl Store {
@@ -68,6 +72,8 @@ impl Store {
                 exit: view.ended.as_ref().map(|ended| ended.exit),
                 effects: view.changed() as u64,
                 actions: view.nodes.len() as u64,
+                staged: view.opened.staged,
+                promotes: view.opened.promotes.clone(),
             }),
             Err(StoreError::Vault(
                 rescind_vault::Error::Erased { .. } | rescind_vault::Error::NoSession { .. },
@@ -82,6 +88,8 @@ impl Store {
                 exit: None,
                 effects: 0,
                 actions: 0,
+                staged: false,
+                promotes: None,
             }),
             Err(error) => Err(error),
         }

@@ -214,8 +214,13 @@ impl Claims {
             EntryKind::VaultErased => self.erased = true,
             EntryKind::VaultPruned => self.pruned = true,
             EntryKind::ActionStarted
+            | EntryKind::StageDiscarded
             | EntryKind::ActionDecided
             | EntryKind::ActionEnded
+            | EntryKind::CredentialIssuing
+            | EntryKind::CredentialIssued
+            | EntryKind::CredentialRevoked
+            | EntryKind::CredentialUnproved
             | EntryKind::UndoStep
             | EntryKind::UndoReceipt => {}
         }
@@ -358,6 +363,8 @@ mod tests {
             spans: Vec::new(),
             domain: String::new(),
             environment: String::new(),
+            staged: false,
+            promotes: None,
         };
         let log = store.begin(&id, opened, Level::Process).unwrap();
         log.put(&[7; 5_000], false).unwrap();

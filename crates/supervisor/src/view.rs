@@ -3,9 +3,9 @@
 use crate::bodies::qualified;
 use crate::holds::ClosedForm;
 use crate::journal::{
-    AfterForm, BeforeForm, ClientForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, NoteForm,
-    ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened, WayForm,
-    bytes_from_text, surface_named,
+    AfterForm, BeforeForm, ClientForm, CredentialForm, EnvironmentForm, ExitForm, MayForm, NodeEnded,
+    NodeStarted, NoteForm, ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened,
+    WayForm, bytes_from_text, surface_named,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
@@ -48,6 +48,10 @@ pub struct SessionView {
     pub clients: Vec<ClientForm>,
     /// How effects on what is outside are taken back.
     pub ways: Vec<WayForm>,
+    /// What the session, or a part of it, may do, where that is not everything.
+    pub may: Vec<MayForm>,
+    /// What became of its credentials while its journal was open.
+    pub credentials: Vec<CredentialForm>,
     /// Records of an undo.
     pub system: Vec<SystemRecord>,
     /// What the driver of files noted down during an undo, in the order of noting.
@@ -95,6 +99,8 @@ impl SessionView {
             escapes: Vec::new(),
             clients: Vec::new(),
             ways: Vec::new(),
+            may: Vec::new(),
+            credentials: Vec::new(),
             system: Vec::new(),
             notes: Vec::new(),
             reached: None,
@@ -169,6 +175,8 @@ impl SessionView {
                     node.started.judged = Some(Box::new(again.judged));
                 }
             }
+            Record::May(may) => self.may.push(may),
+            Record::Credential(credential) => self.credentials.push(credential),
             Record::System(form) => self.system.extend(form.record()),
             Record::Note(note) => self.notes.push(note),
             Record::Reached(reached) => self.reached = Some(reached),

@@ -9,6 +9,7 @@ mod filter;
 mod landlock;
 mod listener;
 mod memory;
+mod mounts;
 mod process;
 mod signals;
 mod support;
@@ -16,9 +17,10 @@ mod support;
 pub use child::spawn_bound;
 pub use descriptors::{receive_descriptor, send_descriptor};
 pub use filter::{Action, Filter, Rule};
-pub use landlock::{landlock_abi, restrict_signals, restrict_to_programs};
+pub use landlock::{WRITES_ABI, WriteRules, Writes, landlock_abi, restrict_signals, restrict_to_programs};
 pub use listener::{Answer, Listener, Notification};
 pub use memory::{read_memory, read_string, read_strings};
+pub use mounts::{Overlay, bind, enter_own_mounts, enter_own_user, mount_overlay};
 pub use process::{
     ExitStatus, Fork, adopt_orphans, become_untraceable, die_with_parent, end_by_signal, exit_now,
     exit_status, forbid_new_privileges, fork, has_attributes, has_filter, install_filter, kill_process,

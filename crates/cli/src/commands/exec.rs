@@ -2,10 +2,11 @@
 //!
 //! It is what a hook makes of a shell call. Inside a supervised tree the command joins it, like `rescind run` does.
 
+use super::bounds::BoundsArgs;
 use super::calls;
-use super::run::{Durability, OnEscape, OnUncaptured, RunArgs};
+use super::hook::limits;
+use super::run::RunArgs;
 use clap::Args;
-use rescind_policy::Environment;
 use rescind_supervisor::Home;
 use rescind_supervisor::journal::ClientForm;
 use std::ffi::OsString;
@@ -25,6 +26,12 @@ pub struct ExecArgs {
     /// The call of which the hook has left word in the state directory
     #[arg(long, hide = true, value_name = "KEY")]
     pub call: Option<String>,
+    /// It is a subagent's
+    #[arg(long, hide = true)]
+    pub subagent: bool,
+    /// What it may do.
+    #[command(flatten)]
+    pub bounds: BoundsArgs,
     /// The command
     #[arg(
         trailing_var_arg = true,
@@ -34,9 +41,6 @@ pub struct ExecArgs {
     )]
     pub command: Vec<OsString>,
 }
-
-/// How long an action that is held waits for a person, in minutes: longer than most programs let a command run.
-const HOLD_MINUTES: u64 = 30;
 
 /// Run the command. Returns its exit code in the front, as [`super::run::run`] does.
 #[must_use]
@@ -54,22 +58,18 @@ pub fn run(args: &ExecArgs) -> i32 {
     if let Some(session) = &args.session_of {
         client.session.clone_from(session);
     }
+    let narrower = match limits::layers(&client.client, args.subagent || client.subagent.is_some()) {
+        Ok(narrower) => narrower,
+        Err(failure) => {
+            failure.means("nothing was started").report(false);
+            return 125;
+        }
+    };
     super::run::run(&RunArgs {
-        agent: None,
-        durability: Durability::Process,
-        uncaptured: OnUncaptured::Refuse,
-        capture_limit: 4096,
-        escapes: OnEscape::Record,
-        fail_fast: false,
-        record_only: false,
-        domain: String::new(),
-        environment: Environment::Unknown,
-        hold_for: HOLD_MINUTES,
-        no_output: false,
-        without: Vec::new(),
         reason: args.reason.clone().or(told.reason),
-        quiet: false,
+        bounds: args.bounds.clone(),
+        narrower,
         client: Some(ClientForm { n: 0, ..client }),
-        command: args.command.clone(),
+        ..RunArgs::of(args.command.clone())
     })
 }

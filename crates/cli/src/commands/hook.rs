@@ -2,6 +2,7 @@
 
 mod answering;
 mod judging;
+pub mod limits;
 mod settings;
 
 use super::keeper;

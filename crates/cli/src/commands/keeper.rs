@@ -291,6 +291,8 @@ impl Told<'_> {
             spans: Vec::new(),
             domain: String::new(),
             environment: String::new(),
+            staged: false,
+            promotes: None,
             scope: None,
         }
     }

@@ -30,6 +30,8 @@ pub fn run(context: &Context, args: &KillArgs) -> Done {
     };
     let begun = Instant::now();
     stop(&store, &id, true)?;
+    let credentials = crate::credentials::revoke_session(&store, id.as_str(), None)?;
+    let unproved: Vec<&crate::credentials::End> = credentials.iter().filter(|end| !end.is_dead()).collect();
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut out = Out::new();
     if context.json {
@@ -40,6 +42,12 @@ pub fn run(context: &Context, args: &KillArgs) -> Done {
         ))?;
     }
     out.end()?;
+    if let Some(end) = unproved.first() {
+        let message = format!("the session was ended; not proved dead: {}", end.sentence());
+        return Err(Failure::new(Code::CredentialUnproved, message)
+            .means("it may still work, until it ends by itself")
+            .help("`rescind revoke` tries again"));
+    }
     Ok(Exit::Ok)
 }
 

@@ -111,7 +111,8 @@ pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
     )))
 }
 
-/// Sessions that nothing is taken from: those that have not ended, and what an undo that has not ended takes back.
+/// Sessions that nothing is taken from: those that have not ended or are on their stage, and what an undo that has not
+/// ended takes back.
 fn in_use(store: &Store) -> Done<BTreeSet<SessionId>> {
     let mut open = rescind_supervisor::unended(store)?;
     let undone: Vec<SessionId> = open
@@ -125,6 +126,8 @@ fn in_use(store: &Store) -> Done<BTreeSet<SessionId>> {
         })
         .collect();
     open.extend(undone);
+    // Their journals say what a stage is compared with.
+    open.extend(crate::staging::waiting(store)?);
     Ok(open)
 }
 

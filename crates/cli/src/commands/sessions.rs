@@ -5,6 +5,7 @@ use crate::error::Done;
 use crate::exit::Exit;
 use crate::out::{Out, dim};
 use crate::record::{exit_numbers, exit_word};
+use crate::staging;
 use crate::text::{clean, command_line, local_time};
 use clap::Args;
 use rescind_supervisor::journal::{ExitForm, SessionKind};
@@ -29,15 +30,17 @@ pub fn run(context: &Context, args: &SessionsArgs) -> Done {
     let ids = store.sessions()?;
     let limit = if args.limit == 0 { ids.len() } else { args.limit };
     let undone_by = undone_by(&store, &ids);
+    let waiting = staging::waiting(&store)?;
     let mut out = Out::new();
     let mut rows = Vec::new();
     for id in ids.iter().rev().take(limit) {
         let summary = store.summary(id)?;
+        let on_stage = waiting.contains(id);
         let undos = undone_by.get(&id.to_string()).map_or(&[][..], Vec::as_slice);
         if context.json {
-            out.json(&json(&summary, undos))?;
+            out.json(&json(&summary, undos, on_stage))?;
         } else {
-            rows.push(row(&summary, undos));
+            rows.push(row(&summary, undos, on_stage));
         }
     }
     if !context.json {
@@ -79,13 +82,19 @@ pub fn life(life: Life) -> &'static str {
     }
 }
 
-fn row(summary: &SessionSummary, undos: &[String]) -> Vec<String> {
+fn row(summary: &SessionSummary, undos: &[String], on_stage: bool) -> Vec<String> {
     let state = match (summary.life, summary.exit) {
         (Life::Ended, Some(ExitForm::Unknown)) if undos.is_empty() => "cut short".to_owned(),
         (Life::Ended, Some(ExitForm::Unknown)) => format!("cut short, undo {}", undos.join(" ")),
         (Life::Ended, exit) if undos.is_empty() => exit_word(exit, &summary.id),
         (Life::Ended, exit) => format!("{}, undo {}", exit_word(exit, &summary.id), undos.join(" ")),
         (own, _) => life(own).to_owned(),
+    };
+    let state = match (&summary.promotes, summary.staged, on_stage) {
+        (Some(staged), ..) => format!("{state}, promotes {staged}"),
+        (None, true, true) => format!("{state}, on its stage"),
+        (None, true, false) => format!("{state}, staged"),
+        (None, false, _) => state,
     };
     let command: String = clean(&command_line(&summary.argv)).chars().take(80).collect();
     vec![
@@ -98,7 +107,7 @@ fn row(summary: &SessionSummary, undos: &[String]) -> Vec<String> {
     ]
 }
 
-fn json(summary: &SessionSummary, undos: &[String]) -> Value {
+fn json(summary: &SessionSummary, undos: &[String], on_stage: bool) -> Value {
     let (exit_code, signal) = exit_numbers(summary.exit);
     json!({
         "session_id": summary.id.to_string(),
@@ -117,5 +126,8 @@ fn json(summary: &SessionSummary, undos: &[String]) -> Value {
         "effects": summary.effects,
         "actions": summary.actions,
         "undone_by": undos,
+        "staged": summary.staged,
+        "on_stage": on_stage,
+        "promotes": summary.promotes,
     })
 }

@@ -159,6 +159,14 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
             took.map_or_else(String::new, |took| format!(", after {took}"))
         ),
     ))?;
+    for may in &view.may {
+        let within = if may.within.is_empty() {
+            String::new()
+        } else {
+            format!(", only in {}", may.within.join(", "))
+        };
+        out.line(field("session may", &clean(&format!("{}{within}", may.may))))?;
+    }
     if let Some(client) = record::client(view, started.n) {
         out.line(field("called by", &clean(&client)))?;
     }

@@ -2,11 +2,13 @@
 
 use super::sessions::life;
 use crate::context::Context;
+use crate::credentials;
 use crate::error::{Done, chain};
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, red, yellow};
-use crate::text::{ago, bytes, clean, count};
+use crate::text::{ago, bytes, clean, count, local_time};
 use clap::Args;
+use rescind_model::SessionId;
 use rescind_supervisor::{Life, Store, now};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -40,6 +42,8 @@ struct Found {
     open: Vec<(String, Life)>,
     mirrors: Vec<(String, Option<String>)>,
     lacks: Vec<rescind_sys::Lack>,
+    credentials: Vec<credentials::Kept>,
+    staged: Vec<SessionId>,
 }
 
 /// Print the status.
@@ -82,6 +86,8 @@ fn look(store: &Store) -> Done<Found> {
         open,
         mirrors,
         lacks: rescind_sys::probe(),
+        credentials: credentials::outstanding(store)?,
+        staged: crate::staging::waiting(store)?,
     })
 }
 
@@ -191,6 +197,25 @@ fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
             ))?;
         }
     }
+    if !found.credentials.is_empty() {
+        out.line(format!("\n{}", bold("credentials of sessions")))?;
+        for kept in &found.credentials {
+            let state = match &kept.why {
+                Some(why) => red(&format!("not proved dead: {}", clean(why))),
+                None if kept.issued => format!("in force until {}", local_time(&kept.until)),
+                None => "being issued".to_owned(),
+            };
+            let (name, session) = (&kept.credential, &kept.session);
+            out.line(format!(
+                "  {name} of {session}: {state} (`rescind revoke {name}`)"
+            ))?;
+        }
+    }
+    for id in &found.staged {
+        out.line(format!(
+            "\nsession {id} is on its stage, nothing of it is real: `rescind review {id}`, then `promote` or `discard`"
+        ))?;
+    }
     if !found.mirrors.is_empty() {
         out.line(format!("\n{}", bold("mirrors")))?;
         for (place, trouble) in &found.mirrors {
@@ -265,8 +290,24 @@ fn json(store: &Store, found: &Found) -> Value {
         },
         "running": open(Life::Running),
         "interrupted": open(Life::Broken),
+        "staged": found.staged.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mirrors": mirrors.collect::<Vec<_>>(),
+        "credentials": found.credentials.iter().map(credential).collect::<Vec<_>>(),
         "lacks": lacks.collect::<Vec<_>>(),
         "not_covered": NOT_COVERED.iter().map(|(what, why)| json!({"what": what, "why": why})).collect::<Vec<_>>(),
+    })
+}
+
+fn credential(kept: &credentials::Kept) -> Value {
+    json!({
+        "session_id": kept.session,
+        "credential": kept.credential,
+        "issuer": kept.issuer,
+        "name": kept.name,
+        "until": kept.until,
+        "issued": kept.issued,
+        "not_proved_dead": kept.why,
+        "attempts": kept.attempts,
+        "tried": kept.tried,
     })
 }

@@ -42,6 +42,9 @@ pub fn run(context: &Context, args: &WhyArgs) -> Done {
             }
             Err(error) => return Err(error.into()),
         };
+        if view.opened.staged {
+            continue;
+        }
         let all = effects(&view);
         for effect in all.iter().rev().filter(|effect| is_about(effect, &names)) {
             found += 1;

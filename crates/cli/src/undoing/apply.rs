@@ -224,6 +224,8 @@ fn opened(prepared: &Prepared<'_>, id: &SessionId) -> SessionOpened {
         // An undo of this undo is one in the same domain.
         domain: shared(prepared, |opened| &opened.domain),
         environment: shared(prepared, |opened| &opened.environment),
+        staged: false,
+        promotes: None,
     }
 }
 

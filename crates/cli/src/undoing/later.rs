@@ -27,7 +27,8 @@ pub fn of_others(
         .map(|effect| (effect.name.as_str(), &effect.resource))
         .collect();
     let sessions = store.sessions()?;
-    let is_run = |id: &&_| opened(store, id).is_ok_and(|opened| opened.kind == SessionKind::Run);
+    let is_run =
+        |id: &&_| opened(store, id).is_ok_and(|opened| opened.kind == SessionKind::Run && !opened.staged);
     let runs = sessions
         .iter()
         .rev()

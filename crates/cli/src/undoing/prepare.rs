@@ -62,6 +62,9 @@ impl<'s> Prepared<'s> {
         let session = meant(store, args)?;
         wait_for_books(store, &session)?;
         let history = History::load(store, &session)?;
+        if history.session(&session)?.opened.staged {
+            return Err(crate::staging::not_real(store, &session));
+        }
         let mut args = args.clone();
         if let Some(undo) = history.unfinished(&session).filter(|_| go_on)
             && let Some(recorded) = recorded(undo)

@@ -53,6 +53,8 @@ pub fn stop(store: &Store, id: &SessionId, now: bool) -> Done<()> {
         log => settle(store, &log?, None)?,
     }
     rescind_supervisor::finish_books(store)?;
+    // Its supervisor may have been made to end before it could revoke them.
+    crate::credentials::sweep(store, GRACE);
     Ok(())
 }
 

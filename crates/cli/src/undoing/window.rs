@@ -87,7 +87,8 @@ impl Window {
                 unreadable += 1;
                 continue;
             };
-            if !self.fits(&begun) {
+            // What was staged was never real.
+            if begun.staged || !self.fits(&begun) {
                 continue;
             }
             wait_for_books(store, &id)?;

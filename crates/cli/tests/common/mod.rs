@@ -125,6 +125,8 @@ pub fn begin(store: &Store, argv: &[&str], supervisor: &str) -> (SessionId, Sess
         spans: Vec::new(),
         domain: String::new(),
         environment: String::new(),
+        staged: false,
+        promotes: None,
     };
     let log = store.begin(&id, opened, Level::Process).unwrap();
     (id, log)

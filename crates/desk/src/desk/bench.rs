@@ -3,13 +3,17 @@
 use crate::proposal::is_runner;
 use crate::tally::TallyError;
 use rescind_catalog::{Judgement as Known, Part, usual_time};
-use rescind_model::{Class, Coverage, Reversibility, Timestamp, Verdict};
+use rescind_model::{Class, Coverage, Operation, Reversibility, Surface, Timestamp, Verdict};
 use rescind_policy::{
-    Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Whitelist,
+    Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Stage, Whitelist,
 };
 use rescind_supervisor::journal::{FactorForm, JudgedForm};
 use rescind_supervisor::{Judged, Understood};
 use std::error::Error as _;
+
+/// What is said of a denial by scope, besides.
+const WIDEN: &str =
+    "a person gives a session more when they start it: `rescind run --may OPERATION:SURFACE:TARGET`";
 
 /// Where in a session an action stands.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +77,22 @@ impl Bench<'_> {
         let severity = severity(proposal);
         let mut verdict = judgement.verdict.clone();
         let mut form = form(known, proposal, &judgement);
+        if judgement
+            .reasons
+            .iter()
+            .any(|reason| reason.stage == Stage::Scope)
+            && let Verdict::Deny(reasons) = &mut verdict
+        {
+            let scopes = &self.session.scopes;
+            let changes = [Operation::Write, Operation::Delete, Operation::Admin];
+            if !changes
+                .iter()
+                .any(|operation| scopes.grant_any(*operation, Surface::Files))
+            {
+                reasons.push("this session is read-only".to_owned());
+            }
+            reasons.push(WIDEN.to_owned());
+        }
         let cleared = place.cleared.is_some_and(|cleared| severity <= cleared);
         if matches!(verdict, Verdict::Hold(_)) && cleared && !judgement.halts && !limited {
             verdict = Verdict::Allow;

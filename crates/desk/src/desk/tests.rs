@@ -45,6 +45,7 @@ fn judge(desk: &mut SessionDesk, command: &str, node: u64, parent: u64, cleared:
         cwd: "/tmp",
         environment: &[],
         cleared,
+        scopes: None,
     })
 }
 

@@ -4,7 +4,7 @@ use super::{Input, Judgement, Match, Reason, Says, Stage, Who};
 use crate::facts::Facts;
 use crate::rules::REVIEWER;
 use crate::{Ask, Breaker, Effect, Exceeded, Freezes, Limits, Rule, Rules};
-use rescind_model::{Coverage, RiskScore, ScopeError, Surface, Verdict};
+use rescind_model::{Coverage, Operation, RiskScore, ScopeError, Surface, Verdict};
 use std::collections::BTreeSet;
 
 pub(super) struct Judging<'j> {
@@ -88,20 +88,30 @@ impl<'j> Judging<'j> {
         let scopes = &session.scopes;
         let told = |error: ScopeError| error.to_string();
         scopes.lives(self.input.now, session.actions).map_err(told)?;
+        // Every change of a captured process tree is judged again by its own target: what a command's words say that it
+        // writes need not be it (`cp FROM TO`), nor is what nobody understands known to write at all.
+        let seen = seen_change_by_change(proposal.surface, &proposal.coverage);
+        // What a command changes besides files is not captured: all that this one writes are files.
+        let writes_files = seen
+            && proposal.surface == Surface::Shell
+            && proposal.operation == Operation::Write
+            && scopes.grant_any(Operation::Write, Surface::Files);
+        let unsure = seen && proposal.class.is_none() || writes_files;
+        let vague = seen && (proposal.class.is_none() || proposal.operation == Operation::Write);
         for target in &proposal.targets {
-            scopes
-                .permits(proposal.operation, proposal.surface, target)
-                .map_err(told)?;
+            match scopes.permits(proposal.operation, proposal.surface, target) {
+                Err(ScopeError::Target { .. } | ScopeError::NotPlain { .. }) if vague => {}
+                Err(ScopeError::Operation { .. }) if unsure => {}
+                permitted => permitted.map_err(told)?,
+            }
         }
         if !proposal.targets.is_empty() {
             return Ok(());
         }
         match scopes.permits(proposal.operation, proposal.surface, "") {
             Ok(()) => Ok(()),
-            // Every change of a captured process tree is judged again by its own target.
-            Err(ScopeError::Target { .. }) if seen_change_by_change(proposal.surface, &proposal.coverage) => {
-                Ok(())
-            }
+            Err(ScopeError::Target { .. }) if seen => Ok(()),
+            Err(ScopeError::Operation { .. }) if unsure => Ok(()),
             Err(ScopeError::Target { granted, .. }) => Err(format!(
                 "what it touches can't be told, and this session may only {granted}"
             )),

@@ -15,8 +15,9 @@ pub use judged::{DecidedForm, FactorForm, JudgedForm};
 pub use note::NoteForm;
 pub use reached::{CheckForm, ReachedForm, TargetForm};
 pub use record::{
-    AfterForm, BeforeForm, ClientForm, EnvironmentForm, ExitForm, NodeEnded, NodeStarted, ObjectForm,
-    OutcomeForm, OutputForm, Record, RedactedForm, Role, SessionEnded, SessionKind, SessionOpened,
+    AfterForm, BeforeForm, ClientForm, CredentialEvent, CredentialForm, EnvironmentForm, ExitForm, MayForm,
+    NodeEnded, NodeStarted, ObjectForm, OutcomeForm, OutputForm, Record, RedactedForm, Role, SessionEnded,
+    SessionKind, SessionOpened,
 };
 pub use system::{EffectForm, ReceiptForm, SystemForm};
 pub use way::{FoundForm, InputForm, KeptForm, RejudgedForm, WayForm};

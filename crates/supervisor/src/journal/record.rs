@@ -62,6 +62,10 @@ pub enum Record {
     Rejudged(Box<super::way::RejudgedForm>),
     /// What an undo came to besides its receipt.
     Reached(super::reached::ReachedForm),
+    /// What the session, or a part of it, may do, where that is not everything.
+    May(MayForm),
+    /// Something became of a credential of the session (the body of the ledger's `credential.*`).
+    Credential(CredentialForm),
     /// On whose behalf a node acts: a program's hook told of the call that it is.
     Client(ClientForm),
     /// The session ended.
@@ -92,6 +96,53 @@ pub struct ClientForm {
     /// The tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+}
+
+/// What a session may do, where that is not everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MayForm {
+    /// The node; 0: the whole session.
+    pub n: u64,
+    /// In words.
+    pub may: String,
+    /// The folders outside of which nothing is changed; none: anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<String>,
+    /// Whether the kernel refuses what lies outside of them, too.
+    pub floor: bool,
+}
+
+/// Something that became of a credential. Nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialForm {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Its name in the person's file.
+    pub credential: String,
+    /// How it is issued.
+    pub issuer: String,
+    /// What it is called where it is valid.
+    pub name: String,
+    /// When it ends by itself, RFC 3339.
+    pub until: String,
+    /// What.
+    pub what: CredentialEvent,
+    /// In a sentence.
+    pub said: String,
+}
+
+/// What can become of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialEvent {
+    /// It is about to be issued.
+    Issuing,
+    /// It was issued, and works.
+    Issued,
+    /// It was revoked, and does not work any more.
+    Revoked,
+    /// It was to be revoked, and nobody can say that it does not work any more.
+    Unproved,
 }
 
 /// What began a session.
@@ -134,6 +185,12 @@ pub struct SessionOpened {
     /// What kind of environment that is, where it was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub environment: String,
+    /// Whether its changes went to a stage: nothing of them is real.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
+    /// The staged session whose changes this one makes real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotes: Option<String>,
 }
 
 impl SessionOpened {

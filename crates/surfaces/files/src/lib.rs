@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod manifest;
 mod object;
 pub mod read;
+pub mod stage;
 pub mod state;
 mod witness;
 

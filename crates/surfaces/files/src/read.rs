@@ -4,6 +4,7 @@
 //! [`look`] and [`state()`] are made for a gateway's hot path: no content is read. [`settle`] says whether a body is still
 //! the one of an earlier state; [`full`] reads and hashes where that is the only way to know.
 
+pub(crate) mod birth;
 mod body;
 mod look;
 mod xattr;

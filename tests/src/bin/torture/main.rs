@@ -128,12 +128,17 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ["wreck", root, ..] => ExitCode::from(wreck(Path::new(root), &arguments[2..])),
+        ["manifest", root] => {
+            let manifest = rescind_scenarios::Manifest::of(Path::new(root), &[]);
+            manifest.lines().iter().for_each(|line| println!("saw {line}"));
+            ExitCode::SUCCESS
+        }
         ["list"] => {
             CHANGES.iter().for_each(|change| println!("{}", change.name));
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: torture prepare DIR | wreck DIR [NAME...] | list");
+            eprintln!("usage: torture prepare DIR | wreck DIR [NAME...] | manifest DIR | list");
             ExitCode::from(2)
         }
     }

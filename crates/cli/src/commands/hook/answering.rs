@@ -1,10 +1,13 @@
 //! Answering a client: read what it tells, do what is to be done about it, say so in its words.
 
+use super::limits;
 use super::{judging, settings};
+use crate::commands::bounds;
 use crate::commands::calls::{self, Word};
 use crate::commands::keeper::{self, Kept};
 use crate::commands::run::inside_supervised_tree;
 use rescind_hooks::{Act, Answer, Call, Client, LARGEST, Phase, Told, told, under_exec};
+use rescind_model::Operation;
 use rescind_supervisor::journal::ClientForm;
 use rescind_supervisor::{Home, process_mark};
 use std::fs::File;
@@ -95,26 +98,45 @@ fn answer_to(call: &Call) -> Answer {
 
 /// The answer where the client itself runs under `rescind run`: only the reason is added, for the record.
 fn joined(call: &Call) -> Answer {
+    if let (Phase::Before, Act::Edit { .. }) = (call.phase, &call.act) {
+        return beyond(call, &call.act.files(&call.cwd)).map_or(Answer::Pass, |why| Answer::Deny { why });
+    }
     let (Phase::Before, Act::Shell { command }) = (call.phase, &call.act) else {
         return Answer::Pass;
     };
-    let Some(does) = call.description().filter(|_| call.client.takes_changed_input()) else {
+    let narrowed = limits::layers(call.client.name(), call.subagent.is_some());
+    let narrowed = narrowed.map_or(true, |layers| !layers.is_empty());
+    let does = call.description().unwrap_or_default();
+    if !call.client.takes_changed_input() || does.is_empty() && !narrowed {
         return Answer::Pass;
-    };
+    }
     let reason: String = does.chars().take(SHOWN_REASON).collect();
-    let options = [
-        "--agent",
-        call.client.name(),
-        "--session-of",
-        &call.session,
-        "--reason",
-        &reason,
-    ];
+    let mut options = vec!["--agent", call.client.name(), "--session-of", &call.session];
+    if !reason.is_empty() {
+        options.extend(["--reason", &reason]);
+    }
+    options.extend(call.subagent.is_some().then_some("--subagent"));
     match rewritten(&options, command) {
         Ok(command) => Answer::Run { command },
+        Err(why) if narrowed => Answer::Deny { why },
         // It is captured all the same.
         Err(_) => Answer::Pass,
     }
+}
+
+/// Why a client, or its subagent, may not edit these files, where it may not.
+fn beyond(call: &Call, files: &[PathBuf]) -> Option<String> {
+    let layers = limits::layers(call.client.name(), call.subagent.is_some());
+    let may = match layers.and_then(|layers| bounds::together(&layers)) {
+        Ok(may) => may,
+        Err(failure) => return Some(format!("{}; nothing was changed", failure.message())),
+    };
+    let refused = files
+        .iter()
+        .find_map(|file| may.permits(Operation::Write, &settings::real(file)).err())?;
+    Some(format!(
+        "refused by rescind: {refused}; a person gives more in hooks.toml of rescind's configuration"
+    ))
 }
 
 /// Let a shell call run under `rescind exec`.
@@ -124,7 +146,8 @@ fn supervised(home: &Home, call: &Call, command: &str) -> Answer {
     if let Err(error) = calls::leave(home, &key, &word(call)) {
         return deny(format!("the call can't be recorded ({error}); it was not made"));
     }
-    let options = ["--call", &key, "--agent", call.client.name()];
+    let mut options = vec!["--call", &key, "--agent", call.client.name()];
+    options.extend(call.subagent.is_some().then_some("--subagent"));
     match rewritten(&options, command) {
         Ok(command) => Answer::Run { command },
         Err(why) => deny(why),
@@ -162,6 +185,9 @@ fn kept(home: &Home, call: &Call) -> Answer {
         return Answer::Deny {
             why: format!("{own}; nothing was changed"),
         };
+    }
+    if let Some(why) = beyond(call, &files) {
+        return Answer::Deny { why };
     }
     let asked = Kept {
         key: call.key(),

@@ -1,5 +1,7 @@
 //! Shell calls of clients that take no changed command: judged by their text, recorded, and not captured.
 
+use super::limits;
+use crate::commands::bounds;
 use crate::commands::calls::Word;
 use crate::commands::keeper;
 use crate::person::person;
@@ -18,7 +20,15 @@ const NOT_CAPTURED: &str = "this client takes no changed command, so that nothin
 #[must_use]
 pub fn judge(home: &Home, call: &Call, command: &str, word: &Word) -> Answer {
     let id = session_id();
-    let judged = match judged(call, command, &id, word) {
+    let layers = limits::layers(call.client.name(), call.subagent.is_some());
+    let scopes = match layers.and_then(|layers| bounds::together(&layers)) {
+        Ok(may) => may.scopes,
+        Err(failure) => {
+            let why = format!("{}; the call was not made", failure.message());
+            return Answer::Deny { why };
+        }
+    };
+    let judged = match judged(call, command, &id, word, scopes) {
         Ok(judged) => judged,
         Err(error) => {
             return Answer::Deny {
@@ -62,6 +72,7 @@ fn judged(
     command: &str,
     id: &SessionId,
     word: &Word,
+    scopes: Scopes,
 ) -> Result<(JudgedForm, Verdict), ConfigurationError> {
     let configuration = Configuration::of_user();
     let context = Context {
@@ -104,7 +115,7 @@ fn judged(
             owner: person(),
             domain: String::new(),
             environment: Environment::Unknown,
-            scopes: Scopes::all(),
+            scopes,
             started: now(),
             actions: 0,
         },

@@ -276,7 +276,7 @@ fn names_us(call: &Call, text: &str) -> bool {
 }
 
 /// Where a path leads, as far as it is there, without `.` and `..`.
-fn real(path: &Path) -> PathBuf {
+pub fn real(path: &Path) -> PathBuf {
     let mut found = PathBuf::from("/");
     for component in path.components() {
         match component {

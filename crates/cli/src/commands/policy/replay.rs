@@ -255,5 +255,6 @@ fn again(desk: &mut SessionDesk, view: &SessionView, number: u64, node: &Node) -
         cwd: &node.started.cwd,
         environment: &environment,
         cleared: None,
+        scopes: None,
     })
 }

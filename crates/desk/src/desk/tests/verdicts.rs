@@ -34,6 +34,7 @@ fn asked(desk: &mut SessionDesk, exe: &str, line: &str, cleared: Option<u8>) -> 
         cwd: "/work",
         environment: &environment,
         cleared,
+        scopes: None,
     })
 }
 
@@ -106,6 +107,7 @@ fn a_connection_by_who_knows_what_waits() {
         by: "python3 x.py",
         key: None,
         cleared: None,
+        scopes: None,
     });
     assert!(matches!(judged.verdict, Verdict::Hold(_)), "{judged:?}");
     assert!(

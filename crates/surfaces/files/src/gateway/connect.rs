@@ -168,6 +168,7 @@ impl Gateway {
     fn judged_connection(&mut self, process: i32, held: &HeldCall) -> Option<(NodeStarted, Judged)> {
         let info = self.nodes.get(&held.who)?;
         let (by, exe, cwd) = (info.argv.join(" "), info.exe.clone(), info.cwd.clone());
+        let narrower = self.confined.narrower(held.who).cloned();
         let connecting = Connecting {
             node: self.last_node + 1,
             parent: held.who,
@@ -175,6 +176,7 @@ impl Gateway {
             by: &by,
             key: info.key,
             cleared: info.cleared,
+            scopes: narrower.as_ref(),
         };
         let judged = self.desk.as_mut()?.judge_connection(&connecting);
         let judged = self.redacted(judged);

@@ -111,6 +111,16 @@ impl Gateway {
                 self.say("a change to rescind's own files was refused");
                 Answer::Errno(libc::EPERM)
             }
+            Err(Refusal::Beyond(beyond)) => self.refuse_beyond(node, beyond),
+            Err(Refusal::NotStaged) => {
+                let name = self.last_name.take().unwrap_or_else(|| what_name(what));
+                self.refused(
+                    node,
+                    name,
+                    "it is on no overlay of the stage, so it would be real at once",
+                );
+                Answer::Errno(libc::EROFS)
+            }
             Err(Refusal::NotRecorded(why)) => {
                 self.miss(
                     node,
@@ -266,6 +276,8 @@ impl Gateway {
         let has = |flag: i32| flags & flag as u64 == flag as u64;
         if has(libc::O_TMPFILE) {
             // A file without a name: it shows only when a link is made, which is trapped.
+            let place = self.place(listener, call, viewer, path, true)?;
+            self.confine(node, &place, How::Attributes)?;
             return GO_ON;
         }
         let exclusive = has(libc::O_CREAT) && has(libc::O_EXCL);
@@ -287,9 +299,11 @@ impl Gateway {
         }
         match found.mode & libc::S_IFMT {
             libc::S_IFREG => self.touch_known(node, &place, How::Write),
-            libc::S_IFCHR | libc::S_IFBLK if !Policy::device_is_harmless(found.rdev) => Err(
-                Refusal::NotCaptured("it is a device: what is written to it can't be captured".to_owned()),
-            ),
+            libc::S_IFCHR | libc::S_IFBLK if !Policy::device_is_harmless(found.rdev) => {
+                self.confine(node, &place, How::Write)?;
+                let why = "it is a device: what is written to it can't be captured";
+                Err(Refusal::NotCaptured(why.to_owned()))
+            }
             // FIFOs and sockets keep nothing; folders and dangling links can't be opened for writing.
             _ => GO_ON,
         }
@@ -318,12 +332,15 @@ impl Gateway {
             // Two names of one file: rename does nothing.
             return GO_ON;
         }
-        self.touch(node, &from, if exchange { How::Swap } else { How::Move })?;
+        let leaves = if exchange { How::Swap } else { How::Move };
         let how = match (target.exists, exchange) {
             (true, true) => How::Swap,
             (true, false) => How::Replace,
             (false, _) => How::Make,
         };
+        // Nothing of it is announced where a half of it may not be done.
+        self.confine(node, &to, how)?;
+        self.touch(node, &from, leaves)?;
         self.touch(node, &to, how)?;
         if source.is_folder() {
             self.folder_moves(&source, &to)?;

@@ -45,6 +45,12 @@ impl Gateway {
         match self.touch(node, &place, How::Write) {
             Ok(_) | Err(Refusal::Harmless) => {}
             Err(Refusal::NotCaptured(why) | Refusal::NotRecorded(why)) => self.miss(node, name, why),
+            Err(Refusal::Beyond(_)) => self.miss(node, name, "it is open already".to_owned()),
+            Err(Refusal::NotStaged) => self.miss(
+                node,
+                name,
+                "it was open before, and is written at once".to_owned(),
+            ),
             Err(Refusal::Protected) => self.miss(node, name, "it is rescind's own".to_owned()),
             Err(Refusal::BeingUndone) => {
                 self.miss(

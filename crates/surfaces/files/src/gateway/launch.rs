@@ -14,8 +14,10 @@ use rescind_sys::{ExitStatus, Fork, kill_process};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Signal;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -27,8 +29,12 @@ pub struct Launch {
     pub argv: Vec<std::ffi::OsString>,
     /// Whether the agent may be started although this kernel can't keep it from signalling the supervisor.
     pub without_signal_scope: bool,
+    /// What the kernel is to refuse the agent.
+    pub floor: super::Floor,
     /// Variables set for the agent.
     pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// What the guardian runs once the tree has ended, should the supervisor have died; empty for nothing.
+    pub afterwards: Vec<OsString>,
     /// The session's journal: its time says when the tree ended, where the supervisor died before it could. What was
     /// changed until then was changed while the session lived.
     pub journal: std::path::PathBuf,
@@ -247,6 +253,7 @@ fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signal
     let _untraceable = rescind_sys::become_untraceable();
     let_go_of_stdio();
     let _told = Message::Started(agent).send(supervisor);
+    let mut alone = false;
     loop {
         let mut fds = [
             PollFd::new(supervisor, PollFlags::IN),
@@ -259,7 +266,9 @@ fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signal
         let _timeout = poll(&mut fds, Some(&second));
         let word = fds.first().is_some_and(|fd| !fd.revents().is_empty());
         signals.pending();
-        let message = if word {
+        let message = if alone {
+            Ok(None)
+        } else if word {
             Message::receive(supervisor)
         } else {
             Ok(Some(Message::Continued))
@@ -268,15 +277,28 @@ fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signal
             Ok(Some(Message::Started(_) | Message::Continued)) => {}
             Ok(Some(_)) => end_tree(),
             Ok(None) | Err(_) => {
+                alone = true;
                 end_tree();
                 mark_the_end(&launch.journal);
             }
         }
         if tell_of_children(supervisor, agent) {
             let _told = Message::Empty.send(supervisor);
+            if alone {
+                run_afterwards(&launch.afterwards, signals);
+            }
             return;
         }
     }
+}
+
+/// What is left to be done when the supervisor could not do it. It is not waited for: the guardian ends.
+fn run_afterwards(command: &[OsString], signals: &SignalGate) {
+    let Some((program, arguments)) = command.split_first() else {
+        return;
+    };
+    signals.release();
+    let _the_next_command_does_it_else = Command::new(program).args(arguments).process_group(0).spawn();
 }
 
 /// Nobody else is left to say when the tree ended; this needs no room on the disk.
@@ -400,19 +422,21 @@ fn become_agent(socket: OwnedFd, launch: &Launch, signals: &SignalGate) -> ! {
     let Some((program, arguments)) = launch.argv.split_first() else {
         exit_now(126)
     };
-    if let Err(error) = prepare(&socket, launch) {
-        if error.kind() == io::ErrorKind::UnexpectedEof {
-            // The supervisor could not begin, and has said why.
+    let given = match prepare(&socket, launch) {
+        Ok(given) => given,
+        // The supervisor could not begin, and has said why.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => exit_now(125),
+        Err(error) => {
+            eprintln!("rescind: the agent was not started, nothing was changed: {error}");
             exit_now(125);
         }
-        eprintln!("rescind: the agent was not started, nothing was changed: {error}");
-        exit_now(125);
-    }
+    };
     drop(socket);
     signals.release();
     let error = Command::new(program)
         .args(arguments)
         .envs(launch.environment.iter().cloned())
+        .envs(given)
         .exec();
     eprintln!("rescind: `{}` can't be run: {error}", program.display());
     exit_now(if error.kind() == io::ErrorKind::NotFound {
@@ -422,22 +446,71 @@ fn become_agent(socket: OwnedFd, launch: &Launch, signals: &SignalGate) -> ! {
     })
 }
 
-fn prepare(socket: &OwnedFd, launch: &Launch) -> io::Result<()> {
+fn prepare(socket: &OwnedFd, launch: &Launch) -> io::Result<Vec<(OsString, OsString)>> {
     rescind_sys::forbid_new_privileges()?;
     if let Err(error) = rescind_sys::restrict_signals()
         && !launch.without_signal_scope
     {
         return Err(error);
     }
+    launch
+        .floor
+        .put_into_force()
+        .map_err(|error| io::Error::other(format!("writing can't be limited by Landlock: {error}")))?;
     let filter = rescind_sys::Filter::new(&crate::gateway::calls::rules());
     let listener = rescind_sys::install_filter(&filter)?;
     rescind_sys::send_descriptor(socket.as_fd(), listener.as_fd())?;
     drop(listener);
-    let mut go = [0_u8; 1];
-    match rustix::io::read(socket, &mut go)? {
-        1 => Ok(()),
-        _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+    given(socket)
+}
+
+/// Let the agent go, with these variables besides its own.
+///
+/// # Errors
+/// It is gone.
+pub(super) fn let_go(socket: &OwnedFd, environment: &[(OsString, OsString)]) -> io::Result<()> {
+    let mut pairs = Vec::new();
+    for (name, value) in environment {
+        for text in [name, value] {
+            pairs.extend_from_slice(text.as_bytes());
+            pairs.push(0);
+        }
     }
+    let length = u32::try_from(pairs.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut bytes = length.to_le_bytes().to_vec();
+    bytes.extend(pairs);
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        let written = rustix::io::write(socket, rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The agent waits here until it is let go; its further variables.
+fn given(socket: &OwnedFd) -> io::Result<Vec<(OsString, OsString)>> {
+    let mut length = [0_u8; 4];
+    read_exactly(socket, &mut length)?;
+    let mut pairs = vec![0_u8; usize::try_from(u32::from_le_bytes(length)).unwrap_or(0)];
+    read_exactly(socket, &mut pairs)?;
+    let mut texts = pairs
+        .split(|byte| *byte == 0)
+        .map(|text| OsString::from_vec(text.to_vec()));
+    let mut environment = Vec::new();
+    while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+        environment.push((name, value));
+    }
+    Ok(environment)
+}
+
+fn read_exactly(socket: &OwnedFd, mut into: &mut [u8]) -> io::Result<()> {
+    while !into.is_empty() {
+        match rustix::io::read(socket, &mut *into)? {
+            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            read => into = into.get_mut(read..).unwrap_or_default(),
+        }
+    }
+    Ok(())
 }
 
 /// The signals that front and guardian handle in their loops, through a descriptor.

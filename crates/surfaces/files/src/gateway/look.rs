@@ -1,5 +1,6 @@
 //! A quick look at a directory entry: one statx, and what else its kind needs.
 
+use crate::read::birth;
 use crate::{Identity, Kind, read, state};
 use rescind_model::{Fields, ObjectId, Stamp, State};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
@@ -73,7 +74,11 @@ pub fn at(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Look, Errno> {
 /// What the kernel says.
 pub fn behind(thread: i32, number: i32) -> Result<Look, Errno> {
     let path = format!("/proc/{thread}/fd/{number}");
-    stat(rustix::fs::CWD, path.as_bytes(), AtFlags::empty())
+    let mut found = stat_of(rustix::fs::CWD, path.as_bytes(), AtFlags::empty())?;
+    if !birth::lasts_behind(found.dev, &path) {
+        found.btime = 0;
+    }
+    Ok(found)
 }
 
 /// Look at what is behind a descriptor of ours: mostly a folder.
@@ -85,6 +90,14 @@ pub fn folder(directory: BorrowedFd<'_>) -> Result<Look, Errno> {
 }
 
 fn stat(directory: BorrowedFd<'_>, name: &[u8], flags: AtFlags) -> Result<Look, Errno> {
+    let mut found = stat_of(directory, name, flags)?;
+    if !birth::lasts(found.dev, directory, name) {
+        found.btime = 0;
+    }
+    Ok(found)
+}
+
+fn stat_of(directory: BorrowedFd<'_>, name: &[u8], flags: AtFlags) -> Result<Look, Errno> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     let found = statx(directory, name, flags | AtFlags::STATX_DONT_SYNC, wanted)?;
     let ns = |time: rustix::fs::StatxTimestamp| time.tv_sec * 1_000_000_000 + i64::from(time.tv_nsec);

@@ -5,6 +5,7 @@
 
 mod agent;
 mod calls;
+mod confine;
 mod connect;
 mod direct;
 mod ends;
@@ -23,6 +24,7 @@ mod policy;
 mod protect;
 mod resolve;
 mod run;
+mod stage;
 mod touch;
 mod tree;
 mod views;
@@ -30,10 +32,12 @@ mod walk;
 mod ways;
 mod workers;
 
+pub use confine::{Confinement, Floor, MAY_VARIABLE};
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
+pub(crate) use views::unescape;
 
 use crate::ObjectTable;
 use nodes::NodeInfo;
@@ -84,6 +88,12 @@ pub struct Options {
     pub undone: UndoneStates,
     /// Who reads what commands are about to change elsewhere. `None`: nobody, and such commands are not covered.
     pub looks: Option<Arc<dyn Looks>>,
+    /// Variables for the agent that were not known when its process was made.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// What the session may do to files.
+    pub confinement: Confinement,
+    /// In a staged session the devices of its overlays (major in the upper half): everything else can't be changed.
+    pub staged: Option<std::collections::HashSet<u64>>,
 }
 
 /// Everything the two threads share.
@@ -151,6 +161,7 @@ pub(crate) struct Gateway {
     /// Who judges commands, where anybody does.
     desk: Option<Box<dyn Desk>>,
     waiting: hold::Waiting,
+    confined: confine::Confined,
 }
 
 impl Gateway {

@@ -167,6 +167,8 @@ impl Gateway {
         let cwd = cwd.to_string_lossy().into_owned();
         let cleared = self.nodes.get(&before).and_then(|info| info.cleared);
         let above_understood = self.nodes.get(&before).map(|info| info.understood);
+        self.confined.starts(before, n, &environment);
+        let narrower = self.confined.narrower(n).cloned();
         let asked = Asked {
             node: n,
             parent: before,
@@ -176,6 +178,7 @@ impl Gateway {
             cwd: &cwd,
             environment: &environment,
             cleared,
+            scopes: narrower.as_ref(),
         };
         let key = key_of(&asked);
         let judged = is_judged(role, &argv).then(|| self.judge(&asked)).flatten();

@@ -60,11 +60,7 @@ impl Policy {
         if CAPTURED.contains(&magic) {
             return Ok(());
         }
-        let own_process = path
-            .strip_prefix(b"/proc/")
-            .and_then(|rest| rest.first())
-            .is_some_and(u8::is_ascii_digit);
-        if magic == DEVPTS || (magic == PROC && own_process) {
+        if is_own_process(magic, path) {
             return Err(Refusal::Harmless);
         }
         let name = self
@@ -75,6 +71,12 @@ impl Policy {
         Err(Refusal::NotCaptured(format!(
             "it is on {name}, which can't be captured"
         )))
+    }
+
+    /// Whether a folder is that of a process in `/proc`, or that of terminals: what is written there changes no file.
+    pub fn is_of_processes(folder: &OwnedFd, path: &[u8]) -> bool {
+        rustix::fs::fstatfs(folder)
+            .is_ok_and(|system| is_own_process(system.f_type as u64 & 0xffff_ffff, path))
     }
 
     /// What to do with a folder that no mount of ours shows: a file system of the sandbox's own goes away with it, but an
@@ -98,6 +100,14 @@ impl Policy {
             (1, 3 | 5 | 7 | 8 | 9) | (5, 0..=2) | (4, _) | (136..=143, _) | (10, 229)
         )
     }
+}
+
+fn is_own_process(magic: u64, path: &[u8]) -> bool {
+    let process = path
+        .strip_prefix(b"/proc/")
+        .and_then(|rest| rest.first())
+        .is_some_and(u8::is_ascii_digit);
+    magic == DEVPTS || (magic == PROC && process)
 }
 
 fn name_of(magic: u64) -> String {

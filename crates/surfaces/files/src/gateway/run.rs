@@ -91,9 +91,11 @@ pub fn run(
         seat.front_process,
     ];
     let workers = Workers::default();
+    let environment = options.environment.clone();
     let gateway = Gateway {
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
+        confined: super::confine::Confined::new(options.confinement.clone(), agent),
         undoing: Undoing::of(&options.home),
         behind_undos: Vec::new(),
         options,
@@ -148,7 +150,7 @@ pub fn run(
             .spawn(move || answer(&gateway, &listener, &workers))
     };
     answering.map_err(fail)?;
-    rustix::io::write(&seat.agent, b"g").map_err(|error| fail(error.into()))?;
+    super::launch::let_go(&seat.agent, &environment).map_err(fail)?;
     Watch {
         seat,
         gateway,
@@ -351,13 +353,13 @@ impl Watch<'_> {
             gateway.summary(exit, empty)
         };
         finished(&summary);
-        let message = match exit {
+        let mut message = match exit {
             ExitStatus::Signaled(signal) => Message::Signaled(signal),
             ExitStatus::Exited(code) => Message::Exited(code),
             ExitStatus::Stopped(_) | ExitStatus::Continued => Message::Exited(125),
         };
-        if empty {
-            self.close();
+        if empty && let Some(instead) = self.close() {
+            message = Message::Exited(instead);
         }
         let _gone = message.send(&self.seat.front);
         if !empty {
@@ -365,17 +367,16 @@ impl Watch<'_> {
         }
     }
 
-    /// Nothing of the tree is left: the books are closed. Does nothing the second time.
-    fn close(&self) {
+    /// Nothing of the tree is left: the books are closed. Does nothing the second time. The code that the run is to end
+    /// with instead of the agent's.
+    fn close(&self) -> Option<i32> {
         let mut gateway = lock(&self.gateway);
         if gateway.closed {
-            return;
+            return None;
         }
         gateway.closed = true;
         gateway.finish_all();
-        if let Some(desk) = &mut gateway.desk {
-            desk.closed();
-        }
+        let instead = gateway.desk.as_mut().and_then(|desk| desk.closed());
         gateway.walk_once();
         let exit = match self.ended {
             Some((ExitStatus::Exited(code), _)) => ExitForm::Code(code),
@@ -391,6 +392,7 @@ impl Watch<'_> {
         };
         // If this can't be written, the next command finds the session broken and finishes its books.
         let _finished_later = gateway.log.close(&record);
+        instead
     }
 }
 

@@ -79,9 +79,16 @@ pub struct Touched {
 
 /// What was saved of a file's content.
 #[derive(Debug, Default)]
-struct Kept {
+pub(super) struct Kept {
     locator: Option<Locator>,
     digest: Option<rescind_model::Digest>,
+}
+
+impl Kept {
+    /// These bytes, known by this digest.
+    pub(super) fn of(locator: Option<Locator>, digest: Option<rescind_model::Digest>) -> Self {
+        Self { locator, digest }
+    }
 }
 
 /// Why something can't be captured.
@@ -91,10 +98,14 @@ pub enum Refusal {
     Harmless,
     /// It can't be captured, for this reason: policy decides.
     NotCaptured(String),
+    /// It would be real at once, though the session is staged.
+    NotStaged,
     /// An undo that runs is about to change it: the call waits until that is done.
     BeingUndone,
     /// It may never happen: it is rescind's own.
     Protected,
+    /// It is beyond what the session may do.
+    Beyond(super::confine::Beyond),
     /// The journal can't be written: nothing may happen (law 1).
     NotRecorded(String),
 }
@@ -129,6 +140,8 @@ impl Gateway {
     /// # Errors
     /// [`Refusal`]: nothing was recorded then.
     pub fn touch(&mut self, node: Node, place: &Place, how: How) -> Result<Option<CellKey>, Refusal> {
+        self.confine(node, place, how)?;
+        self.check_staged(place)?;
         let folder = self.folder(place)?;
         if self.protection.folder_is_own(folder) {
             return Err(Refusal::Protected);
@@ -299,7 +312,9 @@ impl Gateway {
         how: How,
         needs_content: bool,
     ) -> Result<(), Refusal> {
-        let kept = if needs_content || self.is_small_and_stays(&key, found, how) {
+        let kept = if self.options.staged.is_some() {
+            self.keep_staged(place, found)?
+        } else if needs_content || self.is_small_and_stays(&key, found, how) {
             self.keep(place, found, how)?
         } else {
             Kept::default()

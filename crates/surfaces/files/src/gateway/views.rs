@@ -68,7 +68,7 @@ fn mounts(path: &str) -> Vec<Mount> {
 }
 
 /// Spaces, tabs, newlines and backslashes are written as a backslash and three octal digits.
-fn unescape(text: &str) -> Vec<u8> {
+pub fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {

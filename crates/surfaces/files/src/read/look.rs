@@ -1,11 +1,13 @@
 //! One statx of a directory entry.
 
+use super::birth;
 use crate::object::{Identity, Kind};
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
 
 /// What one statx tells. Times are nanoseconds since the Unix epoch and end at the year 2262.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,9 @@ pub fn look(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Look>> {
     }
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     match statx(folder, name, flags, wanted()) {
-        Ok(found) => Look::of(&found).map(Some),
+        Ok(found) => Look::of(&found)
+            .map(|look| look.lasting(folder, name.as_bytes()))
+            .map(Some),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -56,7 +60,8 @@ pub fn look(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Look>> {
 /// # Errors
 /// The kernel refuses.
 pub fn look_at(opened: BorrowedFd<'_>) -> io::Result<Look> {
-    Look::of(&statx(opened, c"", AtFlags::EMPTY_PATH, wanted())?)
+    let found = statx(opened, c"", AtFlags::EMPTY_PATH, wanted())?;
+    Look::of(&found).map(|look| look.lasting(opened, b""))
 }
 
 fn wanted() -> StatxFlags {
@@ -93,6 +98,14 @@ impl Look {
             ctime: nanoseconds(&found.stx_ctime),
             rdev: number(found.stx_rdev_major, found.stx_rdev_minor),
         })
+    }
+
+    /// The same, without a time of birth that does not last.
+    fn lasting(mut self, folder: BorrowedFd<'_>, name: &[u8]) -> Self {
+        if !birth::lasts(self.identity.dev, folder, name) {
+            self.identity.btime = 0;
+        }
+        self
     }
 
     /// Whether this is the same inode with the same bytes and properties as in `earlier`, as far as a look can tell,
