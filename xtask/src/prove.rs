@@ -30,7 +30,7 @@ pub enum Proof {
 }
 
 /// The promises of judging that tests show.
-const JUDGEMENT: [Item; 8] = [
+const JUDGEMENT: [Item; 9] = [
     Item {
         name: "1-incidents",
         tests: "test(/^(judged|development)::/)",
