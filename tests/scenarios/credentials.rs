@@ -585,7 +585,7 @@ fn killed_anywhere_and_again_while_it_is_made_good_no_credential_is_left() {
     scenario.verify();
     proved(
         "judgement",
-        &format!("credentials: {rounds} sessions killed at random, none left"),
+        format!("credentials: {rounds} sessions killed at random, none left"),
     );
 }
 

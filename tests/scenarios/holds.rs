@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A policy of one's own: one person is enough for everything.
 const ONE_PERSON: &str = r#"@id("default.irreversible")
@@ -19,7 +19,7 @@ when { context.class == "irreversible" };
 "#;
 
 /// A place with a `kubectl` that writes down what it was told to do, and a policy that asks one person.
-fn place() -> Scenario {
+pub(crate) fn place() -> Scenario {
     let mut scenario = Scenario::new();
     program(&scenario, "kubectl", "echo \"$@\" >> \"$DONE\"");
     let path = format!(
@@ -36,30 +36,30 @@ fn place() -> Scenario {
     scenario
 }
 
-fn program(scenario: &Scenario, name: &str, script: &str) {
+pub(crate) fn program(scenario: &Scenario, name: &str, script: &str) {
     let path = scenario.scratch().join("bin").join(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a program");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
 }
 
-fn configure(scenario: &Scenario, name: &str, text: &str) {
+pub(crate) fn configure(scenario: &Scenario, name: &str, text: &str) {
     let path = scenario.scratch().join("config/rescind").join(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(path, text).expect("a file");
 }
 
-fn done(scenario: &Scenario) -> String {
+pub(crate) fn done(scenario: &Scenario) -> String {
     fs::read_to_string(scenario.scratch().join("done")).unwrap_or_default()
 }
 
 /// A supervised script that goes on while people decide.
-struct Running {
+pub(crate) struct Running {
     child: Child,
 }
 
 impl Running {
-    fn new(scenario: &Scenario, script: &str) -> Self {
+    pub(crate) fn new(scenario: &Scenario, script: &str) -> Self {
         let mut command = scenario.supervised(["sh", "-c", script]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Self {
@@ -68,7 +68,7 @@ impl Running {
     }
 
     /// Its end: exit code, stdout, stderr.
-    fn end(mut self) -> (i32, String, String) {
+    pub(crate) fn end(mut self) -> (i32, String, String) {
         let status = until("the session's end", SOON, || {
             self.child.try_wait().expect("a child of ours")
         });
@@ -80,26 +80,26 @@ impl Running {
     }
 }
 
-fn waiting(scenario: &Scenario) -> Vec<Value> {
+pub(crate) fn waiting(scenario: &Scenario) -> Vec<Value> {
     scenario.tell(&["approvals", "--json"]).json_lines()
 }
 
 /// The one hold, as soon as it is there.
-fn hold(scenario: &Scenario) -> Value {
+pub(crate) fn hold(scenario: &Scenario) -> Value {
     until("a hold", SOON, || waiting(scenario).pop())
 }
 
-fn name(hold: &Value) -> String {
+pub(crate) fn name(hold: &Value) -> String {
     hold["action_id"].as_str().expect("an action").to_owned()
 }
 
 /// `rescind ARGUMENTS` as this person.
-fn tell_as(scenario: &Scenario, person: &str, arguments: &[&str]) -> Outcome {
+pub(crate) fn tell_as(scenario: &Scenario, person: &str, arguments: &[&str]) -> Outcome {
     Outcome::of(scenario.rescind(arguments).env("SUDO_USER", person))
 }
 
 #[track_caller]
-fn refused(outcome: Outcome, code: &str) {
+pub(crate) fn refused(outcome: Outcome, code: &str) {
     let outcome = outcome.exits(1);
     assert!(
         outcome.err().contains(&format!("error[{code}]")),
@@ -231,6 +231,17 @@ env -u RESCIND_SESSION "$RESCIND" approve; echo "approve unset $?"
 hold=$(ls "$RESCIND_HOME"/holds/*.hold)
 cp "$hold" "${hold%.hold}.by-ann"; echo "file $?"
 mv "$hold" "$hold.gone"; echo "move $?"
+"$RESCIND" approve --always; echo "always $?"
+"$RESCIND" policy forget x; echo "forget $?"
+env -u RESCIND_SESSION "$RESCIND" policy forget x; echo "forget unset $?"
+(mkdir -p "$RESCIND_HOME/learned"; cp "$hold" "$RESCIND_HOME/learned/a.rule"); echo "rule $?"
+python3 -c "
+import os
+try:
+    os.rename('/tmp', os.environ['RESCIND_HOME'] + '/learned')
+except OSError as error:
+    print('learned', error.errno in (1, 13, 16, 18))
+"
 kill -CONT $held; echo "cont $?"
 kill -CONT -1; echo "all $?"
 python3 -c "
@@ -260,7 +271,18 @@ sleep 30
     assert_eq!(stated[0]["decisions"], Value::Array(Vec::new()));
     scenario.tell(&["kill"]).success();
     let (_, out, err) = running.end();
-    for line in ["approve 1", "approve unset 1", "file 1", "move 1", "cont 1"] {
+    for line in [
+        "approve 1",
+        "approve unset 1",
+        "file 1",
+        "move 1",
+        "cont 1",
+        "always 1",
+        "forget 1",
+        "forget unset 1",
+        "rule 1",
+        "learned True",
+    ] {
         assert!(out.contains(line), "no `{line}`:\n{out}\n{err}");
     }
     assert!(

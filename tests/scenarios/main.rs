@@ -5,7 +5,9 @@
 //! run in `cargo xtask prove spine`.
 
 mod agent;
+mod approvals;
 mod bounds;
+mod changes;
 mod compensation;
 mod concurrency;
 mod crash;
@@ -22,9 +24,12 @@ mod hooks;
 mod incidents;
 mod judged;
 mod limits;
+mod novelty;
 mod programs;
 mod redaction;
 mod scopes;
+mod shown;
 mod stage;
 mod tamper;
+mod tiers;
 mod torture;

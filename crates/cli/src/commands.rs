@@ -13,6 +13,7 @@ pub mod history;
 pub mod hook;
 pub mod keeper;
 pub mod kill;
+pub mod known;
 pub mod ledger;
 pub mod limits;
 pub mod log;

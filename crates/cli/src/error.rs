@@ -78,6 +78,11 @@ codes! {
     HoldVoid "hold-void" "hold" Failed;
     HoldChanged "hold-changed" "hold" Failed;
     HoldRequester "hold-requester" "hold" Failed;
+    ChangeRefused "change-refused" "hold" Failed;
+    HoldTier "hold-tier" "hold" Failed;
+    NoSuchRule "no-such-rule" "not-found" Failed;
+    RuleTooWide "rule-too-wide" "hold" Failed;
+    RuleUnfit "rule-unfit" "hold" Failed;
     HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
     StateDirectory "state-directory" "store" Failed;
@@ -239,7 +244,9 @@ impl From<ConfigurationError> for Failure {
             ConfigurationError::Unreadable { .. } | ConfigurationError::TooLarge { .. } => {
                 Self::new(Code::InputOutput, message)
             }
-            ConfigurationError::Policies(_) | ConfigurationError::Bounds(_) => {
+            ConfigurationError::Policies(_)
+            | ConfigurationError::Bounds(_)
+            | ConfigurationError::Tiers(_) => {
                 Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
             }
             ConfigurationError::Catalog(_) => {

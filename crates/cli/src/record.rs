@@ -217,6 +217,7 @@ impl<'v> Records<'v> {
             "reasoning": started.reasoning,
             "client": client_form(self.view, number),
             "judgement": judgement(started.judged.as_deref()),
+            "told": node.told,
         }))
     }
 }
@@ -266,6 +267,7 @@ fn judgement(judged: Option<&JudgedForm>) -> Value {
             "compensation": judged.compensation,
             "entry": judged.entry,
             "policy": judged.policy,
+            "rule": judged.rule,
             "notify": judged.notify,
         }),
         None => json!({"default": true, "note": NOT_JUDGED}),
@@ -293,6 +295,7 @@ fn approval(node: &Node) -> Value {
         "outcome": decided.map(|closed| closed.how.name()),
         "persons": judged.persons,
         "decisions": decided.map(|closed| &closed.decisions),
+        "waited": node.waited,
     })
 }
 
@@ -327,7 +330,7 @@ pub fn decision(node: &Node) -> Option<String> {
         }
         (None, "deny") => Some("denied".to_owned()),
         (None, "hold") if node.ended.is_none() => Some("held".to_owned()),
-        _ => None,
+        _ => judged.rule.as_ref().map(|rule| clean(&format!("by rule {rule}"))),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What people configure: policies, limits and freezes, entries of the catalog, each in files below one folder.
 
+use crate::tiers::{self, TiersError};
 use jiff::tz::TimeZone;
 use rescind_catalog::{Builder, Catalog, LoadError};
 use rescind_policy::{Bounds, BoundsError, Problems, Rules};
+use rescind_supervisor::holds::Tiers;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,8 @@ use std::path::{Path, PathBuf};
 /// A file larger than this is no policy.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// The folder, `$XDG_CONFIG_HOME/rescind`: `policies/*.cedar`, `policies/tests/*.toml`, `limits.toml`, `catalog/*.yaml`.
+/// The folder, `$XDG_CONFIG_HOME/rescind`: `policies/*.cedar`, `policies/tests/*.toml`, `limits.toml`, `approvals.toml`,
+/// `catalog/*.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Configuration {
     root: Option<PathBuf>,
@@ -51,6 +54,9 @@ pub enum ConfigurationError {
     /// Limits or freezes are wrong.
     #[error(transparent)]
     Bounds(#[from] BoundsError),
+    /// The tiers of approvals are wrong.
+    #[error(transparent)]
+    Tiers(#[from] TiersError),
     /// An entry of the catalog is wrong.
     #[error("the catalog can't be used")]
     Catalog(#[source] LoadError),
@@ -113,7 +119,19 @@ impl Configuration {
     /// # Errors
     /// That can't be told.
     pub fn limits(&self) -> Done<Option<PathBuf>> {
-        let Some(path) = self.root.as_ref().map(|root| root.join("limits.toml")) else {
+        self.file("limits.toml")
+    }
+
+    /// The file of who is asked, if there is one.
+    ///
+    /// # Errors
+    /// That can't be told.
+    pub fn approvals(&self) -> Done<Option<PathBuf>> {
+        self.file("approvals.toml")
+    }
+
+    fn file(&self, name: &str) -> Done<Option<PathBuf>> {
+        let Some(path) = self.root.as_ref().map(|root| root.join(name)) else {
             return Ok(None);
         };
         match path.try_exists() {
@@ -146,6 +164,20 @@ impl Configuration {
                 Ok(Bounds::parse(&file.name, &file.text, &zone)?)
             }
             None => Ok(Bounds::default()),
+        }
+    }
+
+    /// Who is asked, in which order, and how they are told. Without a file anybody is, for half an hour.
+    ///
+    /// # Errors
+    /// The file can't be read, or is wrong.
+    pub fn tiers(&self) -> Done<Tiers> {
+        match self.approvals()? {
+            Some(path) => {
+                let file = Text::read(&path)?;
+                Ok(tiers::parse(&file.name, &file.text)?)
+            }
+            None => Ok(Tiers::default()),
         }
     }
 

@@ -2,19 +2,24 @@
 
 mod bench;
 mod captured;
+mod lessons;
 mod usage;
 
 use crate::configuration::{Configuration, ConfigurationError};
-use crate::proposal::proposal;
+use crate::known::KnownKinds;
+use crate::learned::{Learned, LearnedRules, Surroundings};
+use crate::proposal::{paths, proposal};
 use crate::tally::Tally;
 use crate::ways;
 use bench::{Bench, Halt, Place, lost};
+use lessons::Lessons;
 use rescind_catalog::{Catalog, Context, Judgement as Known, Recovery};
 use rescind_model::{Class, Coverage, Digest, Operation, Scopes, SessionId, Surface, Timestamp, Verdict};
 use rescind_policy::{
-    Ask, Attempt, Blast, Bounds, Counters, Environment, History, Limits, Proposal, Rules, Session, Target,
-    Whitelist,
+    Ask, Attempt, Blast, Bounds, Counters, Environment, Grant, History, Limits, Proposal, Rules, Session,
+    Target,
 };
+use rescind_supervisor::holds::{Instead, Lesson};
 use rescind_supervisor::{Asked, Connecting, Desk, Judged, now};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -26,7 +31,8 @@ pub struct SessionDesk {
     catalog: Catalog,
     rules: Rules,
     bounds: Bounds,
-    whitelist: Whitelist,
+    lessons: Lessons,
+    known: Option<KnownKinds>,
     session: Session,
     history: History,
     /// What is known around the last command: its environment, raw in `environment`.
@@ -48,6 +54,8 @@ pub struct SessionDesk {
 struct Open {
     proposal: Proposal,
     place: Place,
+    /// What the command is given in, where it waits for people who may want it to run again, or is judged again.
+    around: Option<Surroundings>,
     /// Where something is read before it runs.
     read: Option<Box<Reads>>,
 }
@@ -96,7 +104,8 @@ impl SessionDesk {
             catalog: configuration.catalog()?,
             rules: configuration.rules()?,
             bounds: configuration.bounds()?,
-            whitelist: Whitelist::default(),
+            lessons: Lessons::default(),
+            known: None,
             session: Session {
                 id: acting.session,
                 agent: acting.agent,
@@ -134,6 +143,22 @@ impl SessionDesk {
     #[must_use]
     pub fn within(mut self, scopes: Scopes) -> Self {
         self.session.scopes = scopes;
+        self
+    }
+
+    /// The same desk with these rules learned from approvals, and those that will be. `client`: the session of a client,
+    /// `CLIENT:SESSION`, where each of its calls is a session here; what holds for a session holds for all of that then.
+    #[must_use]
+    pub fn with_learned(mut self, rules: LearnedRules, client: Option<String>) -> Self {
+        self.lessons = Lessons::of(rules, client);
+        self
+    }
+
+    /// The same desk, which knows what its agent was permitted before, and keeps what is new.
+    #[must_use]
+    pub fn with_known(mut self, index: KnownKinds, kinds: BTreeSet<String>) -> Self {
+        self.history.known_kinds = kinds;
+        self.known = Some(index);
         self
     }
 
@@ -197,26 +222,45 @@ impl SessionDesk {
         known: Known,
         proposal: Proposal,
         place: Place,
+        asked: Option<&Asked<'_>>,
         ways: Vec<Recovery>,
     ) -> Judged {
         let Some(scopes) = scopes else {
-            return self.answer(known, proposal, place, ways);
+            return self.answer(known, proposal, place, asked, ways);
         };
         let narrower = self.session.scopes.narrow(scopes);
         let own = std::mem::replace(&mut self.session.scopes, narrower);
-        let judged = self.answer(known, proposal, place, ways);
+        let judged = self.answer(known, proposal, place, asked, ways);
         self.session.scopes = own;
         judged
     }
 
-    fn answer(&mut self, known: Known, proposal: Proposal, place: Place, ways: Vec<Recovery>) -> Judged {
+    fn proposal(&self, known: &Known, asked: &Asked<'_>) -> Proposal {
+        let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
+        let digest = Digest::of(exact.as_bytes());
+        proposal(&self.catalog, known, asked.argv.join(" "), digest, asked.cwd)
+    }
+
+    fn answer(
+        &mut self,
+        known: Known,
+        proposal: Proposal,
+        place: Place,
+        asked: Option<&Asked<'_>>,
+        ways: Vec<Recovery>,
+    ) -> Judged {
         let (now, ask) = ((self.clock)(), Ask::of(&proposal, &self.session));
+        let policy = self.rules.version().to_string();
+        let learned = || -> Vec<Grant> {
+            let around = asked.map(Surroundings::of);
+            around.map_or_else(Vec::new, |around| self.lessons.about(&around, &policy))
+        };
         let bench = Bench {
             rules: &self.rules,
             bounds: &self.bounds,
             session: &self.session,
             history: &self.history,
-            whitelist: &self.whitelist,
+            learned: &learned,
             halted: self.halted.as_ref(),
             record_only: self.record_only,
             now,
@@ -230,8 +274,16 @@ impl SessionDesk {
             judge,
             |judged| (judged.verdict == Verdict::Allow, judged.limited),
         );
-        let mut judged = judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
+        let mut judged: Judged =
+            judged.unwrap_or_else(|error| lost(judge(&Counters::default(), false), &error));
+        judged.learnable &= asked.is_some() && matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
+        self.lessons.judged(judged.form.rule.as_deref());
+        let held = matches!(judged.verdict, Verdict::Hold(_));
+        if let Some(asked) = asked.filter(|_| held) {
+            judged.paths = paths(&known, asked.cwd);
+        }
         judged.ways = ways.iter().map(ways::open).collect();
+        let around = asked.filter(|_| held || !ways.is_empty()).map(Surroundings::of);
         let read = (!ways.is_empty()).then(|| {
             Box::new(Reads {
                 known,
@@ -242,6 +294,7 @@ impl SessionDesk {
         let open = Open {
             proposal,
             place,
+            around,
             read,
         };
         self.open.insert(place.node, open);
@@ -252,16 +305,14 @@ impl SessionDesk {
 impl Desk for SessionDesk {
     fn judge(&mut self, asked: &Asked<'_>) -> Judged {
         let known = self.known(asked);
-        let exact = format!("{}\0{:?}\0{}", asked.exe, asked.argv, asked.cwd);
-        let digest = Digest::of(exact.as_bytes());
-        let proposal = proposal(&self.catalog, &known, asked.argv.join(" "), digest, asked.cwd);
+        let proposal = self.proposal(&known, asked);
         let place = Place {
             node: asked.node,
             parent: asked.parent,
             cleared: asked.cleared,
         };
         let ways = ways::ways(&known);
-        self.answer_within(asked.scopes, known, proposal, place, ways)
+        self.answer_within(asked.scopes, known, proposal, place, Some(asked), ways)
     }
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
@@ -294,7 +345,7 @@ impl Desk for SessionDesk {
             parent: connecting.parent,
             cleared: connecting.cleared,
         };
-        self.answer_within(connecting.scopes, known, proposal, place, Vec::new())
+        self.answer_within(connecting.scopes, known, proposal, place, None, Vec::new())
     }
 
     fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
@@ -328,7 +379,47 @@ impl Desk for SessionDesk {
 
     fn closed(&mut self) -> Option<i32> {
         self.usage.closed(self.clock);
+        self.lessons.closed(&self.session.id);
         None
+    }
+
+    fn replace(&mut self, judged: &Judged, instead: &Instead) -> Result<(), String> {
+        let Some(open) = self.open.remove(&judged.node) else {
+            return Err("what was shown is not known any more".to_owned());
+        };
+        self.ended(judged.node, None);
+        let held = open.around.ok_or("only a command has another one instead")?;
+        let environment = held.environment();
+        let asked = Asked {
+            node: judged.node,
+            parent: open.place.parent,
+            exe: &instead.exe,
+            file: &instead.exe,
+            argv: &instead.argv,
+            cwd: &held.cwd,
+            environment: &environment,
+            cleared: None,
+            scopes: None,
+        };
+        let known = self.known(&asked);
+        let proposal = self.proposal(&known, &asked);
+        let policy = self.rules.version().to_string();
+        let pass = Learned::instead(
+            instead,
+            &proposal,
+            &self.session,
+            &Surroundings::of(&asked),
+            &policy,
+        );
+        self.lessons.pass(pass)
+    }
+
+    fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String> {
+        let Some(open) = self.open.get(&judged.node).filter(|_| judged.learnable) else {
+            return Err("what was shown is not known any more".to_owned());
+        };
+        let policy = self.rules.version().to_string();
+        self.lessons.learn(lesson, open, &self.session, &policy)
     }
 
     fn settled(&mut self, judged: &Judged, ran: bool) {
@@ -336,6 +427,10 @@ impl Desk for SessionDesk {
             return;
         };
         if ran {
+            if let Some(rule) = &judged.form.rule {
+                let action = self.session.id.action(judged.node).to_string();
+                self.lessons.used(rule, &action);
+            }
             if matches!(judged.verdict, Verdict::Hold(_)) {
                 // A person has looked at it.
                 self.halted = None;
@@ -345,7 +440,12 @@ impl Desk for SessionDesk {
             if !proposal.only_reads() {
                 self.history.denials_in_a_row = 0;
             }
-            self.history.known_kinds.insert(proposal.kind);
+            if !self.history.known_kinds.contains(&proposal.kind) {
+                if let Some(index) = &mut self.known {
+                    index.learn(&proposal.kind);
+                }
+                self.history.known_kinds.insert(proposal.kind);
+            }
             return;
         }
         self.ended(judged.node, None);

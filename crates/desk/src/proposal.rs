@@ -274,6 +274,48 @@ fn targets(judged: &Judgement, cwd: &Path) -> Vec<String> {
     all.into_iter().take(MOST_TARGETS).collect()
 }
 
+/// The files of this machine that a command names, from the root: what its redirections write, and the words of programs
+/// that work on files. What a shell would still have to fill in is left out.
+pub(crate) fn paths(judged: &Judgement, cwd: &str) -> Vec<String> {
+    let cwd = Path::new(cwd);
+    let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
+    let parts = judged.parts.iter().filter(|part| part.place == Place::Here);
+    for part in parts {
+        let plain_name = |name: &&str| !name.is_empty() && !name.contains(['*', '?', '[', '$', '`', '{']);
+        let mut note = |name: &str| {
+            let path = plain(cwd, name);
+            if seen.insert(path.clone()) && all.len() <= MOST_TARGETS {
+                all.push(path);
+            }
+        };
+        part.writes
+            .iter()
+            .map(String::as_str)
+            .filter(plain_name)
+            .for_each(&mut note);
+        if !matches!(part.effects, Effects::LocalFiles | Effects::LocalHost) && part.class != Class::Unknown {
+            continue;
+        }
+        let words = part
+            .text
+            .split_whitespace()
+            .skip(1)
+            .filter(|word| !word.starts_with('-'));
+        for word in words
+            .map(|word| word.trim_matches(['\'', '"']))
+            .filter(plain_name)
+        {
+            // `dd of=FILE`
+            let name = word.strip_prefix("of=").unwrap_or(word);
+            let is_name = name.contains('/') || cwd.join(name).symlink_metadata().is_ok();
+            if is_name && !name.contains("://") {
+                note(name);
+            }
+        }
+    }
+    all
+}
+
 /// A path without `.` and `..`, from the root.
 fn plain(cwd: &Path, name: &str) -> String {
     let mut path = PathBuf::from("/");

@@ -29,8 +29,10 @@ pub struct Grant {
     pub reach: Reach,
     /// Until when.
     pub until: Timestamp,
-    agent: String,
-    domain: String,
+    /// The agent it is about.
+    pub agent: String,
+    /// Its domain.
+    pub domain: String,
     environment: Environment,
     shown: Shown,
 }
@@ -52,6 +54,9 @@ pub enum Reach {
     /// The same kind of action on targets that were all shown, with no force flag that was not, no worse in class,
     /// coverage, operation or in how much it touches.
     Targets,
+    /// The same kind of action on no more targets, which may be others: whoever asks has compared the command's words
+    /// with a pattern that a person gave.
+    Words,
 }
 
 /// What the person saw.
@@ -145,7 +150,9 @@ impl Shown {
         let like = match reach {
             Reach::Exact => self.digest == proposal.digest,
             Reach::Targets => !proposal.targets.is_empty(),
+            Reach::Words => proposal.targets.len() <= self.targets.len(),
         };
+        let others = reach == Reach::Words;
         like && self.surface == proposal.surface
             && self.kind == proposal.kind
             && proposal.operation <= self.operation
@@ -153,7 +160,7 @@ impl Shown {
             && proposal
                 .targets
                 .iter()
-                .all(|target| self.targets.contains(target))
+                .all(|target| others || self.targets.contains(target))
             && proposal.force.is_subset(&self.force)
             && no_worse(&proposal.coverage, &self.coverage)
             && self.blast.holds(&proposal.blast)
@@ -193,6 +200,12 @@ impl Blast {
 }
 
 impl Whitelist {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.grants.is_empty()
+    }
+
     /// These rules.
     #[must_use]
     pub fn new(grants: Vec<Grant>) -> Self {

@@ -1,5 +1,6 @@
 //! The contract of judging: what a gateway asks before a command runs.
 
+use crate::holds::{Instead, Lesson};
 use crate::journal::{JudgedForm, WayForm};
 use rescind_model::{ActionId, Digest, Scopes, Verdict};
 
@@ -62,9 +63,21 @@ pub struct Judged {
     pub node: u64,
     /// Whether a limit is hit, which no earlier approval answers.
     pub limited: bool,
+    /// Whether it is held by policies alone, so that a rule could be learned from its approval.
+    pub learnable: bool,
+    /// Files of this machine that it names, from the root: what a reviewer is shown as it is now.
+    pub paths: Vec<String>,
     /// How it could be taken back, for each of its targets, if what each of them reads is read before it runs. The verdict
     /// rests on that. Empty where the action has nothing of the kind, or only in parts that are judged by themselves.
     pub ways: Vec<WayForm>,
+}
+
+impl Judged {
+    /// How bad what a person approved of it by a rule was: its parts that are no worse need no second word.
+    #[must_use]
+    pub fn clears(&self) -> Option<u8> {
+        self.form.rule.as_ref().map(|_| self.severity)
+    }
 }
 
 /// Who takes back what failed, for those below it: implemented over `recovery`.
@@ -120,6 +133,19 @@ pub trait Desk: Send {
 
     /// What became of what was judged: it ran, or was denied. Later judgements depend on it.
     fn settled(&mut self, judged: &Judged, ran: bool);
+
+    /// People approved what was held, and want the same to run again without asking. Called before it is settled.
+    ///
+    /// # Errors
+    /// Why no rule was learned. What was approved runs all the same.
+    fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String>;
+
+    /// People want another command instead of what was held, which is over by that and was not denied: the other may run
+    /// once in this session, as far as nothing but their word is missing.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn replace(&mut self, judged: &Judged, instead: &Instead) -> Result<(), String>;
 
     /// Something was noticed after a command ran that halts the session: whatever comes next waits for a person, until one
     /// has let something run. A desk that holds nothing has nothing to halt.

@@ -39,6 +39,9 @@ pub enum EntryKind {
     /// The intent of an action.
     #[serde(rename = "action.started")]
     ActionStarted,
+    /// What became of a hold while it waited: it went on to the next tier, or what was shown had moved.
+    #[serde(rename = "action.held")]
+    ActionHeld,
     /// How a hold of an action ended.
     #[serde(rename = "action.decided")]
     ActionDecided,
@@ -72,6 +75,9 @@ pub enum EntryKind {
     /// A stage was given up: what was on it and not promoted is gone.
     #[serde(rename = "stage.discarded")]
     StageDiscarded,
+    /// A rule that was learned in a session was taken back.
+    #[serde(rename = "rule.forgotten")]
+    RuleForgotten,
     /// A session's content was erased from the vault.
     #[serde(rename = "vault.erased")]
     VaultErased,

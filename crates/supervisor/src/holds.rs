@@ -7,6 +7,18 @@
 //!
 //! `holds/ACTION.hold` is the hold, `holds/ACTION.by-PERSON` a decision, `holds/ACTION.closed` how it ended.
 
+mod error;
+mod lesson;
+mod pattern;
+mod preview;
+mod tiers;
+
+pub use error::HoldError;
+pub use lesson::{AlwaysForm, Instead, Lesson};
+pub use pattern::{OpenWord, Pattern, PatternError, split};
+pub use preview::{PathForm, PreviewForm};
+pub use tiers::{Tier, TierForm, Tiers, USUAL_WAIT, after};
+
 use crate::journal::JudgedForm;
 use crate::{clock, lives};
 use rescind_model::Timestamp;
@@ -42,6 +54,21 @@ pub struct HoldForm {
     pub digest: String,
     /// The process that waits, as [`clock::process_mark`].
     pub waiter: String,
+    /// Whether policies alone hold it, so that a rule learned from an approval could answer for it again.
+    #[serde(default)]
+    pub learnable: bool,
+    /// Who is asked, one after the other; empty: anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<TierForm>,
+    /// Why the agent says it does this, where it said so. Its word, and no evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// What it names, as it was when it was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewForm>,
+    /// How often that had changed when an approval came, so that it is shown anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub moved: u32,
 }
 
 /// What a person said.
@@ -58,9 +85,12 @@ pub struct DecisionForm {
     /// What they want the agent to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Whether the same command may run for the rest of the session without asking again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub for_session: bool,
+    /// Whether, and until when, the same may run again without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub always: Option<AlwaysForm>,
+    /// What may run instead, once; the action itself does not run then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Vec<String>>,
 }
 
 /// The two things one can say.
@@ -76,7 +106,7 @@ pub enum Decision {
 /// How a hold ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosedForm {
-    /// `approved`, `rejected`, `expired` or `void`.
+    /// `approved`, `changed`, `rejected`, `expired` or `void`.
     pub how: Closed,
     /// When, RFC 3339.
     pub at: String,
@@ -90,6 +120,8 @@ pub struct ClosedForm {
 pub enum Closed {
     /// It ran.
     Approved,
+    /// It did not run; what a person wants instead may, once.
+    Changed,
     /// A person said no.
     Rejected,
     /// Nobody said anything in time: denied.
@@ -104,6 +136,7 @@ impl Closed {
     pub fn name(self) -> &'static str {
         match self {
             Self::Approved => "approved",
+            Self::Changed => "changed",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::Void => "void",
@@ -118,72 +151,6 @@ pub struct Hold {
     pub form: HoldForm,
     /// What people said, oldest first.
     pub decisions: Vec<DecisionForm>,
-}
-
-/// Why a decision was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum HoldError {
-    /// There is no such hold.
-    #[error("there is no hold `{action}`")]
-    Unknown {
-        /// What was asked for.
-        action: String,
-    },
-    /// It is over.
-    #[error("the hold `{action}` is over: it was {how} at {at}; an approval counts once")]
-    Over {
-        /// Which.
-        action: String,
-        /// How it ended.
-        how: &'static str,
-        /// When.
-        at: String,
-    },
-    /// Its time is up.
-    #[error("the hold `{action}` expired at {at}: the action is denied")]
-    Expired {
-        /// Which.
-        action: String,
-        /// When.
-        at: String,
-    },
-    /// Whoever waited is gone.
-    #[error("nobody waits for `{action}` any more: the hold is void, and an approval would run nothing")]
-    Void {
-        /// Which.
-        action: String,
-    },
-    /// It is not what was shown.
-    #[error("what `{action}` would do has changed since it was shown: look at it again")]
-    Changed {
-        /// Which.
-        action: String,
-    },
-    /// The requester may not approve.
-    #[error("`{action}` needs somebody else: {person} started the session that asks for it")]
-    Requester {
-        /// Which.
-        action: String,
-        /// Who.
-        person: String,
-    },
-    /// One person counts once.
-    #[error("{person} has decided on `{action}` already: another person is needed")]
-    Again {
-        /// Which.
-        action: String,
-        /// Who.
-        person: String,
-    },
-    /// The directory.
-    #[error("the holds in `{path}` can't be used; nothing was decided")]
-    Directory {
-        /// Where.
-        path: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// The holds of a state directory.
@@ -319,6 +286,13 @@ impl Holds {
         if said.digest != hold.form.digest {
             return Err(HoldError::Changed { action: name() });
         }
+        if !hold.form.may_decide(&said.person) {
+            return Err(HoldError::Tier {
+                action: name(),
+                person: said.person.clone(),
+                deciders: hold.form.deciders(),
+            });
+        }
         let approves = said.decision == Decision::Approve;
         if approves && hold.form.judged.persons > 1 && said.person == hold.form.requester {
             return Err(HoldError::Requester {
@@ -329,10 +303,18 @@ impl Holds {
         let target = self.path(action, &format!("by-{}", said.person));
         match self.place_new(said, &target) {
             Ok(()) => Ok(hold),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(HoldError::Again {
-                action: name(),
-                person: said.person.clone(),
-            }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // What they said of something else that was shown before counts for nothing any more.
+                let before = read_form::<DecisionForm>(&target).map_err(|error| self.fail(error))?;
+                if before.is_some_and(|before| before.digest == said.digest) {
+                    return Err(HoldError::Again {
+                        action: name(),
+                        person: said.person.clone(),
+                    });
+                }
+                self.place(said, &target).map_err(|error| self.fail(error))?;
+                Ok(hold)
+            }
             Err(error) => Err(self.fail(error)),
         }
     }
@@ -369,6 +351,28 @@ impl Holds {
     }
 }
 
+impl ClosedForm {
+    /// What may run instead: the change that the decision rests on.
+    #[must_use]
+    pub fn instead(&self) -> Option<&[String]> {
+        let said = self
+            .decisions
+            .iter()
+            .filter(|said| said.decision == Decision::Approve);
+        let mut changes: Vec<&Vec<String>> = said.filter_map(|said| said.change.as_ref()).collect();
+        // The one that most agreed on; by the time it is closed that is the one that counted.
+        changes.sort_by_key(|change| changes_like(&self.decisions, change));
+        (self.how == Closed::Changed).then(|| changes.pop().map(Vec::as_slice))?
+    }
+}
+
+fn changes_like(decisions: &[DecisionForm], change: &[String]) -> usize {
+    decisions
+        .iter()
+        .filter(|said| said.change.as_deref() == Some(change))
+        .count()
+}
+
 impl HoldForm {
     /// Whether its time is up.
     #[must_use]
@@ -383,13 +387,31 @@ impl Hold {
     /// What the decisions so far come to, for what has this digest; `None` while more is needed.
     #[must_use]
     pub fn outcome(&self, digest: &str) -> Option<Closed> {
-        let bound = || self.decisions.iter().filter(|said| said.digest == digest);
+        let counts = |said: &&DecisionForm| said.digest == digest && self.form.may_decide(&said.person);
+        let bound = || self.decisions.iter().filter(counts);
         if bound().any(|said| said.decision == Decision::Reject) {
             return Some(Closed::Rejected);
         }
-        let approvals = bound().filter(|said| said.decision == Decision::Approve).count();
-        (approvals >= usize::from(self.form.judged.persons.max(1))).then_some(Closed::Approved)
+        // Two persons approve where both want the same: as it is, or the same instead.
+        let approvals: Vec<_> = bound().map(|said| &said.change).collect();
+        let wanted = approvals.iter().find(|change| {
+            let same = approvals.iter().filter(|other| other == change).count();
+            same >= usize::from(self.form.judged.persons.max(1))
+        })?;
+        Some(if wanted.is_some() {
+            Closed::Changed
+        } else {
+            Closed::Approved
+        })
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn read_form<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {

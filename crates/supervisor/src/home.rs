@@ -90,6 +90,18 @@ impl Home {
         self.stages().join(session.as_str())
     }
 
+    /// The directory of rules learned from approvals (docs/formats/learned.md).
+    #[must_use]
+    pub fn learned(&self) -> PathBuf {
+        self.root.join("learned")
+    }
+
+    /// The directory of what agents were permitted before: an index, made anew from the record where it is gone.
+    #[must_use]
+    pub fn known(&self) -> PathBuf {
+        self.root.join("known")
+    }
+
     /// Where hooks leave word for each other.
     #[must_use]
     pub fn hooks(&self) -> PathBuf {

@@ -76,7 +76,9 @@ fn take(sessions: &mut BTreeMap<SessionId, Known>, bytes: &[u8]) {
         EntryKind::SessionEnded | EntryKind::SessionRecovered | EntryKind::VaultErased => known.ended = true,
         EntryKind::VaultPruned
         | EntryKind::StageDiscarded
+        | EntryKind::ActionHeld
         | EntryKind::ActionDecided
+        | EntryKind::RuleForgotten
         | EntryKind::ActionStarted
         | EntryKind::ActionEnded
         | EntryKind::CredentialIssuing

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::entry::{Entry, EntryKind, MarkForm};
 use crate::journal::{
     CredentialEvent, CredentialForm, DecidedForm, NodeEnded, NodeStarted, Record, SessionEnded,
-    SessionOpened, SystemForm,
+    SessionOpened, SystemForm, WaitedForm,
 };
 use crate::{Recorder, SystemRecord};
 use rescind_ledger::Ledger;
@@ -165,6 +165,16 @@ impl SessionLog {
             &Record::Node(node.clone()),
             false,
         )
+    }
+
+    /// What became of a hold while it waits.
+    ///
+    /// # Errors
+    /// It can't be recorded.
+    pub fn waited(&self, waited: &WaitedForm) -> io::Result<()> {
+        let action = Some(self.id.action(waited.n).to_string());
+        let record = Record::Waited(waited.clone());
+        self.enter(EntryKind::ActionHeld, &waited.at, action, &record, true)
     }
 
     /// How a hold ended. When this has returned, what was approved may run.

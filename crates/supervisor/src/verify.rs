@@ -215,7 +215,9 @@ impl Claims {
             EntryKind::VaultPruned => self.pruned = true,
             EntryKind::ActionStarted
             | EntryKind::StageDiscarded
+            | EntryKind::ActionHeld
             | EntryKind::ActionDecided
+            | EntryKind::RuleForgotten
             | EntryKind::ActionEnded
             | EntryKind::CredentialIssuing
             | EntryKind::CredentialIssued

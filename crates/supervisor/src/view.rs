@@ -5,7 +5,7 @@ use crate::holds::ClosedForm;
 use crate::journal::{
     AfterForm, BeforeForm, ClientForm, CredentialForm, EnvironmentForm, ExitForm, MayForm, NodeEnded,
     NodeStarted, NoteForm, ObjectForm, OutcomeForm, ReachedForm, Record, Role, SessionEnded, SessionOpened,
-    WayForm, bytes_from_text, surface_named,
+    ToldForm, WaitedForm, WayForm, bytes_from_text, surface_named,
 };
 use crate::stamps::{self, Stamps};
 use crate::{Store, StoreError, SystemRecord};
@@ -21,6 +21,10 @@ pub struct Node {
     pub ended: Option<NodeEnded>,
     /// How its hold ended, where it was held.
     pub decided: Option<ClosedForm>,
+    /// What became of its hold while it waited.
+    pub waited: Vec<WaitedForm>,
+    /// Who was told of it, or was not.
+    pub told: Vec<ToldForm>,
 }
 
 /// Everything a session's journal says.
@@ -127,6 +131,8 @@ impl SessionView {
                     started,
                     ended: None,
                     decided: None,
+                    waited: Vec::new(),
+                    told: Vec::new(),
                 };
                 self.nodes.insert(node.started.n, node);
             }
@@ -138,6 +144,16 @@ impl SessionView {
             Record::Decided(decided) => {
                 if let Some(node) = self.nodes.get_mut(&decided.n) {
                     node.decided = Some(decided.closed);
+                }
+            }
+            Record::Waited(waited) => {
+                if let Some(node) = self.nodes.get_mut(&waited.n) {
+                    node.waited.push(waited);
+                }
+            }
+            Record::Told(told) => {
+                if let Some(node) = self.nodes.get_mut(&told.n) {
+                    node.told.push(told);
                 }
             }
             Record::Object(object) => self.objects.push(object),

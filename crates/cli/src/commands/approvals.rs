@@ -1,16 +1,25 @@
 //! `rescind approvals`, `approve`, `reject`: what waits for a person, and what they say.
 
+mod asking;
+mod changing;
+mod lasting;
+mod view;
+
 use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
-use crate::out::{Out, ask, ask_text, bold, can_ask, dim, green, red, say, yellow};
+use crate::out::{Out, can_ask, green, red, yellow};
 use crate::person::person;
-use crate::text::{ago, clean, command_line, count, seconds};
+use crate::text::{clean, command_line, count};
 use clap::Args;
-use rescind_supervisor::Store;
-use rescind_supervisor::holds::{Decision, DecisionForm, Hold, HoldError, Holds};
+use rescind_supervisor::holds::{Closed, Decision, DecisionForm, Hold, HoldError, Holds};
 use rescind_supervisor::now;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// How long a command waits to see what came of a decision.
+const SOON: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Arguments of `rescind approvals`.
 #[derive(Debug, Clone, Args)]
@@ -23,19 +32,34 @@ pub struct ApprovalsArgs {
 }
 
 /// Arguments of `rescind approve`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ApproveArgs {
     /// Which, by its action or the end of it; the only one that waits if none is given
     pub hold: Option<String>,
     /// The very same command may run again in this session without asking
     #[arg(long)]
     pub for_session: bool,
-    /// What is to be kept with the approval
+    /// The very same command of this agent may run again without asking, here and in later sessions: a rule is learned
+    #[arg(long)]
+    pub always: bool,
+    /// Until when such a rule stands: a time such as 2026-11-21T18:00:00Z, or how long, such as 2h or 7d; without it 8 hours
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The command as it is shown, with a `*` for each word, or part of one, that may be another
+    #[arg(long, value_name = "COMMAND")]
+    pub pattern: Option<String>,
+    /// It does not run; the command after `--` may instead, once, in this session
+    #[arg(long, requires = "command", conflicts_with_all = ["always", "for_session"])]
+    pub change: bool,
+    /// What is to be kept with the approval; with --change the agent reads it
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
     /// The digest of what was shown, as `approvals --json` has it: another state of the hold is refused
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
+    /// The command that may run instead, with --change
+    #[arg(last = true, requires = "change", value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 /// Arguments of `rescind reject`.
@@ -62,7 +86,7 @@ pub fn run(context: &Context, args: &ApprovalsArgs) -> Done {
     let mut out = Out::new();
     if context.json {
         for hold in &waiting {
-            out.json(&json(hold))?;
+            out.json(&view::json(hold))?;
         }
         out.end()?;
         return Ok(Exit::Ok);
@@ -75,9 +99,9 @@ pub fn run(context: &Context, args: &ApprovalsArgs) -> Done {
     if args.list || !can_ask() {
         for hold in &waiting {
             if args.hold.is_some() {
-                show(&mut out, hold)?;
+                view::show(&mut out, hold, stale(hold))?;
             } else {
-                brief(&mut out, hold)?;
+                view::brief(&mut out, hold, None)?;
             }
         }
         out.end()?;
@@ -85,7 +109,7 @@ pub fn run(context: &Context, args: &ApprovalsArgs) -> Done {
     }
     drop(out);
     let store = context.store_outside()?;
-    each(&store, &holds, waiting)
+    asking::ask_all(&store, &holds, args.hold.as_ref().and(waiting.first()))
 }
 
 /// Approve.
@@ -96,13 +120,25 @@ pub fn approve(context: &Context, args: &ApproveArgs) -> Done {
     let store = context.store_outside()?;
     let holds = Holds::at(store.home().holds());
     let hold = find(&holds, args.hold.as_deref())?;
+    if (args.until.is_some() || args.pattern.is_some()) && !args.always && !args.for_session {
+        return Err(Failure::new(
+            Code::BadArgument,
+            "--until and --pattern say how far --always or --for-session goes: one of these is needed",
+        ));
+    }
+    let always = lasting::always(args, &hold)?;
+    let change = args.change.then(|| args.command.clone());
+    if let Some(words) = &change {
+        changing::check(&store, &hold, words)?;
+    }
     let said = DecisionForm {
         decision: Decision::Approve,
         person: person(),
         at: now().to_string(),
         digest: args.digest.clone().unwrap_or_else(|| hold.form.digest.clone()),
         message: args.message.clone(),
-        for_session: args.for_session,
+        always,
+        change,
     };
     decide(context, &holds, &hold, &said)
 }
@@ -126,12 +162,14 @@ fn rejection(hold: &Hold, message: Option<String>) -> DecisionForm {
         at: now().to_string(),
         digest: hold.form.digest.clone(),
         message,
-        for_session: false,
+        always: None,
+        change: None,
     }
 }
 
 fn decide(context: &Context, holds: &Holds, hold: &Hold, said: &DecisionForm) -> Done {
     let missing = place(holds, hold, said)?;
+    let how = settled(holds, hold, said, missing)?;
     let mut out = Out::new();
     if context.json {
         out.json(&json!({
@@ -140,9 +178,12 @@ fn decide(context: &Context, holds: &Holds, hold: &Hold, said: &DecisionForm) ->
             "person": said.person,
             "at": said.at,
             "approvals_missing": missing,
+            "outcome": how.map(Closed::name),
+            "always": said.always,
+            "change": said.change,
         }))?;
     } else {
-        out.line(outcome(hold, said, missing))?;
+        out.line(outcome(hold, said, missing, how))?;
     }
     out.end()?;
     Ok(Exit::Ok)
@@ -154,22 +195,94 @@ fn place(holds: &Holds, hold: &Hold, said: &DecisionForm) -> Done<usize> {
     if said.decision == Decision::Reject {
         return Ok(0);
     }
-    let approved = |other: &&DecisionForm| other.decision == Decision::Approve;
+    let approved = |other: &&DecisionForm| other.decision == Decision::Approve && other.change == said.change;
     let given = before.decisions.iter().filter(approved).count() + 1;
     Ok(usize::from(hold.form.judged.persons.max(1)).saturating_sub(given))
 }
 
-fn outcome(hold: &Hold, said: &DecisionForm, missing: usize) -> String {
+/// What came of a decision that is the last one needed, if that can be told soon: whoever waits looks several times a
+/// second, and compares what is there with what was shown.
+///
+/// # Errors
+/// What it names has changed since: it is shown anew, and waits for a decision on that.
+fn settled(holds: &Holds, hold: &Hold, said: &DecisionForm, missing: usize) -> Done<Option<Closed>> {
     let action = &hold.form.action;
+    if said.decision == Decision::Reject || missing > 0 {
+        return Ok(None);
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < SOON {
+        if let Some(closed) = holds.closed(action) {
+            return Ok(Some(closed.how));
+        }
+        if holds
+            .read(action)?
+            .is_some_and(|now| now.form.digest != hold.form.digest)
+        {
+            return Err(failure(HoldError::Changed {
+                action: action.clone(),
+            })
+            .help(format!("`rescind approvals {action}` shows what is there now")));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(None)
+}
+
+/// Whether what a hold names is not what was shown any more.
+fn stale(hold: &Hold) -> bool {
+    hold.form.preview.as_ref().is_some_and(|shown| {
+        let paths: Vec<String> = shown.paths.iter().map(|path| path.path.clone()).collect();
+        shown.left_out == 0 && rescind_files::preview::preview(&paths, u64::MAX).state != shown.state
+    })
+}
+
+fn outcome(hold: &Hold, said: &DecisionForm, missing: usize, how: Option<Closed>) -> String {
+    let action = &hold.form.action;
+    if how == Some(Closed::Void) {
+        return format!(
+            "{} {action}: the approval counts for nothing, and nothing ran",
+            yellow("void")
+        );
+    }
+    if said.decision == Decision::Approve && missing == 0 && how.is_none() {
+        let text = "its session has not answered yet, and nothing of it has run so far";
+        return format!("{} {action}: {text}", yellow("approved"));
+    }
     match (said.decision, missing) {
         (Decision::Reject, _) => format!("{} {action}: it does not run", red("rejected")),
-        (Decision::Approve, 0) => format!("{} {action}: it runs", green("approved")),
+        (Decision::Approve, 0) if said.change.is_some() => {
+            let words = said.change.clone().unwrap_or_default();
+            let instead = clean(&command_line(&words));
+            format!(
+                "{} {action}: `{instead}` may run once instead",
+                green("approved with changes")
+            )
+        }
+        (Decision::Approve, 0) => format!("{} {action}: it runs{}", green("approved"), again(said, action)),
         (Decision::Approve, missing) => format!(
             "{} {action}: {} to approve it",
             yellow("noted"),
             count(missing as u64, "more person has", "more persons have")
         ),
     }
+}
+
+/// What is said of a rule that is learned.
+fn again(said: &DecisionForm, action: &str) -> String {
+    let Some(always) = &said.always else {
+        return String::new();
+    };
+    let how_long = if always.session {
+        "for this session".to_owned()
+    } else {
+        format!("until {}", always.until)
+    };
+    let what = match &always.pattern {
+        Some(pattern) => format!("`{}`", clean(pattern)),
+        None => "the very same".to_owned(),
+    };
+    format!(", and {what} runs unasked {how_long} (`rescind policy forget {action}` takes that back)")
 }
 
 /// The hold that is meant.
@@ -222,157 +335,9 @@ fn failure(error: HoldError) -> Failure {
         HoldError::Void { .. } => Code::HoldVoid,
         HoldError::Changed { .. } => Code::HoldChanged,
         HoldError::Requester { .. } => Code::HoldRequester,
+        HoldError::Tier { .. } => Code::HoldTier,
         HoldError::Again { .. } => Code::HoldDecided,
         HoldError::Directory { .. } => Code::InputOutput,
     };
     Failure::new(code, chain(&error)).means("nothing was decided, and nothing ran")
-}
-
-/// Ask about each.
-fn each(_outside: &Store, holds: &Holds, waiting: Vec<Hold>) -> Done {
-    let total = waiting.len();
-    for (number, hold) in waiting.into_iter().enumerate() {
-        let mut out = Out::new();
-        if total > 1 {
-            out.line(dim(&format!("{} of {total}", number + 1)))?;
-        }
-        show(&mut out, &hold)?;
-        out.end()?;
-        match question(&hold)? {
-            Some(said) => match place(holds, &hold, &said) {
-                Ok(missing) => say(outcome(&hold, &said, missing)),
-                // Somebody else decided meanwhile, or it is over: the others still wait.
-                Err(failure) => failure.report(false),
-            },
-            None => say(dim("left waiting")),
-        }
-    }
-    Ok(Exit::Ok)
-}
-
-fn question(hold: &Hold) -> Done<Option<DecisionForm>> {
-    let approval = |for_session| DecisionForm {
-        decision: Decision::Approve,
-        for_session,
-        ..rejection(hold, None)
-    };
-    loop {
-        let answer = ask("[a]pprove once, approve for the [s]ession, [r]eject, [l]ater?")?;
-        match answer.as_deref() {
-            Some("a" | "approve") => return Ok(Some(approval(false))),
-            Some("s" | "session") => return Ok(Some(approval(true))),
-            Some("r" | "reject") => {
-                let message = ask_text("what should the agent read? (empty: nothing)")?;
-                return Ok(Some(rejection(hold, message.filter(|text| !text.is_empty()))));
-            }
-            Some("l" | "later" | "q" | "") | None => return Ok(None),
-            Some(_) => {}
-        }
-    }
-}
-
-fn brief(out: &mut Out, hold: &Hold) -> Done<()> {
-    let form = &hold.form;
-    out.line(format!(
-        "{}  {}",
-        bold(&form.action),
-        clean(&command_line(&form.argv))
-    ))?;
-    let why = form.judged.reasons.first().map_or("", String::as_str);
-    out.line(format!(
-        "    {} {}",
-        dim(&format!(
-            "{}, {}, risk {},",
-            clean(&form.agent),
-            form.judged.class,
-            form.judged.score
-        )),
-        clean(why)
-    ))?;
-    out.line(dim(&format!("    {}", waits(hold))))
-}
-
-fn waits(hold: &Hold) -> String {
-    let form = &hold.form;
-    let left = form
-        .expires
-        .parse::<rescind_model::Timestamp>()
-        .map_or(0, |expires| {
-            expires.milliseconds().saturating_sub(now().milliseconds()).max(0)
-        });
-    let left = std::time::Duration::from_millis(left.unsigned_abs()).as_secs_f64();
-    let needed = form.judged.persons.max(1);
-    let given = hold
-        .decisions
-        .iter()
-        .map(|said| said.person.as_str())
-        .collect::<Vec<_>>();
-    let by = if given.is_empty() {
-        String::new()
-    } else {
-        format!(" ({} by {})", given.len(), clean(&given.join(", ")))
-    };
-    format!(
-        "waits since {}, is denied in {}, needs {}{by}",
-        ago(&form.since, now()),
-        seconds(left),
-        count(u64::from(needed), "person", "persons"),
-    )
-}
-
-fn show(out: &mut Out, hold: &Hold) -> Done<()> {
-    let form = &hold.form;
-    let judged = &form.judged;
-    brief_head(out, hold)?;
-    let mut line = |name: &str, text: &str| -> Done<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        out.line(format!("  {} {}", dim(&format!("{name:<12}")), clean(text)))
-    };
-    line("agent", &format!("{}, started by {}", form.agent, form.requester))?;
-    line("in", &form.cwd)?;
-    for (number, reason) in judged.reasons.iter().enumerate() {
-        line(if number == 0 { "why" } else { "" }, reason)?;
-    }
-    line("class", &judged.class)?;
-    for (number, gap) in judged.uncovered.iter().enumerate() {
-        line(if number == 0 { "not captured" } else { "" }, gap)?;
-    }
-    line("risk", &format!("{} of 100", judged.score))?;
-    for factor in judged.factors.iter().filter(|factor| factor.points > 0) {
-        line(
-            "",
-            &format!("{:>3} {}: {}", factor.points, factor.name, factor.why),
-        )?;
-    }
-    line("way back", &judged.recovery)?;
-    line("undone by", judged.compensation.as_deref().unwrap_or_default())?;
-    line("instead", judged.advice.as_deref().unwrap_or_default())?;
-    line("groups", &judged.groups.join(", "))?;
-    line("waits", &waits(hold))?;
-    line("bound to", &form.digest)
-}
-
-fn brief_head(out: &mut Out, hold: &Hold) -> Done<()> {
-    let form = &hold.form;
-    out.line(format!("{}  {}", yellow("held"), bold(&form.action)))?;
-    out.line(format!("  {}", bold(&clean(&command_line(&form.argv)))))
-}
-
-fn json(hold: &Hold) -> Value {
-    let form = &hold.form;
-    json!({
-        "action_id": form.action,
-        "agent": form.agent,
-        "requester": form.requester,
-        "command": command_line(&form.argv),
-        "argv": form.argv,
-        "working_directory": form.cwd,
-        "since": form.since,
-        "expires": form.expires,
-        "judged": form.judged,
-        "digest": form.digest,
-        "decisions": hold.decisions,
-    })
 }

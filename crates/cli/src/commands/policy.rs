@@ -1,6 +1,7 @@
 //! `rescind policy`: check, test and show what actions are judged by.
 
 mod replay;
+mod rules;
 
 use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
@@ -8,12 +9,13 @@ use crate::exit::Exit;
 use crate::out::{Out, dim, green, red};
 use crate::text::{clean, count};
 use clap::{Args, Subcommand};
-use rescind_desk::{Configuration, Text, zone};
+use rescind_desk::{Configuration, Text, parse_tiers, zone};
 use rescind_policy::{
     Bounds, Case, CaseFailure, DEFAULT_CASES, DEFAULT_POLICY, Problem, Problems, Rules, SCHEMA, cases,
 };
 use serde_json::json;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `rescind policy`.
 #[derive(Debug, Clone, Args)]
@@ -26,11 +28,11 @@ pub struct PolicyArgs {
 /// The commands on policies.
 #[derive(Debug, Clone, Subcommand)]
 pub enum PolicyCommand {
-    /// Validate policies, limits and freezes, and say where they are wrong
+    /// Validate policies, limits, freezes and tiers, and say where they are wrong
     ///
-    /// Without files: the default policy with policies/*.cedar and limits.toml of $XDG_CONFIG_HOME/rescind.
+    /// Without files: the default policy with policies/*.cedar, limits.toml and approvals.toml of $XDG_CONFIG_HOME/rescind.
     Check {
-        /// Policies (.cedar), and limits and freezes (.toml)
+        /// Policies (.cedar), limits and freezes (.toml), tiers (approvals.toml)
         files: Vec<PathBuf>,
     },
     /// Judge the shipped cases and your own, and say which come out otherwise
@@ -58,6 +60,13 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "FILE")]
         policy: Vec<PathBuf>,
     },
+    /// List the rules learned from approvals: who gave them, until when, how often they were used
+    Rules,
+    /// Take back a rule learned from an approval: what it let run waits again
+    Forget {
+        /// The rule, by its name or the end of it
+        rule: String,
+    },
     /// Print the default policy, or the schema that policies are validated against
     Show {
         /// The schema
@@ -76,6 +85,8 @@ pub fn run(context: &Context, args: &PolicyArgs) -> Done {
         PolicyCommand::Test { files, policy } => test(context, files, policy),
         PolicyCommand::Explain { action } => replay::explain(context, action),
         PolicyCommand::Replay { since, policy } => replay::replay(context, since.as_deref(), policy),
+        PolicyCommand::Rules => rules::rules(context),
+        PolicyCommand::Forget { rule } => rules::forget(context, rule),
         PolicyCommand::Show { schema } => show(context, *schema),
     }
 }
@@ -86,6 +97,7 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
             let own = Configuration::of_user();
             let mut files = own.files("policies", &["cedar"])?;
             files.extend(own.limits()?);
+            files.extend(own.approvals()?);
             files
         }
         files => files.to_vec(),
@@ -96,15 +108,22 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
     let (policies, limits) = (Text::all(&policies)?, Text::all(&limits)?);
     let mut problems = Vec::new();
     let (mut policy_count, mut version) = (0, None);
-    match rules(&policies) {
+    match parsed(&policies) {
         Ok(rules) => {
             policy_count = rules.rules().len();
             version = Some(rules.version().to_string());
         }
         Err(Problems(found)) => problems.extend(found),
     }
-    let (mut limit_count, mut freeze_count) = (0, 0);
+    let (mut limit_count, mut freeze_count, mut tier_count) = (0, 0, 0);
     for file in &limits {
+        if Path::new(&file.name).file_name() == Some(OsStr::new("approvals.toml")) {
+            match parse_tiers(&file.name, &file.text) {
+                Ok(tiers) => tier_count += tiers.tiers.len(),
+                Err(error) => problems.extend(error.problems.0),
+            }
+            continue;
+        }
         match Bounds::parse(&file.name, &file.text, &zone) {
             Ok(bounds) => {
                 limit_count += bounds.limits.limits().len();
@@ -124,14 +143,16 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
             "files": files.len(),
             "limits": limit_count,
             "freezes": freeze_count,
+            "tiers": tier_count,
         }))?;
     } else {
         out.line(format!(
-            "{}: {} (the default ones among them), {}, {}",
+            "{}: {} (the default ones among them), {}, {}, {}",
             green("valid"),
             count(policy_count as u64, "policy", "policies"),
             count(limit_count as u64, "limit", "limits"),
             count(freeze_count as u64, "freeze", "freezes"),
+            count(tier_count as u64, "tier", "tiers"),
         ))?;
         for path in &files {
             out.line(dim(&format!("  {}", clean(&path.display().to_string()))))?;
@@ -146,7 +167,7 @@ fn test(context: &Context, files: &[PathBuf], policy: &[PathBuf]) -> Done {
         [] => Text::all(&Configuration::of_user().files("policies", &["cedar"])?)?,
         policy => Text::all(policy)?,
     };
-    let rules = match rules(&policies) {
+    let rules = match parsed(&policies) {
         Ok(rules) => rules,
         Err(Problems(found)) => return Err(invalid(context, &found)?),
     };
@@ -235,7 +256,7 @@ fn show(context: &Context, schema: bool) -> Done {
     Ok(Exit::Ok)
 }
 
-fn rules(policies: &[Text]) -> Result<Rules, Problems> {
+fn parsed(policies: &[Text]) -> Result<Rules, Problems> {
     let files: Vec<(&str, &str)> = policies.iter().map(|file| (&*file.name, &*file.text)).collect();
     Rules::parse(&files)
 }

@@ -7,7 +7,7 @@ use crate::person::person;
 use crate::staging;
 use crate::undoing::LiveUndo;
 use clap::{Args, ValueEnum};
-use rescind_desk::{Acting, Configuration, ConfigurationError, SessionDesk, Tally};
+use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, SessionDesk, Tally};
 use rescind_files::gateway::{self, Finished, Launch, Options, REASON_VARIABLE, Seat, Uncaptured};
 use rescind_files::stage::Entered;
 use rescind_model::{Level, SessionId};
@@ -59,9 +59,10 @@ pub struct RunArgs {
     /// What kind of environment that is: development, test, staging, production or unknown
     #[arg(long, value_name = "KIND", default_value = "unknown")]
     pub environment: Environment,
-    /// How long an action that waits for a person waits before it is denied, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = HOLD_MINUTES)]
-    pub hold_for: u64,
+    /// How long an action that waits for a person waits before it is denied, in minutes; without it 30, or as long as
+    /// the tiers of approvals.toml are asked
+    #[arg(long, value_name = "MINUTES")]
+    pub hold_for: Option<u64>,
     /// Don't record what actions write
     #[arg(long)]
     pub no_output: bool,
@@ -110,7 +111,7 @@ impl RunArgs {
             record_only: false,
             domain: String::new(),
             environment: Environment::Unknown,
-            hold_for: HOLD_MINUTES,
+            hold_for: None,
             no_output: false,
             without: Vec::new(),
             reason: None,
@@ -171,8 +172,6 @@ pub const SESSION_VARIABLE: &str = "RESCIND_SESSION";
 const FAILED: i32 = 125;
 /// The largest file that is captured by copying, in MiB, where nothing is said.
 const CAPTURE_LIMIT: u64 = 4096;
-/// How long a hold waits where nothing is said, in minutes: longer than most programs let a command run.
-const HOLD_MINUTES: u64 = 30;
 
 /// Run an agent. Never returns to the caller's thread in the supervisor process; returns the exit code in the front.
 #[must_use]
@@ -299,7 +298,7 @@ fn supervise_in_store(
     };
     let opened = opened(args, &store, id);
     let tally = Tally::at(home.limits(), level);
-    let desk = desk(args, bounds, &opened, id, tally)?;
+    let desk = desk(args, bounds, &opened, &store, id, tally)?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     if let Some(client) = &args.client {
         log.write(&[Record::Client(client.clone())])?;
@@ -334,7 +333,10 @@ fn supervise_in_store(
         record_output: !args.no_output,
         own,
         holds: Holds::at(home.holds()),
-        hold_for: std::time::Duration::from_secs(args.hold_for * 60),
+        hold_for: args
+            .hold_for
+            .map(|minutes| std::time::Duration::from_secs(minutes.saturating_mul(60))),
+        tiers: Configuration::of_user().tiers()?,
         agent_name: opened.agent.clone(),
         requester: opened.user.clone(),
         fail_fast: args.fail_fast,
@@ -409,9 +411,14 @@ fn desk(
     args: &RunArgs,
     bounds: &Bounds,
     opened: &SessionOpened,
+    store: &Store,
     id: &SessionId,
     tally: Tally,
 ) -> Result<Box<dyn Desk>, ConfigurationError> {
+    let home = store.home();
+    let (index, kinds) = super::known::of(store, &opened.agent);
+    let named = args.client.as_ref().filter(|client| !client.session.is_empty());
+    let client = named.map(|client| format!("{}:{}", client.client, client.session));
     let acting = Acting {
         session: id.clone(),
         agent: opened.agent.clone(),
@@ -421,8 +428,10 @@ fn desk(
         path: std::env::var("PATH").unwrap_or_default(),
         cwd: opened.cwd.clone(),
     };
-    let desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?;
-    let mut desk = desk.within(bounds.confinement.scopes.clone());
+    let mut desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?
+        .with_learned(LearnedRules::at(home.learned()), client)
+        .with_known(index, kinds)
+        .within(bounds.confinement.scopes.clone());
     if args.fail_fast {
         desk = desk.fail_fast();
     }

@@ -2,6 +2,7 @@
 
 use super::issue::take_back;
 use crate::exit::Exit;
+use rescind_supervisor::holds::{Instead, Lesson};
 use rescind_supervisor::{Asked, Connecting, Desk, Judged, SessionLog, Store};
 use std::sync::Arc;
 
@@ -26,6 +27,18 @@ impl Desk for WithCredentials {
 
     fn judge_connection(&mut self, connecting: &Connecting<'_>) -> Judged {
         self.desk.judge_connection(connecting)
+    }
+
+    fn captured(&mut self, node: u64, read: &[Result<String, String>]) -> Option<Judged> {
+        self.desk.captured(node, read)
+    }
+
+    fn learn(&mut self, judged: &Judged, lesson: &Lesson) -> Result<(), String> {
+        self.desk.learn(judged, lesson)
+    }
+
+    fn replace(&mut self, judged: &Judged, instead: &Instead) -> Result<(), String> {
+        self.desk.replace(judged, instead)
     }
 
     fn asks_about_local(&self) -> bool {

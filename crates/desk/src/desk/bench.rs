@@ -5,7 +5,7 @@ use crate::tally::TallyError;
 use rescind_catalog::{Judgement as Known, Part, usual_time};
 use rescind_model::{Class, Coverage, Operation, Reversibility, Surface, Timestamp, Verdict};
 use rescind_policy::{
-    Bounds, Counters, History, Input, Judge, Judgement, Proposal, Rules, Session, Stage, Whitelist,
+    Bounds, Counters, Grant, History, Input, Judge, Judgement, Proposal, Rules, Session, Stage, Whitelist,
 };
 use rescind_supervisor::journal::{FactorForm, JudgedForm};
 use rescind_supervisor::{Judged, Understood};
@@ -40,7 +40,8 @@ pub(super) struct Bench<'b> {
     pub(super) bounds: &'b Bounds,
     pub(super) session: &'b Session,
     pub(super) history: &'b History,
-    pub(super) whitelist: &'b Whitelist,
+    /// The learned rules that are about the action, looked up only where it would be held.
+    pub(super) learned: &'b dyn Fn() -> Vec<Grant>,
     /// Why the session is halted, if it is.
     pub(super) halted: Option<&'b Halt>,
     pub(super) record_only: bool,
@@ -61,20 +62,29 @@ impl Bench<'_> {
             limits: self.bounds.limits.on_duration(),
             ..self.bounds.clone()
         });
-        let judgement = Judge {
-            rules: self.rules,
-            bounds: uncounted.as_ref().unwrap_or(self.bounds),
-        }
-        .judge(&Input {
-            proposal,
-            session: self.session,
-            history: self.history,
-            whitelist: self.whitelist,
-            counters,
-            now: self.now,
-        });
-        let limited = judgement.limit.is_some();
+        let judge = |whitelist: &Whitelist| {
+            let bounds = uncounted.as_ref().unwrap_or(self.bounds);
+            let rules = self.rules;
+            Judge { rules, bounds }.judge(&Input {
+                proposal,
+                session: self.session,
+                history: self.history,
+                whitelist,
+                counters,
+                now: self.now,
+            })
+        };
         let severity = severity(proposal);
+        let cleared = place.cleared.is_some_and(|cleared| severity <= cleared);
+        let mut judgement = judge(&Whitelist::default());
+        let learnable = self.learnable(&judgement);
+        if learnable && !cleared && !self.record_only {
+            let whitelist = Whitelist::new((self.learned)());
+            if !whitelist.is_empty() {
+                judgement = judge(&whitelist);
+            }
+        }
+        let limited = judgement.limit.is_some();
         let mut verdict = judgement.verdict.clone();
         let mut form = form(known, proposal, &judgement);
         if judgement
@@ -93,7 +103,6 @@ impl Bench<'_> {
             }
             reasons.push(WIDEN.to_owned());
         }
-        let cleared = place.cleared.is_some_and(|cleared| severity <= cleared);
         if matches!(verdict, Verdict::Hold(_)) && cleared && !judgement.halts && !limited {
             verdict = Verdict::Allow;
             verdict.name().clone_into(&mut form.verdict);
@@ -120,9 +129,29 @@ impl Bench<'_> {
             digest: proposal.digest,
             node: place.node,
             limited,
+            learnable,
+            paths: Vec::new(),
             ways: Vec::new(),
         }
     }
+
+    /// Whether policies alone hold it, all of which could be evaluated: that is what a learned rule answers.
+    fn learnable(&self, judgement: &Judgement) -> bool {
+        let held = matches!(judgement.verdict, Verdict::Hold(_)) && judgement.who.is_some();
+        let failed = judgement.matched.iter().any(|matched| matched.failed.is_some());
+        held && !judgement.halts && !failed && judgement.limit.is_none() && self.halted.is_none()
+    }
+}
+
+/// The rule by which an action runs, where one lets it, and what is said of it.
+fn by_rule(judgement: &Judgement) -> Option<(String, String)> {
+    let rule = judgement
+        .whitelisted
+        .as_ref()
+        .filter(|_| judgement.verdict == Verdict::Allow)?;
+    let mut reasons = judgement.reasons.iter();
+    let reason = reasons.find(|reason| reason.stage == Stage::Whitelist)?;
+    Some((rule.clone(), reason.to_string()))
 }
 
 /// A halted session: everything waits for a person.
@@ -207,6 +236,10 @@ fn form(known: &Known, proposal: &Proposal, judgement: &Judgement) -> JudgedForm
             .filter(|_| known.class > Class::NoEffect)
             .cloned(),
     );
+    let rule = by_rule(judgement);
+    if let Some((_, reason)) = &rule {
+        reasons.insert(0, reason.clone());
+    }
     let uncovered = match &proposal.coverage {
         Coverage::Captured => Vec::new(),
         Coverage::Partial(missing) => missing.iter().map(ToString::to_string).collect(),
@@ -215,6 +248,7 @@ fn form(known: &Known, proposal: &Proposal, judgement: &Judgement) -> JudgedForm
     let who = judgement.who.as_ref();
     JudgedForm {
         class: known.class.name().to_owned(),
+        kind: proposal.kind.clone(),
         score: judgement.risk.points(),
         factors: judgement.risk.factors().iter().map(factor).collect(),
         verdict: judgement.verdict.name().to_owned(),
@@ -227,6 +261,7 @@ fn form(known: &Known, proposal: &Proposal, judgement: &Judgement) -> JudgedForm
         notify: judgement.notify.iter().cloned().collect(),
         auto_undo: judgement.auto_undo,
         entry: entry.map(|entry| entry.command_pattern.clone()),
+        rule: rule.map(|(rule, _)| rule),
         compensation: compensation.map(|filled| filled.argv.join(" ")),
         advice: entry
             .and_then(|entry| entry.idempotent_form.as_ref())

@@ -2,9 +2,10 @@
 
 use super::bench::Bench;
 use super::{Open, Reads, SessionDesk};
+use crate::proposal::paths;
 use crate::ways;
 use rescind_model::{Coverage, Missing, Reversibility, Verdict};
-use rescind_policy::Counters;
+use rescind_policy::{Counters, Grant};
 use rescind_supervisor::Judged;
 use rescind_supervisor::journal::WayForm;
 
@@ -54,21 +55,31 @@ impl SessionDesk {
         let Open {
             proposal,
             place,
+            around,
             read,
         } = self.open.get(&node)?;
         let Reads { known, judged, .. } = read.as_deref()?;
+        let policy = self.rules.version().to_string();
+        let learned = || -> Vec<Grant> {
+            let around = around.as_ref();
+            around.map_or_else(Vec::new, |around| self.lessons.about(around, &policy))
+        };
         let bench = Bench {
             rules: &self.rules,
             bounds: &self.bounds,
             session: &self.session,
             history: &self.history,
-            whitelist: &self.whitelist,
+            learned: &learned,
             halted: self.halted.as_ref(),
             record_only: self.record_only,
             now: (self.clock)(),
         };
         let mut again = bench.judge(known, proposal, *place, &Counters::default(), true);
         again.limited = judged.limited;
+        again.learnable &= !judged.limited && around.is_some();
+        again.paths = around
+            .as_ref()
+            .map_or_else(Vec::new, |around| paths(known, &around.cwd));
         again.form.reasons.insert(0, first);
         if strictness(&again.verdict) <= strictness(&judged.verdict) {
             again.verdict.clone_from(&judged.verdict);
@@ -76,6 +87,7 @@ impl SessionDesk {
             again.form.persons = again.form.persons.max(judged.form.persons);
             again.form.groups.clone_from(&judged.form.groups);
             again.form.reasons.extend(judged.form.reasons.iter().cloned());
+            again.form.rule.clone_from(&judged.form.rule);
         } else if judged.verdict == Verdict::Allow {
             // What it had reserved to run at once; a person's word reserves it again.
             self.usage.ended(
@@ -86,6 +98,7 @@ impl SessionDesk {
                 self.clock,
             );
         }
+        self.lessons.judged(again.form.rule.as_deref());
         let open = self.open.get_mut(&node)?;
         open.read.as_mut()?.judged.clone_from(&again);
         Some(again)

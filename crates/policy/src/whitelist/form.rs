@@ -24,7 +24,7 @@ struct GrantForm {
     /// The one session; absent where it is for all of the agent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session: Option<String>,
-    /// `exact` or `targets`.
+    /// `exact`, `targets` or `words`.
     reach: String,
     until: String,
     agent: String,
@@ -76,6 +76,7 @@ impl Grant {
             reach: match self.reach {
                 Reach::Exact => "exact",
                 Reach::Targets => "targets",
+                Reach::Words => "words",
             }
             .to_owned(),
             until: self.until.to_string(),
@@ -115,6 +116,7 @@ impl Grant {
         let reach = match form.reach.as_str() {
             "exact" => Reach::Exact,
             "targets" => Reach::Targets,
+            "words" => Reach::Words,
             other => return Err(wrong(&format!("`{other}` is no reach"))),
         };
         let class = Reversibility::ALL

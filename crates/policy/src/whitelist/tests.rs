@@ -119,6 +119,20 @@ fn a_learned_rule_is_never_wider_than_what_was_shown() {
     assert!(!grant(Reach::Targets).covers(&shown(), &session(), Timestamp(100)));
 }
 
+/// Where words were compared, other targets are what the person named; all else is not.
+#[test]
+fn other_words_are_no_licence_for_more() {
+    let others = ["another target", "a target around", "no target to be told"];
+    for (name, change) in wider() {
+        let (mut now, mut session) = (shown(), session());
+        change(&mut now, &mut session);
+        let covers = grant(Reach::Words)
+            .for_agent()
+            .covers(&now, &session, Timestamp(0));
+        assert_eq!(covers, others.contains(&name), "{name}");
+    }
+}
+
 #[test]
 fn less_than_what_was_shown_is_covered_by_targets_and_not_by_the_letter() {
     let mut now = shown();

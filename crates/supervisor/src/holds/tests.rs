@@ -7,6 +7,7 @@ use std::process::Command;
 fn judged(persons: u8) -> JudgedForm {
     JudgedForm {
         class: "irreversible".into(),
+        kind: "kubectl.delete".into(),
         score: 70,
         factors: Vec::new(),
         verdict: "hold".into(),
@@ -21,6 +22,7 @@ fn judged(persons: u8) -> JudgedForm {
         entry: None,
         compensation: None,
         advice: None,
+        rule: None,
     }
 }
 
@@ -37,6 +39,11 @@ fn hold(persons: u8) -> HoldForm {
         judged: judged(persons),
         digest: "d1".into(),
         waiter: clock::process_mark(std::process::id()),
+        learnable: true,
+        tiers: Vec::new(),
+        reasoning: None,
+        preview: None,
+        moved: 0,
     }
 }
 
@@ -47,7 +54,8 @@ fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
         at: clock::now().to_string(),
         digest: digest.into(),
         message: None,
-        for_session: false,
+        always: None,
+        change: None,
     }
 }
 
@@ -138,4 +146,83 @@ fn each_wrong_decision_is_refused_with_its_own_error() {
         Err(HoldError::Over { how: "approved", .. })
     ));
     assert!(holds.waiting().unwrap().is_empty());
+}
+
+#[test]
+fn who_is_in_no_tier_that_is_asked_does_not_decide_even_by_a_file_of_their_own() {
+    let (_folder, holds) = holds();
+    let tier = |name: &str, who: &[&str]| crate::holds::TierForm {
+        name: name.into(),
+        who: who.iter().map(|who| (*who).to_owned()).collect(),
+        until: Timestamp(clock::now().0 + 60_000_000_000).to_string(),
+    };
+    let form = HoldForm {
+        tiers: vec![tier("oncall", &["bea"]), tier("lead", &["cid"])],
+        ..hold(1)
+    };
+    holds.open(&form).unwrap();
+    for decision in [Decision::Approve, Decision::Reject] {
+        let refused = holds.decide("s.7", &said("dan", decision, "d1"));
+        assert!(matches!(refused, Err(HoldError::Tier { .. })), "{refused:?}");
+    }
+    let decisions = vec![said("dan", Decision::Approve, "d1")];
+    let hold = crate::holds::Hold { form, decisions };
+    assert_eq!(hold.outcome("d1"), None);
+    // Who is higher up need not wait to be asked.
+    holds
+        .decide("s.7", &said("cid", Decision::Approve, "d1"))
+        .unwrap();
+    let hold = holds.read("s.7").unwrap().unwrap();
+    assert_eq!(hold.outcome("d1"), Some(Closed::Approved));
+}
+
+#[test]
+fn two_persons_approve_what_both_want_and_nothing_else() {
+    let (_folder, holds) = holds();
+    holds.open(&hold(2)).unwrap();
+    let instead = |person: &str, word: &str| DecisionForm {
+        change: Some(vec!["ls".into(), word.into()]),
+        ..said(person, Decision::Approve, "d1")
+    };
+    holds
+        .decide("s.7", &said("bea", Decision::Approve, "d1"))
+        .unwrap();
+    holds.decide("s.7", &instead("cid", "a")).unwrap();
+    holds.decide("s.7", &instead("dan", "b")).unwrap();
+    let outcome = || holds.read("s.7").unwrap().unwrap().outcome("d1");
+    assert_eq!(outcome(), None);
+    holds.decide("s.7", &instead("eve", "b")).unwrap();
+    assert_eq!(outcome(), Some(Closed::Changed));
+    let closed = ClosedForm {
+        how: Closed::Changed,
+        at: String::new(),
+        decisions: holds.read("s.7").unwrap().unwrap().decisions,
+    };
+    assert_eq!(closed.instead().unwrap(), ["ls", "b"]);
+    assert_eq!(closed.lesson(&hold(2)), None);
+}
+
+#[test]
+fn what_is_shown_anew_is_decided_anew_by_the_same_person() {
+    let (_folder, holds) = holds();
+    holds.open(&hold(1)).unwrap();
+    holds
+        .decide("s.7", &said("bea", Decision::Approve, "d1"))
+        .unwrap();
+    let moved = HoldForm {
+        digest: "d2".into(),
+        moved: 1,
+        ..hold(1)
+    };
+    holds.open(&moved).unwrap();
+    let outcome = || holds.read("s.7").unwrap().unwrap().outcome("d2");
+    assert_eq!(outcome(), None);
+    let late = holds.decide("s.7", &said("bea", Decision::Approve, "d1"));
+    assert!(matches!(late, Err(HoldError::Changed { .. })));
+    holds
+        .decide("s.7", &said("bea", Decision::Approve, "d2"))
+        .unwrap();
+    assert_eq!(outcome(), Some(Closed::Approved));
+    let again = holds.decide("s.7", &said("bea", Decision::Approve, "d2"));
+    assert!(matches!(again, Err(HoldError::Again { .. })));
 }

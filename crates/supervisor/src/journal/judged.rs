@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct JudgedForm {
     /// The reversibility class by the words of the command, or `unknown`.
     pub class: String,
+    /// What kind of action it is, as policies and novelty have it: `kubectl.delete`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
     /// The risk score, 0 to 100.
     pub score: u8,
     /// What made it.
@@ -44,6 +47,9 @@ pub struct JudgedForm {
     /// What the agent could do instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// The rule learned from an approval by which it runs without asking: the action it was learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// One factor of a score.
@@ -66,6 +72,35 @@ pub struct DecidedForm {
     pub salt: String,
     /// How, when, and by whose word.
     pub closed: ClosedForm,
+}
+
+/// What became of a hold while it waited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitedForm {
+    /// The node.
+    pub n: u64,
+    /// Random, as in [`super::SessionOpened::salt`].
+    pub salt: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The tier that is asked from now on, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// What happened, a sentence.
+    pub what: String,
+}
+
+/// Somebody was told of an action by a configured command, or was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldForm {
+    /// The node.
+    pub n: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The tier, or whom a policy names.
+    pub whom: String,
+    /// `told`, or why not.
+    pub what: String,
 }
 
 impl DecidedForm {

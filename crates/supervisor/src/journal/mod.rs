@@ -11,7 +11,7 @@ mod system;
 mod way;
 
 pub use form::{StateForm, bytes_from_text, text_from_bytes};
-pub use judged::{DecidedForm, FactorForm, JudgedForm};
+pub use judged::{DecidedForm, FactorForm, JudgedForm, ToldForm, WaitedForm};
 pub use note::NoteForm;
 pub use reached::{CheckForm, ReachedForm, TargetForm};
 pub use record::{

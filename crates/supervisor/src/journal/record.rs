@@ -54,6 +54,10 @@ pub enum Record {
     System(super::system::SystemForm),
     /// What the driver of files noted down during an undo.
     Note(super::note::NoteForm),
+    /// Something became of a hold while it waited (the body of the ledger's `action.held`).
+    Waited(super::judged::WaitedForm),
+    /// Somebody was told of an action, or was not.
+    Told(super::judged::ToldForm),
     /// A hold ended (the body of the ledger's `action.decided`).
     Decided(super::judged::DecidedForm),
     /// How an effect on something outside is taken back.

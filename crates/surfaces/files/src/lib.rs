@@ -8,6 +8,7 @@ mod driver;
 pub mod gateway;
 pub mod manifest;
 mod object;
+pub mod preview;
 pub mod read;
 pub mod stage;
 pub mod state;

@@ -139,6 +139,7 @@ fn judged(
     let who = judgement.who.as_ref();
     let form = JudgedForm {
         class: known.uncaptured.name().to_owned(),
+        kind: proposal.kind.clone(),
         score: judgement.risk.points(),
         factors: judgement.risk.factors().iter().map(factor).collect(),
         verdict: judgement.verdict.name().to_owned(),
@@ -153,6 +154,7 @@ fn judged(
         entry: None,
         compensation: None,
         advice: None,
+        rule: None,
     };
     Ok((form, judgement.verdict))
 }

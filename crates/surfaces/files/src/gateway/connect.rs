@@ -135,6 +135,7 @@ impl Gateway {
             ..NodeInfo::default()
         };
         self.nodes.insert(started.n, info);
+        self.tell_named(started.n, &started.argv, &judged.form);
         match judged.verdict {
             Verdict::Hold(_) => {
                 let exact = format!("{:?}\0{:?}\0{:?}", started.argv, held.bytes, judged.form);
@@ -142,6 +143,7 @@ impl Gateway {
                 let form = self.hold_form(&started, &judged, digest);
                 self.options.holds.open(&form).map_err(std::io::Error::other)?;
                 tell(process, &super::hold::waiting(&form));
+                self.tell_of_hold(started.n, &form);
                 let held = Held::new(form, judged, process, What::Call(held));
                 self.waiting.held.insert(started.n, held);
                 Ok(Handled::Held)

@@ -9,8 +9,8 @@ use super::Gateway;
 use super::connect::HeldCall;
 use super::nodes::NodeInfo;
 use super::tree::{Node, parent_of};
-use rescind_model::{Digest, Timestamp, Verdict};
-use rescind_supervisor::holds::{Closed, ClosedForm, DecisionForm, HoldForm};
+use rescind_model::{Digest, Verdict};
+use rescind_supervisor::holds::{Closed, ClosedForm, DecisionForm, HoldForm, USUAL_WAIT, after};
 use rescind_supervisor::journal::{DecidedForm, ExitForm, NodeStarted};
 use rescind_supervisor::{Asked, Judged, now, process_mark, salt};
 use rescind_sys::{Listener, kill_process, pidfd_get, pidfd_open, pidfd_signal};
@@ -24,8 +24,12 @@ use std::time::Duration;
 /// What waits for a person.
 #[derive(Debug)]
 pub(super) struct Held {
-    form: HoldForm,
-    judged: Judged,
+    pub(super) form: HoldForm,
+    /// Which of its tiers was asked last.
+    pub(super) tier: usize,
+    /// The digest of all that an approval is bound to but what the command names.
+    pub(super) exact: Option<Digest>,
+    pub(super) judged: Judged,
     process: i32,
     what: What,
 }
@@ -56,11 +60,10 @@ pub(super) struct Bound {
     arguments: Vec<u8>,
 }
 
-/// Holds by process, and what people let go for the rest of the session.
+/// Holds by process.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pub(super) held: HashMap<Node, Held>,
-    granted: Vec<(String, Digest)>,
     /// Who may connect to where: once judged, it is not judged again.
     pub(super) connected: HashSet<(Node, String)>,
     /// What is read before programs run, and was.
@@ -91,10 +94,16 @@ impl Held {
     pub(super) fn new(form: HoldForm, judged: Judged, process: i32, what: What) -> Self {
         Self {
             form,
+            tier: 0,
+            exact: None,
             judged,
             process,
             what,
         }
+    }
+
+    pub(super) fn process(&self) -> i32 {
+        self.process
     }
 
     fn is_program(&self) -> bool {
@@ -118,24 +127,7 @@ impl Gateway {
     /// Judge a command, where this session has somebody who judges.
     pub(super) fn judge(&mut self, asked: &Asked<'_>) -> Option<Judged> {
         let judged = self.desk.as_mut()?.judge(asked);
-        let mut judged = self.redacted(judged);
-        let key = (judged.form.policy.clone(), key_of(asked));
-        let may_be_granted = matches!(judged.verdict, Verdict::Hold(_)) && !judged.limited;
-        if may_be_granted
-            && self.waiting.granted.contains(&key)
-            && self
-                .desk
-                .as_mut()
-                .is_some_and(|desk| desk.approved(&judged).is_ok())
-        {
-            judged.verdict = Verdict::Allow;
-            "allow".clone_into(&mut judged.form.verdict);
-            judged
-                .form
-                .reasons
-                .push("a person let this very command go for the rest of the session".to_owned());
-        }
-        Some(judged)
+        Some(self.redacted(judged))
     }
 
     /// Take out of a judgement what must not be kept.
@@ -207,14 +199,16 @@ impl Gateway {
             "{:?}\0{}\0{bound:?}\0{:?}",
             started.argv, started.cwd, judged.form
         );
-        let form = self.hold_form(started, &judged, Digest::of(exact.as_bytes()));
+        let exact = Digest::of(exact.as_bytes());
+        let form = self.shown_form(started, &judged, &exact);
         let pidfd = pidfd_open(process)?;
         self.options.holds.open(&form).map_err(std::io::Error::other)?;
         kill_process(process, libc::SIGSTOP)?;
         tell(process, &waiting(&form));
+        self.tell_of_hold(started.n, &form);
         let parent = parent_of(process);
         let stopped = What::Program(Stopped { pidfd, parent, bound });
-        let held = Held::new(form, judged, process, stopped);
+        let held = Held::new(form, judged, process, stopped).bound_to(exact);
         self.waiting.held.insert(started.n, held);
         Ok(())
     }
@@ -222,7 +216,9 @@ impl Gateway {
     /// The hold of a node, bound to this digest.
     pub(super) fn hold_form(&self, started: &NodeStarted, judged: &Judged, digest: Digest) -> HoldForm {
         let since = now();
-        let wait = i64::try_from(self.options.hold_for.as_nanos()).unwrap_or(i64::MAX);
+        let most = self.options.hold_for;
+        let tiers = self.options.tiers.of_hold(&judged.form.groups, since, most);
+        let usual = || after(since, most.unwrap_or(USUAL_WAIT)).to_string();
         HoldForm {
             v: 1,
             action: self.log.id().action(started.n).to_string(),
@@ -231,10 +227,15 @@ impl Gateway {
             argv: started.argv.clone(),
             cwd: started.cwd.clone(),
             since: since.to_string(),
-            expires: Timestamp(since.0.saturating_add(wait)).to_string(),
+            expires: tiers.last().map_or_else(usual, |tier| tier.until.clone()),
             judged: judged.form.clone(),
             digest: digest.to_string(),
             waiter: process_mark(std::process::id()),
+            learnable: judged.learnable,
+            tiers,
+            reasoning: self.reasoning_of(started),
+            preview: None,
+            moved: 0,
         }
     }
 
@@ -263,10 +264,14 @@ impl Gateway {
         self.take_readings();
         let nodes: Vec<Node> = self.waiting.held.keys().copied().collect();
         for node in nodes {
-            if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held))
-                && let Some(how) = self.after_another_look(node, how)
-            {
-                self.end_hold(node, how, decisions);
+            if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held)) {
+                if let Some(how) = self.after_another_look(node, how)
+                    && (how != Closed::Approved || !self.has_moved(node))
+                {
+                    self.end_hold(node, how, decisions);
+                }
+            } else {
+                self.escalate(node);
             }
         }
     }
@@ -297,6 +302,8 @@ impl Gateway {
         };
         let Held {
             form,
+            tier: _,
+            exact: _,
             judged,
             process,
             what,
@@ -326,13 +333,16 @@ impl Gateway {
         let record = DecidedForm {
             n: node,
             salt: salt(),
-            closed: closed.clone(),
+            closed: self.as_recorded(&closed),
         };
         let recorded = self.flush().and_then(|()| self.log.decided(&record)).is_ok();
-        let _the_record_has_it = self.options.holds.close(&form.action, &closed);
+        let _the_record_has_it = self.options.holds.close(&form.action, &record.closed);
         let runs = recorded && how == Closed::Approved;
         if runs {
+            self.learn(&form, &judged, &closed);
             self.settle_judged(&judged, true);
+        } else if recorded && how == Closed::Changed {
+            self.replace(node, process, &form, &judged, &closed);
         } else {
             let why = refusal(&closed, recorded);
             tell(process, &format!("denied ({}): {why}", form.action));
@@ -343,12 +353,8 @@ impl Gateway {
             What::Call(call) => return self.end_call(node, call, runs),
         };
         if runs {
-            let for_session = closed.decisions.iter().any(|said| said.for_session);
             if let Some(info) = self.nodes.get_mut(&node) {
                 info.cleared = Some(judged.severity);
-                if let Some(key) = info.key.filter(|_| for_session) {
-                    self.waiting.granted.push((judged.form.policy.clone(), key));
-                }
             }
             let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGCONT);
             return;
@@ -414,9 +420,13 @@ pub(super) fn key_of(asked: &Asked<'_>) -> Digest {
 }
 
 pub(super) fn waiting(form: &HoldForm) -> String {
+    let of = match form.tiers.first() {
+        Some(tier) => format!(" of {}", tier.name),
+        None => String::new(),
+    };
     let persons = match form.judged.persons {
-        0 | 1 => "a person".to_owned(),
-        persons => format!("{persons} persons"),
+        0 | 1 => format!("a person{of}"),
+        persons => format!("{persons} persons{of}"),
     };
     let why = form.judged.reasons.first().map_or("", String::as_str);
     format!(
@@ -433,7 +443,7 @@ fn refusal(closed: &ClosedForm, recorded: bool) -> String {
     let why = match closed.how {
         Closed::Rejected => "rejected by a reviewer",
         Closed::Expired => "nobody decided in time",
-        Closed::Void | Closed::Approved => "the hold is void",
+        Closed::Void | Closed::Approved | Closed::Changed => "the hold is void",
     };
     match rejection {
         Some(said) => format!("{why}: {}", said.message.as_deref().unwrap_or_default()),

@@ -16,15 +16,19 @@ mod handle;
 mod hold;
 mod inherited;
 mod launch;
+mod lesson;
 mod look;
 mod nodes;
+mod notify;
 mod objects;
 mod output;
 mod policy;
 mod protect;
 mod resolve;
 mod run;
+mod shown;
 mod stage;
+mod tiers;
 mod touch;
 mod tree;
 mod views;
@@ -35,6 +39,7 @@ mod workers;
 pub use confine::{Confinement, Floor, MAY_VARIABLE};
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
+pub(crate) use policy::uncapturable;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
 pub(crate) use views::unescape;
@@ -43,7 +48,7 @@ use crate::ObjectTable;
 use nodes::NodeInfo;
 use protect::Protection;
 use rescind_redact::Rules;
-use rescind_supervisor::holds::Holds;
+use rescind_supervisor::holds::{Holds, Tiers};
 use rescind_supervisor::journal::Record;
 use rescind_supervisor::{Desk, Home, Looks, SessionLog, Undo, Undoing, UndoneStates};
 use rescind_sys::Notification;
@@ -72,8 +77,10 @@ pub struct Options {
     pub own: Vec<std::path::PathBuf>,
     /// Where people decide on what is held.
     pub holds: Holds,
-    /// How long a hold waits before it is denied.
-    pub hold_for: std::time::Duration,
+    /// How long a hold waits before it is denied, where somebody said; else as long as its tiers are asked.
+    pub hold_for: Option<std::time::Duration>,
+    /// Who is asked, and how they are told.
+    pub tiers: Tiers,
     /// The agent's name, as reviewers see it.
     pub agent_name: String,
     /// Who started the session.
@@ -162,6 +169,7 @@ pub(crate) struct Gateway {
     desk: Option<Box<dyn Desk>>,
     waiting: hold::Waiting,
     confined: confine::Confined,
+    notifier: Arc<notify::Notifier>,
 }
 
 impl Gateway {

@@ -220,7 +220,7 @@ impl Gateway {
             cwd: record.cwd.clone(),
             environment,
             key: Some(key),
-            cleared,
+            cleared: cleared.max(judged.as_ref().and_then(rescind_supervisor::Judged::clears)),
             auto_undo: judged.as_ref().is_some_and(|judged| judged.form.auto_undo),
             understood: match (above_understood, &judged) {
                 (Some(Understood::Wholly), _) => Understood::Wholly,
@@ -229,6 +229,9 @@ impl Gateway {
             },
             ..NodeInfo::default()
         };
+        if let Some(judged) = &record.judged {
+            self.tell_named(n, &record.argv, judged);
+        }
         let gate = self.gate(viewer.process, n, judged);
         let held = match gate {
             Gate::Open => Ok(()),

@@ -3,6 +3,7 @@
 use super::touch::Refusal;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// What to do with a change that can't be captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,15 @@ fn is_own_process(magic: u64, path: &[u8]) -> bool {
         .and_then(|rest| rest.first())
         .is_some_and(u8::is_ascii_digit);
     magic == DEVPTS || (magic == PROC && process)
+}
+
+/// Why a path is where nothing can be captured; `None`: it can, as far as its file system goes.
+pub fn uncapturable(path: &Path) -> Option<String> {
+    let there = path
+        .ancestors()
+        .find_map(|above| rustix::fs::statfs(above).ok())?;
+    let magic = there.f_type as u64 & 0xffff_ffff;
+    (!CAPTURED.contains(&magic)).then(|| format!("it is on {}, which can't be captured", name_of(magic)))
 }
 
 fn name_of(magic: u64) -> String {

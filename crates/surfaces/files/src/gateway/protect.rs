@@ -32,7 +32,11 @@ impl Protection {
     }
 
     fn add(&mut self, path: &Path) {
-        let Ok(path) = path.canonicalize() else { return };
+        let Ok(path) = path.canonicalize() else {
+            // It may not be made either.
+            self.own.extend(path_to_be(path));
+            return;
+        };
         if let Ok(found) = path.metadata() {
             self.own_inodes.insert((look::device(found.dev()), found.ino()));
         }
@@ -83,4 +87,12 @@ impl Protection {
     pub fn process_is_own(&self, process: i32) -> bool {
         self.processes.contains(&process)
     }
+}
+
+/// Where something would be that is not there: its name in the resolved folder that is.
+fn path_to_be(path: &Path) -> Option<Vec<u8>> {
+    let mut there = path.ancestors().skip(1);
+    let (folder, resolved) = there.find_map(|above| Some((above, above.canonicalize().ok()?)))?;
+    let rest = path.strip_prefix(folder).ok()?;
+    Some(resolved.join(rest).as_os_str().as_bytes().to_vec())
 }

@@ -4,6 +4,7 @@ use super::failing::undo_failed;
 use super::handle::Handled;
 use super::launch::{Message, Seat, detach};
 use super::nodes::NodeInfo;
+use super::notify::Notifier;
 use super::output::Outputs;
 use super::policy::Policy;
 use super::protect::Protection;
@@ -92,7 +93,9 @@ pub fn run(
     ];
     let workers = Workers::default();
     let environment = options.environment.clone();
+    let notifier = Arc::new(Notifier::new(options.tiers.clone(), Arc::clone(&log)));
     let gateway = Gateway {
+        notifier: Arc::clone(&notifier),
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
         confined: super::confine::Confined::new(options.confinement.clone(), agent),
@@ -161,6 +164,7 @@ pub fn run(
         killed: false,
     }
     .run(&mut finished);
+    notifier.finish();
     Ok(())
 }
 
@@ -390,6 +394,7 @@ impl Watch<'_> {
             effects: gateway.changed(),
             missing: gateway.missing.keys().cloned().collect(),
         };
+        gateway.notifier.close();
         // If this can't be written, the next command finds the session broken and finishes its books.
         let _finished_later = gateway.log.close(&record);
         instead

@@ -100,6 +100,11 @@ impl Looking {
         !self.waiting.is_empty()
     }
 
+    /// What was approved is shown anew: the next approval has it read once more.
+    pub(super) fn shown_anew(&mut self, node: Node) {
+        self.approved.remove(&node);
+    }
+
     /// How many states were read that commands were about to change.
     pub(super) fn taken(&self) -> u64 {
         self.taken
