@@ -637,6 +637,13 @@ fn the_record_says_what_would_take_an_action_back() {
         .out();
     assert!(shown.contains("--replicas=3"), "{shown}");
     assert!(shown.contains("previous_count"), "{shown}");
+    let diff = place.tell(&["diff"]).success().out();
+    assert!(
+        diff.contains("kubectl get deployment/web -n shop -o json"),
+        "{diff}"
+    );
+    let history = place.tell(&["history", "--json", "kubectl get deployment/web -n shop -o json"]);
+    println!("{}", history.said());
 }
 
 #[test]
@@ -754,4 +761,55 @@ fn what_could_not_be_read_is_asked_about_until_a_rule_is_learned() {
     let ran = log.iter().find(|own| own["judgement"]["rule"] == action.as_str());
     assert!(ran.is_some(), "{log:#?}");
     place.verify();
+}
+
+#[test]
+fn while_an_undo_runs_a_command_on_its_target_waits_and_reads_what_it_left() {
+    let place = Place::new();
+    place
+        .run("kubectl scale deployment/web --replicas=5 -n shop")
+        .success();
+    // The plan's reading, the call's own, then the change: it stops there.
+    let stopped = place.remote.stop_at(2);
+    let mut undo = place.rescind(&["undo", "--yes"]);
+    let mut undo = undo
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    assert!(stopped.reached(SOON), "the undo is about to change it");
+    let script = "kubectl scale deployment/web --replicas=6 -n shop & touch began; wait $!; touch ended";
+    let mut run = place.supervised(["sh", "-c", script]);
+    let mut run = run
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    until("the other session", SOON, || {
+        place.path("began").exists().then_some(())
+    });
+    let reads = || {
+        place
+            .remote
+            .asked()
+            .iter()
+            .filter(|own| own.starts_with("get "))
+            .count()
+    };
+    // The first session's two, the undo's two; then the one that counts for nothing.
+    until("its reading", SOON, || (reads() >= 5).then_some(()));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!place.path("ended").exists() && place.web() == "5", "it waits");
+    // Its answer is lost; the undo looks, and is done.
+    stopped.go_on(Then::Done);
+    assert!(undo.wait().expect("its end").success());
+    run.wait().expect("its end");
+    assert!(place.path("ended").exists());
+    assert_eq!(place.web(), "6");
+    place.undo(&[&place.runs()[1]]);
+    assert_eq!(place.web(), "3", "what the undo had left is what it found");
+    proved(
+        "8 undo",
+        "a command on the target of an undo waits for it, and is taken back to what that left",
+    );
 }

@@ -27,13 +27,21 @@ pub enum Then {
     Lost,
 }
 
+/// The server's side of a request that it stops at.
+#[derive(Debug)]
+struct Stop {
+    reached: Sender<()>,
+    then: Receiver<Then>,
+    over: Sender<()>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     values: BTreeMap<String, (String, u64)>,
     made: Vec<Made>,
     asked: Vec<String>,
     refused: Option<&'static str>,
-    stop: Option<(usize, Sender<()>, Receiver<Then>)>,
+    stop: Option<(usize, Stop)>,
 }
 
 /// The server. It serves until the test ends.
@@ -48,6 +56,7 @@ pub struct Remote {
 pub struct Stopped {
     reached: Receiver<()>,
     then: Sender<Then>,
+    over: Receiver<()>,
 }
 
 impl Stopped {
@@ -56,12 +65,13 @@ impl Stopped {
         self.reached.recv_timeout(within).is_ok()
     }
 
-    /// Go on.
+    /// Go on, and wait until it is done or lost.
     ///
     /// # Panics
     /// The server is gone.
     pub fn go_on(&self, then: Then) {
         self.then.send(then).expect("the server waits");
+        self.over.recv().expect("the server goes on");
     }
 }
 
@@ -86,7 +96,8 @@ impl Remote {
         let serving = remote.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                serving.serve(stream);
+                let one = serving.clone();
+                std::thread::spawn(move || one.serve(stream));
             }
         });
         remote
@@ -146,8 +157,18 @@ impl Remote {
     pub fn stop_at(&self, after: usize) -> Stopped {
         let (reached, told) = channel();
         let (then, asked) = channel();
-        self.state().stop = Some((after, reached, asked));
-        Stopped { reached: told, then }
+        let (over, ended) = channel();
+        let stop = Stop {
+            reached,
+            then: asked,
+            over,
+        };
+        self.state().stop = Some((after, stop));
+        Stopped {
+            reached: told,
+            then,
+            over: ended,
+        }
     }
 
     fn serve(&self, stream: TcpStream) {
@@ -159,20 +180,21 @@ impl Remote {
         let stop = {
             let mut state = self.state();
             match state.stop.take() {
-                Some((0, reached, then)) => Some((reached, then)),
-                Some((more, reached, then)) => {
-                    state.stop = Some((more - 1, reached, then));
+                Some((0, stop)) => Some(stop),
+                Some((more, stop)) => {
+                    state.stop = Some((more - 1, stop));
                     None
                 }
                 None => None,
             }
         };
-        if let Some((reached, then)) = stop {
-            let waits = reached.send(()).is_ok();
-            let then = then.recv().unwrap_or(Then::Lost);
+        if let Some(stop) = stop {
+            let waits = stop.reached.send(()).is_ok();
+            let then = stop.then.recv().unwrap_or(Then::Lost);
             if waits && then == Then::Done {
                 self.answer(line.trim_end_matches('\n'));
             }
+            let _the_test_is_over_then = stop.over.send(());
             return;
         }
         let answer = self.answer(line.trim_end_matches('\n'));

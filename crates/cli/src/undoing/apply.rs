@@ -7,7 +7,7 @@ use crate::health::Checks;
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::text::{clean, count};
 use rescind_model::{Digest, Level, SessionId};
-use rescind_recovery::{ApplyError, MERGE_LIMIT, Plan};
+use rescind_recovery::{ApplyError, Compensation, MERGE_LIMIT, Plan};
 use rescind_supervisor::journal::{
     ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened, bytes_from_text, text_from_bytes,
 };
@@ -59,6 +59,8 @@ pub fn apply(prepared: &Prepared<'_>, plan: &Plan, cause: Cause) -> Done<Applied
     };
     // Supervised actions on these wait from here on. Where nobody can be told, what they do is found as drift.
     let changes = plan.steps.iter().map(|planned| planned.step.name.as_str());
+    let elsewhere: Vec<String> = plan.compensations.iter().map(key).collect();
+    let changes = changes.chain(elsewhere.iter().map(String::as_str));
     let _until_it_is_over = Announced::new(prepared.store.home(), &id, changes);
     log.recovering();
     for additions in prepared.additions().chunks(ADDITIONS) {
@@ -118,12 +120,16 @@ fn remember(prepared: &Prepared<'_>, plan: &Plan, undo: &SessionId) -> std::io::
     let mut states: Vec<(String, Digest)> = changed
         .filter_map(|step| Some((step.name.clone(), state_now(&step.name)?)))
         .collect();
-    // What commands left elsewhere is known by its key: a path it can't be.
     states.extend(plan.compensations.iter().filter_map(|call| {
         let state = PathState::Read(call.expected.as_ref()?).digest();
-        Some((text_from_bytes(&call.effect.resource.key), state))
+        Some((key(call), state))
     }));
     UndoneStates::add(home, undo, &states)
+}
+
+/// What is elsewhere goes by its key, which no path can be.
+fn key(call: &Compensation) -> String {
+    text_from_bytes(&call.effect.resource.key)
 }
 
 /// What a path is, for telling whether it is so again; `None`: it is nothing that is compared.

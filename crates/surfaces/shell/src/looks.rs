@@ -8,22 +8,46 @@ use rescind_supervisor::journal::WayForm;
 use rescind_supervisor::{Around, Looks, Seen};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A reading takes no longer than this: the action waits for it.
 const WITHIN: Duration = Duration::from_secs(10);
 
+/// So many readings go on at a time, whatever an agent starts at once.
+const MOST_AT_ONCE: usize = 16;
+
 /// Looks by running commands.
 #[derive(Debug)]
 pub struct CommandLooks {
     trusted: Trusted,
+    /// How many readings go on.
+    going_on: Mutex<usize>,
+    ended: Condvar,
 }
 
 impl CommandLooks {
     /// With programs out of these folders.
     #[must_use]
     pub fn new(trusted: Trusted) -> Self {
-        Self { trusted }
+        Self {
+            trusted,
+            going_on: Mutex::new(0),
+            ended: Condvar::new(),
+        }
+    }
+
+    /// Do this when there is room for it.
+    fn in_turn<T>(&self, act: impl FnOnce() -> T) -> T {
+        let going_on = self.going_on.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self
+            .ended
+            .wait_while(going_on, |going_on| *going_on >= MOST_AT_ONCE);
+        *free.unwrap_or_else(PoisonError::into_inner) += 1;
+        let done = act();
+        *self.going_on.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.ended.notify_one();
+        done
     }
 }
 
@@ -47,7 +71,7 @@ impl Looks for CommandLooks {
     }
 
     fn look(&self, way: &WayForm, given: &Around) -> Result<Seen, String> {
-        look(&self.trusted, way, given)
+        self.in_turn(|| look(&self.trusted, way, given))
     }
 }
 

@@ -46,6 +46,10 @@ struct Waits {
     programs: Vec<Result<BTreeMap<String, String>, String>>,
     /// How often it was asked whether it has started.
     looked_at: u32,
+    /// What it is about, as undos announce it.
+    keys: Vec<String>,
+    /// Whether an undo came between: what was read counts for nothing then.
+    late: bool,
 }
 
 /// An exec that has not happened after so many sweeps has failed: two seconds.
@@ -59,6 +63,31 @@ pub struct Read {
     key: String,
     before: State,
     around: Around,
+}
+
+/// What is done with what was read.
+enum Turn {
+    /// It decides.
+    Go(Readings),
+    /// It waits for an undo.
+    Waits(Readings),
+    /// It is read again.
+    Again,
+}
+
+/// The ways of an action with the programs they need, or why these can't be had.
+fn ways(
+    judged: &Judged,
+    programs: &[Result<BTreeMap<String, String>, String>],
+) -> Vec<Result<WayForm, String>> {
+    let ways = judged.ways.iter().zip(programs).map(|(way, programs)| {
+        let programs = programs.clone()?;
+        Ok(WayForm {
+            programs,
+            ..way.clone()
+        })
+    });
+    ways.collect()
 }
 
 impl Looking {
@@ -137,14 +166,9 @@ impl Gateway {
             .iter()
             .map(|way| self.programs(&*looks, way, &own))
             .collect();
-        let ways = judged.ways.iter().zip(&programs).map(|(way, programs)| {
-            let programs = programs.clone()?;
-            Ok(WayForm {
-                programs,
-                ..way.clone()
-            })
-        });
-        let ways = ways.collect();
+        let ways = ways(&judged, &programs);
+        let known = ways.iter().filter_map(|way| way.as_ref().ok());
+        let keys = known.map(|way| record::key(way, &around)).collect();
         let pidfd = pidfd_open(process)?;
         kill_process(process, libc::SIGSTOP)?;
         self.waiting
@@ -159,6 +183,8 @@ impl Gateway {
             around,
             programs,
             looked_at: 0,
+            keys,
+            late: false,
         };
         self.waiting.looking.waiting.insert(started.n, waits);
         Ok(())
@@ -192,8 +218,16 @@ impl Gateway {
             if first {
                 if self.is_still_starting(node) {
                     self.waiting.looking.ended().push((node, readings, first));
-                } else if let Some(waits) = self.waiting.looking.waiting.remove(&node) {
-                    self.was_read(waits, readings);
+                    continue;
+                }
+                match self.turn(node, readings) {
+                    Turn::Go(readings) => {
+                        if let Some(waits) = self.waiting.looking.waiting.remove(&node) {
+                            self.was_read(waits, readings);
+                        }
+                    }
+                    Turn::Waits(readings) => self.waiting.looking.ended().push((node, readings, first)),
+                    Turn::Again => {}
                 }
             } else if let Some(place) = self.waiting.looking.approved.get_mut(&node) {
                 let reads = self.nodes.get(&node).map_or(&[][..], |info| info.ways.as_slice());
@@ -204,6 +238,27 @@ impl Gateway {
                         .all(|(read, seen)| seen.as_ref().is_ok_and(|seen| seen.state.same(&read.before)));
                 *place = Some(unmoved);
             }
+        }
+    }
+
+    /// Where an undo is about to change what a program is about to change, the program waits until it is over (law 8), and what
+    /// it changes is read then.
+    fn turn(&mut self, node: Node, readings: Readings) -> Turn {
+        let Some(waits) = self.waiting.looking.waiting.get_mut(&node) else {
+            return Turn::Go(readings);
+        };
+        if self.undoing.any() && waits.keys.iter().any(|key| self.undoing.takes(key)) {
+            waits.late = true;
+            return Turn::Waits(readings);
+        }
+        if !std::mem::take(&mut waits.late) {
+            return Turn::Go(readings);
+        }
+        let (ways, around) = (ways(&waits.judged, &waits.programs), waits.around.clone());
+        let looks = self.options.looks.clone();
+        match looks.map(|looks| self.waiting.looking.read(node, &looks, ways, around, true)) {
+            Some(Ok(())) => Turn::Again,
+            _ => Turn::Go(Vec::new()),
         }
     }
 

@@ -118,7 +118,7 @@ impl Gateway {
             kept: kept.0,
         });
         let name = text_from_bytes(name(&way).as_bytes());
-        let key = text_from_bytes(key(&way, &waits.around).as_bytes());
+        let key = key(&way, &waits.around);
         let before = BeforeForm {
             s: self.seq,
             n: waits.started.n,
@@ -147,7 +147,7 @@ fn name(way: &WayForm) -> String {
 }
 
 /// What is read by the same words in the same place is the same.
-fn key(way: &WayForm, around: &Around) -> String {
+pub(super) fn key(way: &WayForm, around: &Around) -> String {
     let mut place: Vec<String> = around
         .environment
         .iter()
@@ -160,7 +160,8 @@ fn key(way: &WayForm, around: &Around) -> String {
         place.push(around.cwd.display().to_string());
     }
     let exact = format!("{:?}\0{:?}\0{place:?}", way.programs, way.read);
-    format!("{} {}", way.read.join(" "), Digest::of(exact.as_bytes()))
+    let key = format!("{} {}", way.read.join(" "), Digest::of(exact.as_bytes()));
+    text_from_bytes(key.as_bytes())
 }
 
 /// Variables that say which account, cluster or host a command is about.
