@@ -49,7 +49,7 @@ fn claude() -> Option<PathBuf> {
     given.or(Some(usual)).filter(|path| path.exists())
 }
 
-const REPOSITORY: &str = "mkdir home; git init -q -b main repo; cd repo; mkdir src; \
+const REPOSITORY: &str = "mkdir -p home/.config/rescind; git init -q -b main repo; cd repo; mkdir src; \
     for n in $(seq 20); do echo \"fn f$n() {}\" > src/f$n.rs; git add .; git commit -qm \"add $n\"; done; \
     git branch topic HEAD~4; git tag v1; echo 'TOKEN=x' > .env.local; echo .env.local > .git/info/exclude; \
     echo dirty >> src/f3.rs; echo new > src/untracked.rs; echo staged > staged; git add staged; git stash -q; \

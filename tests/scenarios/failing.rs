@@ -128,9 +128,12 @@ fn a_session_that_fails_fast_goes_on_from_its_last_good_state() {
 fn a_rejection_and_a_denial_are_no_failures() {
     let scenario = failing_fast();
     let child = start(&scenario, "sh -c 'exit 4'; touch c; touch d; echo over");
-    waiting(&scenario);
+    let first = waiting(&scenario);
     scenario.tell(&["reject", "--message", "not this one"]).success();
-    let held = waiting(&scenario);
+    let held = until("the next to be held", SOON, || {
+        let held = waiting(&scenario);
+        (held["action_id"] != first["action_id"]).then_some(held)
+    });
     assert!(
         held.to_string().contains("ended with exit 4"),
         "it is still the first failure: {held:#}"

@@ -71,7 +71,7 @@ impl Gateway {
         if is_main {
             self.note_failure(node);
         }
-        if self.tree.alive(node) == 1 {
+        if self.tree.alive(node) == 1 && !self.tree.may_come_back(node) {
             let drains = is_main && self.watch.drain(node).is_some_and(|drain| !drain.is_done());
             if drains || self.is_to_be_read_again(node) || self.is_undone_at_its_end(node) {
                 return None;
@@ -120,7 +120,7 @@ impl Gateway {
             info.exit = status;
             self.note_failure(entry.node);
         }
-        if last {
+        if last && !self.tree.may_come_back(entry.node) {
             let exit = self
                 .nodes
                 .get(&entry.node)

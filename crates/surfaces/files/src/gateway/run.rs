@@ -415,7 +415,7 @@ impl Gateway {
         let Some(node) = self.tree.get(process).map(|entry| entry.node) else {
             return;
         };
-        if self.tree.alive(node) == 1 {
+        if self.tree.alive(node) == 1 && !self.tree.may_come_back(node) {
             let exit = self
                 .nodes
                 .get(&node)

@@ -164,6 +164,17 @@ impl Tree {
         self.alive.get(&node).copied().unwrap_or(0)
     }
 
+    /// Whether a process is about to run another program, and is of this node again if that fails.
+    pub fn may_come_back(&self, node: Node) -> bool {
+        let pending = |entry: &Process| {
+            entry
+                .pending
+                .as_ref()
+                .is_some_and(|pending| pending.before == node)
+        };
+        self.processes.values().any(pending)
+    }
+
     /// All processes with their nodes.
     pub fn processes(&self) -> impl Iterator<Item = (i32, &Process)> {
         self.processes.iter().map(|(number, process)| (*number, process))
