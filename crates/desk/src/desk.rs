@@ -471,14 +471,16 @@ impl Desk for SessionDesk {
     fn halt(&mut self, why: &str) {
         self.halted.get_or_insert_with(|| Halt {
             why: why.to_owned(),
+            choices: None,
             all: false,
         });
     }
 
-    fn failed(&mut self, why: &str) {
+    fn failed(&mut self, why: &str, choices: &str) {
         if self.fail_fast {
             self.halted.get_or_insert_with(|| Halt {
                 why: why.to_owned(),
+                choices: Some(choices.to_owned()),
                 all: true,
             });
         }

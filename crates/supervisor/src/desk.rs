@@ -155,8 +155,9 @@ pub trait Desk: Send {
 
     /// An action failed. Where the session is to be halted by that, everything waits from now on, until a person has let
     /// something run.
-    fn failed(&mut self, why: &str) {
-        let _goes_on = why;
+    /// `choices`: what a person can do about it then.
+    fn failed(&mut self, why: &str, choices: &str) {
+        let _goes_on = (why, choices);
     }
 
     /// An action is over, and has changed so many files; `None` where it never ran. Also called for actions that were

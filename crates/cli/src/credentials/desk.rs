@@ -57,8 +57,8 @@ impl Desk for WithCredentials {
         self.desk.halt(why);
     }
 
-    fn failed(&mut self, why: &str) {
-        self.desk.failed(why);
+    fn failed(&mut self, why: &str, choices: &str) {
+        self.desk.failed(why, choices);
     }
 
     fn ended(&mut self, node: u64, files: Option<u64>) {

@@ -30,6 +30,8 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Halt {
     pub(super) why: String,
+    /// What a person can do about it, in a sentence.
+    pub(super) choices: Option<String>,
     /// Whether what only reads waits, too.
     pub(super) all: bool,
 }
@@ -114,7 +116,7 @@ impl Bench<'_> {
             .halted
             .filter(|halt| halt.all || verdict != Verdict::Allow || !proposal.only_reads())
         {
-            (verdict, form) = halted(&halt.why, verdict, form);
+            (verdict, form) = halted(halt, verdict, form);
         }
         if self.record_only && verdict != Verdict::Allow {
             verdict = Verdict::Allow;
@@ -155,8 +157,9 @@ fn by_rule(judgement: &Judgement) -> Option<(String, String)> {
 }
 
 /// A halted session: everything waits for a person.
-fn halted(why: &str, verdict: Verdict, mut form: JudgedForm) -> (Verdict, JudgedForm) {
-    let mut reasons = vec![format!("the session is halted: {why}")];
+fn halted(halt: &Halt, verdict: Verdict, mut form: JudgedForm) -> (Verdict, JudgedForm) {
+    let mut reasons = vec![format!("the session is halted: {}", halt.why)];
+    reasons.extend(halt.choices.clone());
     form.reasons.splice(0..0, reasons.iter().cloned());
     let verdict = match verdict {
         Verdict::Deny(own) => Verdict::Deny(own),

@@ -24,11 +24,11 @@ impl Gateway {
         };
         if let Some(desk) = &mut self.desk {
             let session = self.log.id();
-            desk.failed(&format!(
-                "{action} {why} and this session fails fast: `approve` goes on; before that, `rescind undo --only {action} \
-                 --keep-running` takes it back, `rescind undo {session} --to last-good --keep-running` all that came after the \
-                 last good action; `rescind kill {session}` ends the session"
-            ));
+            let choices = format!(
+                "to go on: approve; to take it back first: rescind undo --only {action} --keep-running; all since the last good \
+                 action: rescind undo {session} --to last-good --keep-running; to end: rescind kill {session}"
+            );
+            desk.failed(&format!("{action} {why}, and it fails fast"), &choices);
         }
     }
 
