@@ -17,6 +17,7 @@ mod handle;
 mod hold;
 mod inherited;
 mod launch;
+mod left;
 mod lesson;
 mod look;
 mod nodes;
