@@ -2,10 +2,10 @@
 
 use crate::context::load;
 use crate::error::{Code, Done, Failure};
+use crate::judging::desk_of;
 use crate::text::{clean, command_line};
-use rescind_desk::{Acting, Configuration, SessionDesk, Tally};
-use rescind_model::{ActionId, Level, Verdict};
-use rescind_policy::Environment;
+use rescind_desk::Configuration;
+use rescind_model::{ActionId, Verdict};
 use rescind_supervisor::holds::Hold;
 use rescind_supervisor::{Asked, Desk as _, Store};
 use std::path::PathBuf;
@@ -32,19 +32,7 @@ pub fn check(store: &Store, hold: &Hold, words: &[String]) -> Done<()> {
         .parse()
         .map_err(|_| Failure::new(Code::NoSuchHold, format!("`{}` is no action", form.action)))?;
     let view = load(store, &action.session)?;
-    let opened = &view.opened;
-    let acting = Acting {
-        session: action.session.clone(),
-        agent: opened.agent.clone(),
-        owner: opened.user.clone(),
-        domain: opened.domain.clone(),
-        environment: opened.environment.parse().unwrap_or(Environment::Unknown),
-        path: view.environment(1).remove("PATH").unwrap_or_default(),
-        cwd: opened.cwd.clone(),
-    };
-    // What is used of the limits is for the one that runs it.
-    let tally = Tally::at(PathBuf::new(), Level::Process);
-    let mut desk = SessionDesk::new(&Configuration::of_user(), acting, tally)?.without_limits();
+    let mut desk = desk_of(&Configuration::of_user(), &view)?;
     let variables = view.environment(action.number);
     let path = variables.get("PATH").cloned().unwrap_or_default();
     let program = words.first().map(String::as_str).unwrap_or_default();

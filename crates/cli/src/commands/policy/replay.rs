@@ -3,13 +3,12 @@
 use crate::context::{self, Context};
 use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
+use crate::judging::desk_of;
 use crate::out::{Out, bold, dim};
 use crate::record;
 use crate::text::{clean, command_line, count};
 use crate::undoing::window;
-use rescind_desk::{Acting, Configuration, SessionDesk, Tally};
-use rescind_model::{Level, SessionId};
-use rescind_policy::Environment;
+use rescind_desk::{Configuration, SessionDesk};
 use rescind_supervisor::journal::{ExitForm, SessionKind};
 use rescind_supervisor::{Asked, Desk as _, Judged, Node, SessionView};
 use serde_json::{Value, json};
@@ -30,7 +29,7 @@ pub fn explain(context: &Context, asked: &str) -> Done {
                 .help("only actions are, and what they start; `rescind log --tree` lists them"),
         );
     };
-    let mut desk = desk(&Configuration::of_user(), &view)?;
+    let mut desk = desk_of(&Configuration::of_user(), &view)?;
     let again = again(&mut desk, &view, action.number, node);
     let mut out = Out::new();
     if context.json {
@@ -167,7 +166,7 @@ fn session(
     view: &SessionView,
     differences: &mut Differences,
 ) -> Done<()> {
-    let mut desk = desk(configuration, view)?;
+    let mut desk = desk_of(configuration, view)?;
     for (number, node) in &view.nodes {
         // A connection has no program of its own that could be judged by its words.
         let is_connection = node.started.argv.first().is_some_and(|first| first == "connect")
@@ -223,22 +222,6 @@ fn session(
         }
     }
     Ok(())
-}
-
-/// A desk as the session had it, by this configuration. Limits are left out: what was used of them then is not known.
-fn desk(configuration: &Configuration, view: &SessionView) -> Done<SessionDesk> {
-    let opened = &view.opened;
-    let acting = Acting {
-        session: SessionId::clone(&view.id),
-        agent: opened.agent.clone(),
-        owner: opened.user.clone(),
-        domain: opened.domain.clone(),
-        environment: opened.environment.parse().unwrap_or(Environment::Unknown),
-        path: view.environment(1).remove("PATH").unwrap_or_default(),
-        cwd: opened.cwd.clone(),
-    };
-    let tally = Tally::at(PathBuf::new(), Level::Process);
-    Ok(SessionDesk::new(configuration, acting, tally)?.without_limits())
 }
 
 /// Judge a node by what is on record of it: what was redacted is not known any more.
