@@ -8,7 +8,7 @@ mod staged;
 pub use chosen::Chosen;
 pub use interrupted::settle;
 pub use show::{Detail, conflicts, json, print};
-pub use staged::{Staged, staged, waiting};
+pub use staged::{Staged, in_turn, staged, waiting};
 
 use crate::error::{Code, Done, Failure, chain};
 use crate::out::say;

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::Done;
 use crate::exit::Exit;
 use crate::out::Out;
-use crate::staging::{settle, staged};
+use crate::staging::in_turn;
 use clap::Args;
 use rescind_files::stage::Stage;
 use rescind_supervisor::entry::EntryKind;
@@ -23,12 +23,7 @@ pub struct DiscardArgs {
 /// The session is not found, has no stage, still runs, or its stage can't be removed.
 pub fn run(context: &Context, args: &DiscardArgs) -> Done {
     let store = context.store_outside()?;
-    let found = staged(&store, Some(&args.session))?;
-    found.is_over()?;
-    let _turn = found.own_turn()?;
-    // It may have gone while we waited.
-    let found = staged(&store, Some(&args.session))?;
-    settle(&store, &found)?;
+    let (found, _turn) = in_turn(&store, &args.session)?;
     let id = &found.view.id;
     store.note(EntryKind::StageDiscarded, id, "everything on it".to_owned())?;
     Stage::remove(&found.stage.root)?;

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, green, say};
-use crate::staging::{Chosen, Detail, Staged, conflicts, json, print, settle, staged};
+use crate::staging::{Chosen, Detail, Staged, conflicts, in_turn, json, print, settle};
 use crate::text::{clean, count};
 use clap::Args;
 use rescind_files::stage::{Order, PromoteError, Stage, make_real};
@@ -60,12 +60,7 @@ const FAILED: u8 = 1;
 /// it is left.
 pub fn run(context: &Context, args: &PromoteArgs) -> Done {
     let store = context.store_outside()?;
-    let found = staged(&store, Some(&args.session))?;
-    found.is_over()?;
-    let _turn = found.own_turn()?;
-    // It may have gone while we waited.
-    let found = staged(&store, Some(&args.session))?;
-    settle(&store, &found)?;
+    let (found, _turn) = in_turn(&store, &args.session)?;
     let all = found.changes()?;
     let chosen = Chosen::of(&all, &args.paths)?;
     let id = &found.view.id;

@@ -1,5 +1,6 @@
 //! A session on a stage, found; and whose turn it is to work on it.
 
+use super::settle;
 use crate::context;
 use crate::error::{Code, Done, Failure};
 use rescind_files::stage::{Bases, Changes, Stage, changes};
@@ -35,6 +36,21 @@ pub fn waiting(store: &Store) -> Done<Vec<SessionId>> {
     }
     let has_stage = |id: &SessionId| matches!(Stage::read(&store.home().stage(id)), Ok(Some(_)));
     Ok(store.sessions()?.into_iter().filter(has_stage).collect())
+}
+
+/// The session that is meant, which is over, with the turn to do something with its stage; what was interrupted there is
+/// taken back first.
+///
+/// # Errors
+/// It is not found, has no stage, still runs, or somebody else is at it.
+pub fn in_turn(store: &Store, asked: &str) -> Done<(Staged, Turn)> {
+    let found = staged(store, Some(asked))?;
+    found.is_over()?;
+    let turn = found.own_turn()?;
+    // It may have gone while we waited.
+    let found = staged(store, Some(asked))?;
+    settle(store, &found)?;
+    Ok((found, turn))
 }
 
 /// The session that is meant: the one asked for, or the last one with a stage.
