@@ -1,32 +1,11 @@
 //! What fails halts a session that fails fast, and is undone at once where a policy says so.
 
 use rescind_scenarios::{Outcome, Scenario, proved, until};
-use serde_json::Value;
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-
-fn start(scenario: &Scenario, script: &str) -> Child {
-    let mut command = scenario.supervised(["sh", "-c", script]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().expect("it starts")
-}
-
-/// The only action that waits for a person.
-fn waiting(scenario: &Scenario) -> Value {
-    until("something to be held", SOON, || {
-        scenario
-            .tell(&["approvals", "--json"])
-            .success()
-            .json_lines()
-            .pop()
-    })
-}
 
 fn end(child: Child) -> (i32, String, String) {
     let output = child.wait_with_output().expect("its end");
@@ -71,8 +50,8 @@ fn any_failure_halts_a_session_that_fails_fast_until_a_person_says_so() {
         ),
     ] {
         let scenario = failing_fast();
-        let child = start(&scenario, &format!("{fails}; cat b; echo over"));
-        let held = waiting(&scenario);
+        let child = scenario.start(&format!("{fails}; cat b; echo over"));
+        let held = scenario.waiting();
         let reasons = held["judged"]["reasons"].to_string() + &held["reasons"].to_string();
         assert!(
             reasons.contains(how) && reasons.contains("--keep-running"),
@@ -107,8 +86,8 @@ fn a_session_that_fails_fast_goes_on_from_its_last_good_state() {
     let scenario = failing_fast();
     let before = scenario.manifest();
     let script = "touch good; sh -c 'rm a; false'; touch c; echo over";
-    let child = start(&scenario, script);
-    waiting(&scenario);
+    let child = scenario.start(script);
+    scenario.waiting();
     let id = scenario.runs().pop().expect("a session");
     scenario
         .tell(&["undo", "--yes", &id, "--to", "last-good", "--keep-running"])
@@ -127,11 +106,11 @@ fn a_session_that_fails_fast_goes_on_from_its_last_good_state() {
 #[test]
 fn a_rejection_and_a_denial_are_no_failures() {
     let scenario = failing_fast();
-    let child = start(&scenario, "sh -c 'exit 4'; touch c; touch d; echo over");
-    let first = waiting(&scenario);
+    let child = scenario.start("sh -c 'exit 4'; touch c; touch d; echo over");
+    let first = scenario.waiting();
     scenario.tell(&["reject", "--message", "not this one"]).success();
     let held = until("the next to be held", SOON, || {
-        let held = waiting(&scenario);
+        let held = scenario.waiting();
         (held["action_id"] != first["action_id"]).then_some(held)
     });
     assert!(
@@ -181,9 +160,7 @@ fn what_fails_is_undone_before_anybody_sees_its_end_where_a_policy_says_so() {
 fn a_session_that_does_again_what_was_undone_while_it_ran_is_halted() {
     let scenario = Scenario::new();
     scenario.write("a", "one\n");
-    let child = start(
-        &scenario,
-        "sh -c 'echo two > a'; until [ -e go ]; do sleep 0.05; done; sh -c 'echo two > a'; touch c; echo over",
+    let child = scenario.start("sh -c 'echo two > a'; until [ -e go ]; do sleep 0.05; done; sh -c 'echo two > a'; touch c; echo over",
     );
     until("the first write", SOON, || {
         (scenario.read("a") == "two\n").then_some(())
@@ -194,7 +171,7 @@ fn a_session_that_does_again_what_was_undone_while_it_ran_is_halted() {
         .success();
     assert_eq!(scenario.read("a"), "one\n");
     scenario.write("go", "");
-    let held = waiting(&scenario);
+    let held = scenario.waiting();
     assert!(
         held.to_string().contains("again to a state that was undone"),
         "{held:#}"

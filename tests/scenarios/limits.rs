@@ -4,7 +4,7 @@ use rescind_scenarios::{Scenario, kill, process_named, proved, text, until};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -34,24 +34,6 @@ fn configured(limits: &str) -> Scenario {
     scenario
 }
 
-/// A shell that is the agent.
-fn start(scenario: &Scenario, script: &str) -> Child {
-    let mut command = scenario.supervised(["sh", "-c", script]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().expect("it starts")
-}
-
-/// The only action that waits for a person.
-fn waiting(scenario: &Scenario) -> Value {
-    until("something to be held", LIMIT, || {
-        let mut held = scenario.tell(&["approvals", "--json"]).success().json_lines();
-        held.pop()
-    })
-}
-
 /// What is used of the only limit, by whoever came last.
 fn used(scenario: &Scenario) -> Value {
     let mut limits = scenario.tell(&["limits", "--json"]).success().json_lines();
@@ -77,8 +59,8 @@ fn of_three_deletes_the_fourth_is_held_and_a_person_decides() {
         for name in files {
             scenario.write(name, name);
         }
-        let agent = start(&scenario, "for f in a b c d; do rm $f || exit 7; done; echo done");
-        let held = waiting(&scenario);
+        let agent = scenario.start("for f in a b c d; do rm $f || exit 7; done; echo done");
+        let held = scenario.waiting();
         let why = held.to_string();
         assert!(why.contains("3 used, 1 asked, 3 allowed"), "{why}");
         assert!(scenario.path("d").exists() && !scenario.path("c").exists());
@@ -123,7 +105,7 @@ fn five_hundred_dollars_are_not_passed_by_another_session_nor_given_back_by_a_de
     scenario.run("buy one --for=200.50; echo ran > ran").success();
     assert_eq!(used(&scenario)["used"], "200.50");
     // A session whose supervisor is killed in the middle of a purchase.
-    let agent = start(&scenario, "buy slowly --for=99.50");
+    let agent = scenario.start("buy slowly --for=99.50");
     until("the purchase", LIMIT, || {
         scenario.read("sold").contains("slowly").then_some(())
     });
@@ -137,8 +119,8 @@ fn five_hundred_dollars_are_not_passed_by_another_session_nor_given_back_by_a_de
     );
     kill(supervisor, libc::SIGKILL);
     end(agent);
-    let agent = start(&scenario, "buy two --for=200.00; buy three --for=0.01; echo over");
-    let why = waiting(&scenario).to_string();
+    let agent = scenario.start("buy two --for=200.00; buy three --for=0.01; echo over");
+    let why = scenario.waiting().to_string();
     assert!(why.contains("500.00 used, 0.01 asked, 500.00 allowed"), "{why}");
     let by = used(&scenario);
     assert!(
@@ -158,8 +140,8 @@ fn five_hundred_dollars_are_not_passed_by_another_session_nor_given_back_by_a_de
 fn files_are_settled_with_what_was_changed_and_not_with_what_was_announced() {
     let scenario = configured("[[limit]]\nid = \"files\"\nper = \"agent\"\nmeasure = \"files\"\ncap = 5\n");
     scenario.bare("mkdir d; for n in 1 2 3 4 5 6 7; do echo $n > d/$n; done");
-    let agent = start(&scenario, "rm -r d; cat sold; touch x; echo over");
-    let held = waiting(&scenario);
+    let agent = scenario.start("rm -r d; cat sold; touch x; echo over");
+    let held = scenario.waiting();
     assert!(
         held["argv"][0] == "touch" || held["command"] == "touch x",
         "{held}"

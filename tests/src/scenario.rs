@@ -1,13 +1,14 @@
 //! A place for one scenario: a tree, a state directory of its own, and the commands of `rescind` on them.
 
-use crate::{Manifest, rescind_binary};
+use crate::{Manifest, rescind_binary, until};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// Where the tree lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,6 +274,25 @@ impl Scenario {
     #[track_caller]
     pub fn run(&self, script: &str) -> Outcome {
         Outcome::of(&mut self.supervised(["sh", "-c", script]))
+    }
+
+    /// A shell script under supervision, in the background.
+    #[track_caller]
+    pub fn start(&self, script: &str) -> Child {
+        let mut command = self.supervised(["sh", "-c", script]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().expect("it starts")
+    }
+
+    /// The last action that waits for a person, once there is one.
+    #[track_caller]
+    pub fn waiting(&self) -> Value {
+        until("something to be held", Duration::from_secs(120), || {
+            self.tell(&["approvals", "--json"]).success().json_lines().pop()
+        })
     }
 
     /// A shell script under supervision, without its being judged: what does again what was undone would wait for a person.
