@@ -10,12 +10,19 @@
 //! All four are in one process group, so that the terminal's signals and job control reach the agent as without us;
 //! front, supervisor and guardian ignore those that are meant for it.
 
+mod guardian;
+mod message;
+
+pub use guardian::end_tree_from_here;
+pub use message::Message;
+
+use guardian::guard;
 use rescind_sys::{ExitStatus, Fork, kill_process};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Signal;
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixStream;
@@ -38,82 +45,6 @@ pub struct Launch {
     /// The session's journal: its time says when the tree ended, where the supervisor died before it could. What was
     /// changed until then was changed while the session lived.
     pub journal: std::path::PathBuf,
-}
-
-/// What the guardian and the front tell and are told, as five bytes: a letter and a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message {
-    /// Guardian: this is the agent's process.
-    Started(i32),
-    /// The agent ended with this code.
-    Exited(i32),
-    /// The agent was ended by this signal.
-    Signaled(i32),
-    /// The agent was stopped.
-    Stopped(i32),
-    /// The agent goes on.
-    Continued,
-    /// Guardian: no process of the tree is left.
-    Empty,
-    /// To the guardian: end the whole tree.
-    Kill,
-    /// Front: this signal came for the agent.
-    Forward(i32),
-}
-
-impl Message {
-    fn bytes(self) -> [u8; 5] {
-        let (letter, number) = match self {
-            Self::Started(pid) => (b'A', pid),
-            Self::Exited(code) => (b'E', code),
-            Self::Signaled(signal) => (b'S', signal),
-            Self::Stopped(signal) => (b'T', signal),
-            Self::Continued => (b'C', 0),
-            Self::Empty => (b'0', 0),
-            Self::Kill => (b'K', 0),
-            Self::Forward(signal) => (b'F', signal),
-        };
-        let [a, b, c, d] = number.to_le_bytes();
-        [letter, a, b, c, d]
-    }
-
-    fn parse(bytes: [u8; 5]) -> Option<Self> {
-        let [letter, a, b, c, d] = bytes;
-        let number = i32::from_le_bytes([a, b, c, d]);
-        Some(match letter {
-            b'A' => Self::Started(number),
-            b'E' => Self::Exited(number),
-            b'S' => Self::Signaled(number),
-            b'T' => Self::Stopped(number),
-            b'C' => Self::Continued,
-            b'0' => Self::Empty,
-            b'K' => Self::Kill,
-            b'F' => Self::Forward(number),
-            _ => return None,
-        })
-    }
-
-    /// Say it.
-    ///
-    /// # Errors
-    /// The other side is gone.
-    pub fn send(self, mut to: &UnixStream) -> io::Result<()> {
-        to.write_all(&self.bytes())
-    }
-
-    /// Hear one; `None` when the other side is gone.
-    ///
-    /// # Errors
-    /// The socket failed.
-    pub fn receive(mut from: &UnixStream) -> io::Result<Option<Self>> {
-        let mut bytes = [0_u8; 5];
-        match from.read_exact(&mut bytes) {
-            Ok(()) => Ok(Self::parse(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// The supervisor's end of everything it needs, in the supervisor process.
@@ -238,166 +169,6 @@ fn front_loop(supervisor: &UnixStream, signals: &SignalGate) -> ExitStatus {
             }
         }
     }
-}
-
-/// The guardian's life.
-fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signals: &SignalGate) {
-    rescind_sys::set_name("guardian");
-    let _subreaper = rescind_sys::adopt_orphans();
-    let agent = match rescind_sys::fork() {
-        Ok(Fork::Child) => become_agent(agent_socket, launch, signals),
-        Ok(Fork::Parent(pid)) => pid,
-        Err(_) => return,
-    };
-    drop(agent_socket);
-    let _untraceable = rescind_sys::become_untraceable();
-    let_go_of_stdio();
-    let _told = Message::Started(agent).send(supervisor);
-    let mut alone = false;
-    loop {
-        let mut fds = [
-            PollFd::new(supervisor, PollFlags::IN),
-            PollFd::from_borrowed_fd(signals.fd.as_fd(), PollFlags::IN),
-        ];
-        let second = Timespec {
-            tv_sec: 1,
-            tv_nsec: 0,
-        };
-        let _timeout = poll(&mut fds, Some(&second));
-        let word = fds.first().is_some_and(|fd| !fd.revents().is_empty());
-        signals.pending();
-        let message = if alone {
-            Ok(None)
-        } else if word {
-            Message::receive(supervisor)
-        } else {
-            Ok(Some(Message::Continued))
-        };
-        match message {
-            Ok(Some(Message::Started(_) | Message::Continued)) => {}
-            Ok(Some(_)) => end_tree(),
-            Ok(None) | Err(_) => {
-                alone = true;
-                end_tree();
-                mark_the_end(&launch.journal);
-            }
-        }
-        if tell_of_children(supervisor, agent) {
-            let _told = Message::Empty.send(supervisor);
-            if alone {
-                run_afterwards(&launch.afterwards, signals);
-            }
-            return;
-        }
-    }
-}
-
-/// What is left to be done when the supervisor could not do it. It is not waited for: the guardian ends.
-fn run_afterwards(command: &[OsString], signals: &SignalGate) {
-    let Some((program, arguments)) = command.split_first() else {
-        return;
-    };
-    signals.release();
-    let _the_next_command_does_it_else = Command::new(program).args(arguments).process_group(0).spawn();
-}
-
-/// Nobody else is left to say when the tree ended; this needs no room on the disk.
-fn mark_the_end(journal: &std::path::Path) {
-    let now = rustix::fs::Timespec {
-        tv_sec: 0,
-        tv_nsec: rustix::fs::UTIME_NOW,
-    };
-    let times = rustix::fs::Timestamps {
-        last_access: now,
-        last_modification: now,
-    };
-    let _doubt_stays_then =
-        rustix::fs::utimensat(rustix::fs::CWD, journal, &times, rustix::fs::AtFlags::empty());
-}
-
-/// Tell the supervisor what became of the agent; true when no child is left.
-fn tell_of_children(supervisor: &UnixStream, agent: i32) -> bool {
-    loop {
-        let (pid, status) = match rescind_sys::reap() {
-            Ok(Some(found)) => found,
-            Ok(None) => return false,
-            Err(error) => return error.raw_os_error() == Some(libc::ECHILD),
-        };
-        if pid != agent {
-            continue;
-        }
-        let message = match status {
-            ExitStatus::Exited(code) => Message::Exited(code),
-            ExitStatus::Signaled(signal) => Message::Signaled(signal),
-            ExitStatus::Stopped(signal) => Message::Stopped(signal),
-            ExitStatus::Continued => Message::Continued,
-        };
-        let _told = message.send(supervisor);
-    }
-}
-
-/// Kill everything below this process until nothing is left. Orphans come to us, so each round finds what the one
-/// before made fatherless; a tree that forks faster than one round is overtaken because the killed don't fork.
-fn end_tree() {
-    loop {
-        let below = descendants(std::process::id().cast_signed());
-        if below.is_empty() {
-            return;
-        }
-        for pid in below {
-            let _gone = kill_process(pid, libc::SIGKILL);
-        }
-    }
-}
-
-/// The same from the supervisor, when the guardian is gone: it is the next reaper, having adopted orphans itself.
-pub fn end_tree_from_here() {
-    end_tree();
-}
-
-/// All living processes below `root`, from `/proc`.
-fn descendants(root: i32) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let mut parents = Vec::new();
-    for entry in entries.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
-            continue;
-        };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
-            continue;
-        };
-        let Some((_, rest)) = stat.rsplit_once(')') else {
-            continue;
-        };
-        let mut fields = rest.split_ascii_whitespace();
-        let (state, parent) = (
-            fields.next(),
-            fields.next().and_then(|field| field.parse::<i32>().ok()),
-        );
-        if let (Some(state), Some(parent)) = (state, parent)
-            && state != "Z"
-        {
-            parents.push((pid, parent));
-        }
-    }
-    let mut found = vec![root];
-    let mut at = 0;
-    while let Some(next) = found.get(at).copied() {
-        found.extend(
-            parents
-                .iter()
-                .filter(|(_, parent)| *parent == next)
-                .map(|(pid, _)| *pid),
-        );
-        at += 1;
-    }
-    found.split_off(1)
 }
 
 fn let_go_of_stdio() {

@@ -1,0 +1,170 @@
+//! The guardian: the reaper of a run's orphans, who ends the whole tree when the supervisor dies.
+
+use super::{Launch, Message, SignalGate, become_agent, let_go_of_stdio};
+use rescind_sys::{ExitStatus, Fork, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::ffi::OsString;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+/// The guardian's life.
+pub(super) fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signals: &SignalGate) {
+    rescind_sys::set_name("guardian");
+    let _subreaper = rescind_sys::adopt_orphans();
+    let agent = match rescind_sys::fork() {
+        Ok(Fork::Child) => become_agent(agent_socket, launch, signals),
+        Ok(Fork::Parent(pid)) => pid,
+        Err(_) => return,
+    };
+    drop(agent_socket);
+    let _untraceable = rescind_sys::become_untraceable();
+    let_go_of_stdio();
+    let _told = Message::Started(agent).send(supervisor);
+    let mut alone = false;
+    loop {
+        let mut fds = [
+            PollFd::new(supervisor, PollFlags::IN),
+            PollFd::from_borrowed_fd(signals.fd.as_fd(), PollFlags::IN),
+        ];
+        let second = Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        };
+        let _timeout = poll(&mut fds, Some(&second));
+        let word = fds.first().is_some_and(|fd| !fd.revents().is_empty());
+        signals.pending();
+        let message = if alone {
+            Ok(None)
+        } else if word {
+            Message::receive(supervisor)
+        } else {
+            Ok(Some(Message::Continued))
+        };
+        match message {
+            Ok(Some(Message::Started(_) | Message::Continued)) => {}
+            Ok(Some(_)) => end_tree(),
+            Ok(None) | Err(_) => {
+                alone = true;
+                end_tree();
+                mark_the_end(&launch.journal);
+            }
+        }
+        if tell_of_children(supervisor, agent) {
+            let _told = Message::Empty.send(supervisor);
+            if alone {
+                run_afterwards(&launch.afterwards, signals);
+            }
+            return;
+        }
+    }
+}
+
+/// What is left to be done when the supervisor could not do it. It is not waited for: the guardian ends.
+fn run_afterwards(command: &[OsString], signals: &SignalGate) {
+    let Some((program, arguments)) = command.split_first() else {
+        return;
+    };
+    signals.release();
+    let _the_next_command_does_it_else = Command::new(program).args(arguments).process_group(0).spawn();
+}
+
+/// Nobody else is left to say when the tree ended; this needs no room on the disk.
+fn mark_the_end(journal: &std::path::Path) {
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let _doubt_stays_then =
+        rustix::fs::utimensat(rustix::fs::CWD, journal, &times, rustix::fs::AtFlags::empty());
+}
+
+/// Tell the supervisor what became of the agent; true when no child is left.
+fn tell_of_children(supervisor: &UnixStream, agent: i32) -> bool {
+    loop {
+        let (pid, status) = match rescind_sys::reap() {
+            Ok(Some(found)) => found,
+            Ok(None) => return false,
+            Err(error) => return error.raw_os_error() == Some(libc::ECHILD),
+        };
+        if pid != agent {
+            continue;
+        }
+        let message = match status {
+            ExitStatus::Exited(code) => Message::Exited(code),
+            ExitStatus::Signaled(signal) => Message::Signaled(signal),
+            ExitStatus::Stopped(signal) => Message::Stopped(signal),
+            ExitStatus::Continued => Message::Continued,
+        };
+        let _told = message.send(supervisor);
+    }
+}
+
+/// Kill everything below this process until nothing is left. Orphans come to us, so each round finds what the one
+/// before made fatherless; a tree that forks faster than one round is overtaken because the killed don't fork.
+fn end_tree() {
+    loop {
+        let below = descendants(std::process::id().cast_signed());
+        if below.is_empty() {
+            return;
+        }
+        for pid in below {
+            let _gone = kill_process(pid, libc::SIGKILL);
+        }
+    }
+}
+
+/// The same from the supervisor, when the guardian is gone: it is the next reaper, having adopted orphans itself.
+pub fn end_tree_from_here() {
+    end_tree();
+}
+
+/// All living processes below `root`, from `/proc`.
+fn descendants(root: i32) -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let mut parents = Vec::new();
+    for entry in entries.flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let Some((_, rest)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let mut fields = rest.split_ascii_whitespace();
+        let (state, parent) = (
+            fields.next(),
+            fields.next().and_then(|field| field.parse::<i32>().ok()),
+        );
+        if let (Some(state), Some(parent)) = (state, parent)
+            && state != "Z"
+        {
+            parents.push((pid, parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(next) = found.get(at).copied() {
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == next)
+                .map(|(pid, _)| *pid),
+        );
+        at += 1;
+    }
+    found.split_off(1)
+}
