@@ -14,7 +14,7 @@ pub struct Entry {
     pub kind: EntryKind,
     /// RFC 3339, UTC.
     pub time: String,
-    /// The session.
+    /// The session; empty where an entry belongs to none (`kill.*`, `access.changed`).
     pub session: String,
     /// The action, `SESSION.NUMBER`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,12 +78,39 @@ pub enum EntryKind {
     /// A rule that was learned in a session was taken back.
     #[serde(rename = "rule.forgotten")]
     RuleForgotten,
+    /// Everything in a scope was told to stop, or to hold in place. Has no session, but says its scope.
+    #[serde(rename = "kill.called")]
+    KillCalled,
+    /// What came of it: who stopped, when and how, and what was in flight.
+    #[serde(rename = "kill.answered")]
+    KillAnswered,
+    /// A person let things start again in a scope.
+    #[serde(rename = "kill.lifted")]
+    KillLifted,
+    /// Who may do what was changed: a person, a role, a token.
+    #[serde(rename = "access.changed")]
+    AccessChanged,
     /// A session's content was erased from the vault.
     #[serde(rename = "vault.erased")]
     VaultErased,
     /// Recreatable content of a session was erased from the vault.
     #[serde(rename = "vault.pruned")]
     VaultPruned,
+}
+
+impl Entry {
+    /// Whether it belongs to no session, as its kind wants it.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        let kind = matches!(
+            self.kind,
+            EntryKind::KillCalled
+                | EntryKind::KillAnswered
+                | EntryKind::KillLifted
+                | EntryKind::AccessChanged
+        );
+        kind && self.session.is_empty() && self.body.is_none() && self.marks.is_empty()
+    }
 }
 
 impl From<CredentialEvent> for EntryKind {

@@ -79,6 +79,10 @@ fn take(sessions: &mut BTreeMap<SessionId, Known>, bytes: &[u8]) {
         | EntryKind::ActionHeld
         | EntryKind::ActionDecided
         | EntryKind::RuleForgotten
+        | EntryKind::KillCalled
+        | EntryKind::KillAnswered
+        | EntryKind::KillLifted
+        | EntryKind::AccessChanged
         | EntryKind::ActionStarted
         | EntryKind::ActionEnded
         | EntryKind::CredentialIssuing

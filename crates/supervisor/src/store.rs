@@ -213,18 +213,30 @@ impl Store {
     /// # Errors
     /// It can't be written.
     pub fn note(&self, kind: EntryKind, session: &SessionId, note: String) -> Result<(), StoreError> {
+        self.enter(kind, session.to_string(), note)
+    }
+
+    /// The same for what belongs to no session: `note` is a JSON object (docs/formats/journal.md).
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn note_control(&self, kind: EntryKind, note: String) -> Result<(), StoreError> {
+        self.enter(kind, String::new(), note)
+    }
+
+    fn enter(&self, kind: EntryKind, session: String, note: String) -> Result<(), StoreError> {
         let entry = Entry {
             v: 1,
             kind,
             time: clock::now().to_string(),
-            session: session.to_string(),
+            session: session.clone(),
             action: None,
             body: None,
             marks: Vec::<MarkForm>::new(),
             note: Some(note),
         };
         let bytes = serde_json::to_vec(&entry).map_err(|error| StoreError::Journal {
-            session: session.to_string(),
+            session,
             why: error.to_string(),
         })?;
         self.ledger.append_from_reserve(&bytes, Level::Process)?;

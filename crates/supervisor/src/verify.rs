@@ -187,6 +187,10 @@ fn follow(cursor: &mut Option<Cursor>, claims: &mut BTreeMap<SessionId, Claims>,
             }
         };
         let parsed = serde_json::from_slice::<Entry>(&bytes).map_err(|error| error.to_string());
+        // What belongs to no session has no journal to be held against.
+        if parsed.as_ref().is_ok_and(Entry::is_control) {
+            continue;
+        }
         let parsed = parsed.and_then(|entry| {
             let id = entry
                 .session
@@ -218,6 +222,10 @@ impl Claims {
             | EntryKind::ActionHeld
             | EntryKind::ActionDecided
             | EntryKind::RuleForgotten
+            | EntryKind::KillCalled
+            | EntryKind::KillAnswered
+            | EntryKind::KillLifted
+            | EntryKind::AccessChanged
             | EntryKind::ActionEnded
             | EntryKind::CredentialIssuing
             | EntryKind::CredentialIssued

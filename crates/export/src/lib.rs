@@ -1,0 +1,1 @@
+//! The record for other systems: JSON Lines, CloudEvents, OCSF and OpenTelemetry.
