@@ -65,15 +65,13 @@ pub struct AgentPrincipal {
 }
 
 impl Principal {
-    /// Whoever can hold a role.
-    ///
-    /// # Errors
-    /// It is an agent.
-    pub fn actor(self) -> Result<Actor, AgentPrincipal> {
+    /// Whoever can hold a role; `None` for an agent.
+    #[must_use]
+    pub fn actor(self) -> Option<Actor> {
         match self {
-            Self::Person(person) => Ok(Actor::Person(person)),
-            Self::Token(token) => Ok(Actor::Token(token)),
-            Self::Agent(agent) => Err(agent),
+            Self::Person(person) => Some(Actor::Person(person)),
+            Self::Token(token) => Some(Actor::Token(token)),
+            Self::Agent(_) => None,
         }
     }
 }
