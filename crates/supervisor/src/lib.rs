@@ -3,6 +3,7 @@
 mod bodies;
 mod books;
 mod clock;
+pub mod control;
 mod desk;
 mod driver;
 pub mod entry;
