@@ -11,7 +11,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use rescind_access::{Actor, Role};
 use rescind_index::DomainSet;
-use rescind_supervisor::holds::{ClosedForm, Decision, DecisionForm, Hold, HoldError, HoldForm};
+use rescind_supervisor::holds::{
+    ClosedForm, Decision, DecisionForm, Hold, HoldError, HoldFilter, HoldForm,
+};
 use rescind_supervisor::now;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,9 +101,9 @@ pub struct HoldQuery {
     pub domain: Option<String>,
     /// `SESSION`: only those of this session.
     pub session: Option<String>,
-    /// A text in the command.
+    /// Words of its command, agent, requester, domain, reasons or action.
     pub text: Option<String>,
-    /// The action of the last one of the page before.
+    /// `next` of the page before.
     pub cursor: Option<String>,
     /// At most so many, up to 500.
     pub limit: Option<usize>,
@@ -171,38 +173,20 @@ pub async fn list(
     may: May<Viewer>,
     Query(query): Query<HoldQuery>,
 ) -> Result<axum::Json<List<HoldRow>>, Problem> {
-    let domains = may.domains();
-    let found = blocking(&app, move |app| {
-        let limit = query.limit.unwrap_or(50).clamp(1, 500);
-        let found = app.open.page(&domains, query.cursor.as_deref(), limit + 1, |hold| fits(&query, &hold.form));
-        let next = (found.len() > limit)
-            .then(|| found.get(limit.saturating_sub(1)).map(|hold| hold.form.action.clone()))
-            .flatten();
-        let items = found.iter().take(limit).map(|hold| HoldRow::of(hold, None));
-        Ok(List {
-            items: items.collect(),
-            next,
-            cut: false,
-        })
-    });
-    found.await.map(axum::Json)
-}
-
-fn fits(query: &HoldQuery, form: &HoldForm) -> bool {
-    let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted.is_empty() || wanted == own);
-    let below = |wanted: &Option<String>| {
-        wanted
-            .as_ref()
-            .is_none_or(|wanted| wanted.is_empty() || DomainSet::under(wanted.clone()).covers(&form.domain))
+    let filter = HoldFilter {
+        domain: query.domain,
+        agent: query.agent,
+        session: query.session,
+        text: query.text,
+        ..HoldFilter::of(may.domains())
     };
-    let session = form.action.split('.').next().unwrap_or_default();
-    is(&query.agent, &form.agent)
-        && is(&query.session, session)
-        && below(&query.domain)
-        && query.text.as_ref().is_none_or(|text| {
-            let command = crate::text::command_line(&form.argv).to_lowercase();
-            command.contains(&text.to_lowercase())
-        })
+    let limit = query.limit.unwrap_or(50).clamp(1, 500);
+    let found = blocking(&app, move |app| app.open.page(&filter, query.cursor.as_deref(), limit)).await?;
+    Ok(axum::Json(List {
+        items: found.holds.iter().map(|hold| HoldRow::of(hold, None)).collect(),
+        next: found.next,
+        cut: false,
+    }))
 }
 
 /// One hold, whether it waits or was decided not long ago.
@@ -238,7 +222,7 @@ pub fn visible(
     action: &str,
 ) -> Result<Option<(Arc<Hold>, Option<ClosedForm>)>, Problem> {
     let id = super::action_id(action)?.to_string();
-    if let Some(hold) = app.open.get(&id) {
+    if let Some(hold) = app.open.get(&id)? {
         return Ok(domains.covers(&hold.form.domain).then_some((hold, None)));
     }
     let read = app.holds.read(&id).map_err(|_| Problem::inner("the hold can't be read"))?;

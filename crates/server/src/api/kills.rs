@@ -11,7 +11,7 @@ use rescind_access::{Actor, Role};
 use rescind_index::DomainSet;
 use rescind_supervisor::control::{ControlError, GatewayStatus, KillReport, KillScope, Member, Mode, Stop};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -178,7 +178,9 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
         .kill(&scope, mode, &actor.label(), &why, AT_MOST)
         .map_err(|error| problem(&error))?;
     tracing::warn!(%scope, by = actor.label(), ms = report.milliseconds, sessions = report.sessions.len(), "stopped");
-    app.metrics.kill(report.milliseconds / 1_000.0);
+    let took = Duration::from_secs_f64(report.milliseconds.max(0.0) / 1_000.0);
+    app.metrics.kill_answered(kind_of(&scope), took);
+    crate::tell::stopped(app, &report);
     let ended: Vec<_> = report
         .sessions
         .iter()
@@ -197,6 +199,15 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
         report,
         credentials,
     })
+}
+
+fn kind_of(scope: &KillScope) -> &'static str {
+    match scope {
+        KillScope::Session(_) => "session",
+        KillScope::Agent(_) => "agent",
+        KillScope::Domain(_) => "domain",
+        KillScope::Everything => "everything",
+    }
 }
 
 /// Let go on, for the API and for pages.
@@ -270,7 +281,8 @@ fn domains_in(app: &App, scope: &KillScope) -> Vec<String> {
     match scope {
         KillScope::Domain(domain) => domains.push(domain.clone()),
         KillScope::Session(id) => {
-            domains.extend(app.index.session(id).ok().flatten().map(|row| row.domain));
+            let found = app.index.session(id, &DomainSet::Everything).ok().flatten();
+            domains.extend(found.map(|row| row.domain));
         }
         KillScope::Agent(_) | KillScope::Everything => {}
     }
@@ -338,10 +350,4 @@ pub async fn lift_post(
     Json(request): Json<LiftRequest>,
 ) -> Result<axum::Json<LiftAnswer>, Problem> {
     blocking(&app, move |app| lift(app, &may.actor, &request)).await.map(axum::Json)
-}
-
-/// For pages: what a report says, as JSON.
-#[must_use]
-pub fn answer_json(answer: &KillAnswer) -> Value {
-    serde_json::to_value(answer).unwrap_or_else(|_| json!({}))
 }

@@ -12,16 +12,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use rescind_access::Role;
-use rescind_supervisor::holds::{ClosedForm, Decision, Hold, HoldForm, PathForm, PreviewForm};
+use rescind_supervisor::holds::{
+    ClosedForm, Decision, Hold, HoldFilter, HoldForm, HoldList, PathForm, PreviewForm,
+};
 use serde::Deserialize;
-use std::sync::Arc;
 
 /// So many are listed.
-const LISTED: usize = 200;
+const LISTED: usize = 100;
 
 /// Cards of holds, oldest first.
 #[must_use]
-pub fn cards(holds: &[Arc<Hold>], all: u64) -> Markup {
+pub fn cards(list: &HoldList) -> Markup {
+    let (holds, all) = (&list.holds, list.total);
     html! {
         span hidden data-count="holds" data-value=(all) {}
         @if holds.is_empty() {
@@ -58,6 +60,7 @@ fn command(form: &HoldForm) -> String {
 #[serde(default)]
 pub struct HoldsQuery {
     text: Option<String>,
+    after: Option<String>,
 }
 
 /// All that wait.
@@ -69,29 +72,33 @@ pub async fn list(
     looking: Looking,
     Query(query): Query<HoldsQuery>,
 ) -> Result<Markup, PageError> {
-    let sees = domains(&looking.actor, Role::Viewer);
+    let filter = HoldFilter {
+        text: query.text.clone().filter(|text| !text.is_empty()),
+        ..HoldFilter::of(domains(&looking.actor, Role::Viewer))
+    };
+    let after = query.after.clone();
+    let list = blocking(&app, move |app| app.open.page(&filter, after.as_deref(), LISTED)).await?;
     let text = query.text.unwrap_or_default();
-    let wanted = text.to_lowercase();
-    let holds = app.open.find(&sees, LISTED, |hold| {
-        wanted.is_empty()
-            || command(&hold.form).to_lowercase().contains(&wanted)
-            || hold.form.agent.to_lowercase().contains(&wanted)
-    });
-    let all = app.open.count(&sees);
     let body = html! {
         div.top {
             h1 { "Holds" }
             form.row method="get" action="/holds" role="search" {
                 label.hidden for="f-text" { "Search" }
-                input #f-text.grow type="search" name="text" value=(text) placeholder="command or agent" autocomplete="off";
+                input #f-text.grow type="search" name="text" value=(text) placeholder="command, agent, reason" autocomplete="off";
                 button { "Find" }
             }
         }
         section.panel {
-            @if holds.is_empty() { p.empty { "Nothing waits." } }
-            @for hold in &holds { (card(&hold.form)) }
-            @if all > holds.len() as u64 && wanted.is_empty() {
-                p.panel-body.soft { (count(all - holds.len() as u64, "more waits", "more wait")) ", which come up as these are decided" }
+            @if list.holds.is_empty() { p.empty { "Nothing waits." } }
+            @for hold in &list.holds { (card(&hold.form)) }
+            @if query.after.is_some() || list.next.is_some() {
+                nav.pager aria-label="Pages" {
+                    span { @if query.after.is_some() { a href={ "/holds?text=" (super::encoded(&text)) } { "Oldest" } } }
+                    span.soft { (count(list.total, "waits", "wait")) }
+                    span { @if let Some(next) = &list.next {
+                        a href={ "/holds?text=" (super::encoded(&text)) "&after=" (super::encoded(next)) } { "Newer" }
+                    } }
+                }
             }
         }
     };
