@@ -23,6 +23,7 @@ mod holds;
 mod hooks;
 mod incidents;
 mod judged;
+mod kill;
 mod limits;
 mod novelty;
 mod programs;
