@@ -24,6 +24,7 @@ mod hooks;
 mod incidents;
 mod judged;
 mod kill;
+mod kill_load;
 mod limits;
 mod novelty;
 mod programs;
