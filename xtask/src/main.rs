@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                                       everything CI checks
-cargo xtask prove spine|judgement [--seed S] [--part P]...
+cargo xtask prove spine|judgement|control [--seed S] [--part P]...
                                                        full counts of every promise, a line for each
 cargo xtask bench [--rounds N] [--only W1,undo,...]    what supervision costs, as ratios in one run";
 
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["prove", "spine", options @ ..] => prove::run(prove::Proof::Spine, options),
         ["prove", "judgement", options @ ..] => prove::run(prove::Proof::Judgement, options),
+        ["prove", "control", options @ ..] => prove::run(prove::Proof::Control, options),
         ["bench", options @ ..] => bench::run(options),
         _ => {
             eprintln!("{USAGE}");

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod policy;
 pub mod promote;
 pub mod prune;
+pub mod release;
 pub mod resume;
 pub mod review;
 pub mod revoke;

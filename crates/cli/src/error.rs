@@ -67,6 +67,9 @@ codes! {
     SessionBusy "session-busy" "state" Failed;
     NotRunning "not-running" "state" Failed;
     NotStopped "not-stopped" "state" Failed;
+    Stopped "stopped" "state" Failed;
+    ScopeNotStopped "scope-not-stopped" "state" Failed;
+    ControlUnusable "control-unusable" "store" Failed;
     NoSuchCredential "no-such-credential" "not-found" Failed;
     CredentialInvalid "credential-invalid" "credential" Failed;
     CredentialNotIssued "credential-not-issued" "credential" Failed;

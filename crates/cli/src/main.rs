@@ -21,6 +21,7 @@ mod pages;
 mod person;
 mod record;
 mod staging;
+mod stopping;
 mod text;
 mod undoing;
 
@@ -50,8 +51,8 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
         approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits, log, man,
-        plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
-        verify, why,
+        plan, policy, promote, prune, release, resume, review, revoke, run, sessions, show, status, tour,
+        undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -83,6 +84,8 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Approve(args) => approvals::approve(&context, args),
         Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
+        Command::Pause(args) => kill::pause(&context, args),
+        Command::Release(args) => release::run(&context, args),
         Command::Revoke(args) => revoke::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
