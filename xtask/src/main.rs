@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                                       everything CI checks
+cargo xtask prepare                                    install what the tests need, and say where it is
 cargo xtask prove spine|judgement [--seed S] [--part P]...
                                                        full counts of every promise, a line for each
 cargo xtask bench [--rounds N] [--only W1,undo,...]    what supervision costs, as ratios in one run";
@@ -22,6 +23,11 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
+        ["prepare"] => machine::prepare().map(|()| {
+            for (name, place) in machine::counterparts() {
+                println!("export {name}={}", place.display());
+            }
+        }),
         ["prove", "spine", options @ ..] => prove::run(prove::Proof::Spine, options),
         ["prove", "judgement", options @ ..] => prove::run(prove::Proof::Judgement, options),
         ["bench", options @ ..] => bench::run(options),

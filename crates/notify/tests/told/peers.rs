@@ -46,21 +46,70 @@ pub fn verified(python: &PathBuf, given: &Value) -> Result<Value, String> {
     Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A real mail server of its own.
-pub struct MailServer {
+/// A certificate for `localhost` that signs itself, and its key.
+pub fn certificate(place: &super::place::Place) -> (String, String) {
+    let (certificate, key) = (place.path("certificate"), place.path("tls-key"));
+    let output = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .expect("openssl");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (certificate.display().to_string(), key.display().to_string())
+}
+
+/// A server of its own: what it says is a line of JSON for each thing it took.
+pub struct Server {
     child: Child,
     pub port: u16,
     got: Arc<(Mutex<Vec<Value>>, Condvar)>,
 }
 
-impl MailServer {
-    pub fn start(python: &PathBuf, options: &Value) -> Self {
-        let mut child = Command::new(python)
-            .arg(script("smtpd.py"))
-            .arg(options.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+impl Server {
+    /// A mail server with the options that `smtpd.py` names.
+    pub fn mail(python: &PathBuf, options: &Value) -> Self {
+        Self::start(
+            Command::new(python)
+                .arg(script("smtpd.py"))
+                .arg(options.to_string()),
+        )
+    }
+
+    /// A web server with TLS.
+    pub fn https(python: &PathBuf, certificate: &str, key: &str) -> Self {
+        Self::start(
+            Command::new(python)
+                .arg(script("httpsd.py"))
+                .args([certificate, key]),
+        )
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines.next().expect("a port").unwrap().parse().unwrap();
         let got: Arc<(Mutex<Vec<Value>>, Condvar)> = Arc::default();
@@ -92,7 +141,7 @@ impl MailServer {
     }
 }
 
-impl Drop for MailServer {
+impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();

@@ -1,6 +1,6 @@
 //! Mail, to a real mail server with the faults that mail servers have.
 
-use crate::peers::{MailServer, python};
+use crate::peers::{Server, certificate, python};
 use crate::place::{Place, deliver, finish, held, pace};
 use crate::receiver::until;
 use rescind_notify::{Delivery, Event, Message, Outbox, State};
@@ -49,48 +49,12 @@ fn by_target(outbox: &Outbox, target: &str) -> Delivery {
         .unwrap()
 }
 
-/// A certificate for `localhost` that signs itself.
-fn certificate(place: &Place) -> (String, String) {
-    let (certificate, key) = (place.path("certificate"), place.path("tls-key"));
-    let output = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-        ])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .expect("openssl");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    (certificate.display().to_string(), key.display().to_string())
-}
-
 #[test]
 fn a_mail_says_what_waits_and_threads_by_action() {
     let Some(python) = python("mail to a real server") else {
         return;
     };
-    let server = MailServer::start(&python, &json!({}));
+    let server = Server::mail(&python, &json!({}));
     let place = Place::new();
     let outbox = place.outbox(&channel(
         server.port,
@@ -152,7 +116,7 @@ fn no_text_of_an_agent_becomes_a_header() {
     let Some(python) = python("headers of mail") else {
         return;
     };
-    let server = MailServer::start(&python, &json!({}));
+    let server = Server::mail(&python, &json!({}));
     let place = Place::new();
     let outbox = place.outbox(&channel(server.port, &["ann@example.com"], PLAIN));
     let mut message = held("k");
@@ -185,7 +149,7 @@ fn greylisted_mail_comes_later_and_a_refused_address_keeps_nobody_else_waiting()
     let Some(python) = python("greylisting and refused addresses") else {
         return;
     };
-    let server = MailServer::start(&python, &json!({"greylist": 3, "refuse": ["gone@example.com"]}));
+    let server = Server::mail(&python, &json!({"greylist": 3, "refuse": ["gone@example.com"]}));
     let place = Place::new();
     let outbox = place.outbox(&channel(
         server.port,
@@ -210,7 +174,7 @@ fn a_server_that_hangs_up_or_says_nothing_is_tried_again() {
     let Some(python) = python("mail servers that hang") else {
         return;
     };
-    let server = MailServer::start(&python, &json!({"hang_up": 2}));
+    let server = Server::mail(&python, &json!({"hang_up": 2}));
     let place = Place::new();
     let outbox = place.outbox(&channel(server.port, &["ann@example.com"], PLAIN));
     outbox.put(&held("k")).unwrap();
@@ -226,7 +190,7 @@ fn a_server_that_hangs_up_or_says_nothing_is_tried_again() {
     );
     assert_eq!(by_target(&outbox, "ann@example.com").tries, 3);
 
-    let silent = MailServer::start(&python, &json!({"silent": true}));
+    let silent = Server::mail(&python, &json!({"silent": true}));
     let place = Place::new();
     let outbox = place.outbox(&channel(silent.port, &["ann@example.com"], PLAIN));
     outbox.put(&held("k")).unwrap();
@@ -251,7 +215,7 @@ fn starttls_and_a_sign_in_with_a_certificate_that_is_vouched_for() {
             options["user"] = "rescind".into();
             options["password"] = "correct horse".into();
         }
-        let server = MailServer::start(&python, &options);
+        let server = Server::mail(&python, &options);
         let text = |file: &str, authority: &str| {
             let user = format!("user = \"rescind\"\npassword_file = \"{file}\"\n");
             let user = if implicit { "" } else { &user };
@@ -313,7 +277,7 @@ fn a_server_without_starttls_gets_nothing() {
     let Some(python) = python("mail without STARTTLS") else {
         return;
     };
-    let server = MailServer::start(&python, &json!({}));
+    let server = Server::mail(&python, &json!({}));
     let place = Place::new();
     let outbox = place.outbox(&channel(server.port, &["ann@example.com"], "tls = \"starttls\""));
     outbox.put(&held("k")).unwrap();

@@ -40,6 +40,34 @@ fn a_webhook_is_verified_and_read_by_other_peoples_libraries() {
 }
 
 #[test]
+fn a_receiver_that_nobody_vouches_for_is_told_nothing() {
+    let Some(python) = peers::python("webhooks over TLS") else {
+        return;
+    };
+    let place = Place::new();
+    let (certificate, key) = peers::certificate(&place);
+    let server = peers::Server::https(&python, &certificate, &key);
+    let channel = |name: &str, more: &str| {
+        place
+            .webhook(name, server.port, more)
+            .replace("http://127.0.0.1", "https://localhost")
+    };
+    let stranger = channel("stranger", "");
+    let outbox = place.outbox(&(stranger + &channel("known", &format!("ca_file = \"{certificate}\""))));
+    outbox.put(&held("k")).unwrap();
+    let deliverer = deliver(&outbox);
+    server.wait(1);
+    until("both to be noted", || {
+        let status = outbox.status().unwrap();
+        status[0].last_failure.is_some() && status[1].told == 1
+    });
+    assert!(deliverer.join(crate::receiver::LIMIT));
+    let (_, why) = outbox.status().unwrap()[0].last_failure.clone().unwrap();
+    assert!(why.to_lowercase().contains("certificate"), "{why}");
+    assert_eq!(server.got().len(), 1);
+}
+
+#[test]
 fn while_a_key_is_exchanged_both_sign() {
     let Some(python) = peers::python("two keys verified by standardwebhooks") else {
         return;
