@@ -13,7 +13,9 @@ const KILLS: usize = 8;
 #[test]
 #[ignore = "run by the test below, as a process of its own"]
 fn the_process_that_is_killed() {
-    let folder = std::env::var("RESCIND_NOTIFY_FOLDER").unwrap();
+    let Ok(folder) = std::env::var("RESCIND_NOTIFY_FOLDER") else {
+        return;
+    };
     let text = std::fs::read_to_string(format!("{folder}/channels")).unwrap();
     let channels = rescind_notify::Channels::parse(&text).unwrap();
     let outbox = rescind_notify::Outbox::open(format!("{folder}/outbox").as_ref(), channels).unwrap();
