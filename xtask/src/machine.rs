@@ -176,7 +176,7 @@ fn receivers() -> Option<PathBuf> {
 
 /// A folder with `node_modules` that drive a browser, below the target directory; `None`, said loudly, where it can't
 /// be had, or there is no browser.
-fn browser() -> Option<PathBuf> {
+pub fn browser() -> Option<PathBuf> {
     let folder = part::target().join("browser");
     let done = folder.join("done");
     let packages = BROWSER.join(" ");
