@@ -7,6 +7,7 @@
 mod agent;
 mod approvals;
 mod bounds;
+mod browser;
 mod changes;
 mod compensation;
 mod concurrency;
