@@ -1,9 +1,11 @@
 //! What the server has done by the commands it shares a binary with: plans, undos, diffs. The binary gives it in, so that the
 //! server knows no surface.
 
+use crate::api::holds::Always;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use rescind_model::{ActionId, SessionId};
+use rescind_supervisor::holds::{AlwaysForm, Hold};
 use serde_json::Value;
 
 /// How far an undo is.
@@ -30,6 +32,15 @@ pub struct UndoOrder {
     pub person: String,
     /// What is done where both sides changed the same: `ask` refuses, `keep` leaves, `restore` restores.
     pub on_conflict: String,
+}
+
+/// What an approval carries besides itself.
+#[derive(Debug, Clone, Default)]
+pub struct Lasting {
+    /// The same may run again.
+    pub always: Option<AlwaysForm>,
+    /// What may run instead.
+    pub change: Option<Vec<String>>,
 }
 
 /// A command failed, and says so with its stable code.
@@ -73,6 +84,18 @@ pub trait Operations: Send + Sync + 'static {
     /// As the command `diff`.
     fn diff(&self, session: &SessionId, most: usize) -> Result<String, Failed>;
 
+    /// What an approval comes to that goes further than once, or wants something else to run instead: checked as
+    /// `rescind approve` checks it.
+    ///
+    /// # Errors
+    /// As the command `approve` with `--always` or `--change`.
+    fn lasting(
+        &self,
+        hold: &Hold,
+        always: Option<&Always>,
+        change: Option<&[String]>,
+    ) -> Result<Lasting, Failed>;
+
     /// Revoke the credentials of sessions that were ended; what came of each.
     fn revoke(&self, sessions: &[SessionId]) -> Vec<Value>;
 
@@ -93,9 +116,9 @@ impl From<Failed> for Problem {
     fn from(failed: Failed) -> Self {
         let status = match failed.kind.as_str() {
             "not-found" => StatusCode::NOT_FOUND,
-            "conflict" | "state" | "undo" | "health" => StatusCode::CONFLICT,
+            "conflict" | "state" | "undo" | "health" | "hold" => StatusCode::CONFLICT,
             "usage" => StatusCode::BAD_REQUEST,
-            "policy" | "approval" => StatusCode::FORBIDDEN,
+            "policy" | "refused" => StatusCode::FORBIDDEN,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut problem = Problem::new(status, &failed.code, failed.message).means(failed.meaning);

@@ -166,6 +166,26 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A number of bytes, as people say it.
+#[must_use]
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut rest = number;
+    let mut tenths = 0;
+    let mut unit = 0;
+    while rest >= 1_024 && unit + 1 < UNITS.len() {
+        tenths = rest % 1_024 * 10 / 1_024;
+        rest /= 1_024;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == 0 {
+        format!("{rest} {name}")
+    } else {
+        format!("{rest}.{tenths} {name}")
+    }
+}
+
 /// A unified diff in colours; the signs at the left say the same.
 #[must_use]
 pub fn diff(text: &str) -> Markup {
@@ -195,7 +215,7 @@ fn kind_of_line(line: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, diff, score, short, thousands};
+    use super::{bytes, clean, diff, score, short, thousands};
 
     #[test]
     fn what_an_agent_wrote_can_not_deceive() {
@@ -207,6 +227,8 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
+        assert_eq!(bytes(1_023), "1023 B");
+        assert_eq!(bytes(1_536), "1.5 KiB");
         assert_eq!(thousands(1_234_567), "1\u{202f}234\u{202f}567");
         assert!(score(250).into_string().contains("width=\"44\""));
     }
