@@ -4,6 +4,9 @@ use crate::commands::{
     approvals, catalog, completions, diff, discard, errors, exec, history, hook, kill, ledger, limits, log,
     man, plan, policy, promote, prune, release, resume, review, revoke, run, sessions, show, status, tour,
     undo, verify, why,
+    approvals, catalog, completions, diff, discard, errors, exec, export, history, hook, kill, ledger, limits, log,
+    man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
+    verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -65,6 +68,8 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     /// Verify the ledger, and everything that is kept, against it
     Verify(verify::VerifyArgs),
+    /// The record for other systems: JSON Lines, CloudEvents, OCSF, OpenTelemetry; with a proof that nothing is missing
+    Export(Box<export::ExportArgs>),
     /// Export, prove, check and mirror the ledger
     Ledger(ledger::LedgerArgs),
     /// Check, test and show what actions are judged by

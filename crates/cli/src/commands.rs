@@ -9,6 +9,7 @@ pub mod diff;
 pub mod discard;
 pub mod errors;
 pub mod exec;
+pub mod export;
 pub mod history;
 pub mod hook;
 pub mod keeper;

@@ -53,6 +53,9 @@ fn dispatch(cli: &Cli) -> Done {
         approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits, log, man,
         plan, policy, promote, prune, release, resume, review, revoke, run, sessions, show, status, tour,
         undo, verify, why,
+        approvals, catalog, completions, diff, discard, errors, exec, export, hook, kill, ledger, limits, log, man,
+        plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
+        verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -76,6 +79,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::CarryOver(args) => Ok(Exit::Agent(promote::carry_over(args))),
         Command::Resume(args) => resume::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
+        Command::Export(args) => export::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Limits(args) => limits::run(&context, args),

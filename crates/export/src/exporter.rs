@@ -112,6 +112,18 @@ impl Exporter {
         self.tree.size()
     }
 
+    /// Whose record it is.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        self.form.source()
+    }
+
+    /// The RFC 6962 root over exactly the entries that were exported, in base64.
+    #[must_use]
+    pub fn root(&self) -> String {
+        point::text(&self.range.root())
+    }
+
     /// How many lines there are so far.
     #[must_use]
     pub fn lines(&self) -> u64 {

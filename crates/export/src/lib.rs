@@ -1,5 +1,5 @@
 //! The record for other systems: JSON Lines, CloudEvents, OCSF and OpenTelemetry, with a resume point and a proof of
-//! completeness; and the names of the metrics (docs/formats/export.md, docs/guides/observability.md).
+//! completeness; and the names of the metrics (docs/formats/export.md, docs/guide/observability.md).
 //!
 //! Absences that hold: the forms are pure functions of an [`Event`]; nothing here writes to the ledger but a checkpoint,
 //! before something is proved; what a form can't say is left out of it, and no event of the ledger is ever left out.

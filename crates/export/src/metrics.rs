@@ -1,4 +1,4 @@
-//! The metrics: few, in base units, each with labels of few values (docs/guides/observability.md).
+//! The metrics: few, in base units, each with labels of few values (docs/guide/observability.md).
 
 use crate::said;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -38,7 +38,7 @@ known!(class, "trivially_reversible" "reversible_with_state" "reversible_with_ba
 known!(verdict, "allow" "hold" "deny" "unjudged");
 known!(ended, "approved" "changed" "rejected" "expired" "void");
 known!(scope, "session" "agent" "domain" "everything");
-known!(result, "done" "partial" "failed");
+known!(result, "proved" "not_proved" "failed");
 known!(channel, "webhook" "slack" "email" "command");
 known!(outcome, "delivered" "retried" "given_up");
 known!(method, "GET" "HEAD" "POST" "PUT" "PATCH" "DELETE" "OPTIONS");
@@ -231,9 +231,8 @@ impl Metrics {
                     return;
                 };
                 self.undo(match crate::ocsf::undo_status(&receipt) {
-                    1 => "done",
-                    2 => "failed",
-                    _ => "partial",
+                    1 => "proved",
+                    _ => "not_proved",
                 });
             }
             _ => {}
@@ -270,7 +269,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// An undo ended: `done`, `partial` or `failed`.
+    /// An undo ended: `proved`, `not_proved` or `failed`. Those with a receipt are counted by [`Metrics::see`] already.
     pub fn undo(&self, how: &str) {
         self.undos
             .get_or_create(&ResultLabels { result: result(how) })

@@ -180,7 +180,8 @@ struct Comparison<'a> {
     /// Whether each line of the proof was seen, or stands for a changed one.
     seen: Vec<bool>,
     due: usize,
-    unknown: Vec<(u64, Option<u64>)>,
+    /// Line, the entry it says it is about, and the place that was due.
+    unknown: Vec<(u64, Option<u64>, usize)>,
     findings: Vec<Finding>,
 }
 
@@ -228,7 +229,7 @@ impl<'a> Comparison<'a> {
     fn line(&mut self, number: u64, line: &[u8]) {
         let leaf = leaf_hash(line);
         let Some(at) = self.places.get(&leaf).copied() else {
-            self.unknown.push((number, claimed(line)));
+            self.unknown.push((number, claimed(line), self.due));
             // It stands where one is due that it may be a change of.
             self.due = self.due.saturating_add(1);
             return;
@@ -294,7 +295,7 @@ impl<'a> Comparison<'a> {
 
     /// What is left over: lines that are no longer there, and lines that nobody exported.
     fn end(mut self) -> Vec<Finding> {
-        for (number, claimed) in std::mem::take(&mut self.unknown) {
+        for (number, claimed, due) in std::mem::take(&mut self.unknown) {
             let same = |at: &usize| self.seq(*at) == claimed && claimed.is_some();
             let missing = || {
                 self.seen
@@ -303,10 +304,7 @@ impl<'a> Comparison<'a> {
                     .filter(|(_, seen)| !**seen)
                     .map(|(at, _)| at)
             };
-            let before = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
-            let at = missing()
-                .find(same)
-                .or_else(|| missing().find(|at| *at == before));
+            let at = missing().find(same).or_else(|| missing().find(|at| *at == due));
             match at {
                 Some(at) => {
                     if let Some(seen) = self.seen.get_mut(at) {
