@@ -58,7 +58,9 @@ impl Secret {
         Ok(Self(text))
     }
 
-    pub(crate) fn of(text: String) -> Self {
+    /// One that came from elsewhere: our own secret at a provider.
+    #[must_use]
+    pub fn of(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 

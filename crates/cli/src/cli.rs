@@ -1,12 +1,9 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, discard, errors, exec, history, hook, kill, ledger, limits, log,
-    man, plan, policy, promote, prune, release, resume, review, revoke, run, sessions, show, status, tour,
-    undo, verify, why,
-    approvals, catalog, completions, diff, discard, errors, exec, export, history, hook, kill, ledger, limits, log,
-    man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
-    verify, why,
+    approvals, catalog, completions, diff, discard, errors, exec, export, history, hook, kill, ledger,
+    limits, log, man, plan, policy, promote, prune, release, resume, review, revoke, run, serve, sessions,
+    show, status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -88,6 +85,8 @@ pub enum Command {
     Kill(kill::KillArgs),
     /// Hold a session, an agent, a domain or everything in place, until it is resumed
     Pause(kill::KillArgs),
+    /// Be the control plane of this machine: API, console, event stream
+    Serve(serve::ServeArgs),
     /// Go on without the server that was in charge
     Release(release::ReleaseArgs),
     /// Revoke credentials of sessions now, and say whether they are dead

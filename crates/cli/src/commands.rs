@@ -28,6 +28,7 @@ pub mod resume;
 pub mod review;
 pub mod revoke;
 pub mod run;
+pub mod serve;
 pub mod sessions;
 pub mod show;
 pub mod status;

@@ -117,6 +117,9 @@ codes! {
     NotReal "not-real" "state" Failed;
     StageConflicts "stage-conflicts" "conflict" Conflicts;
     PromoteFailed "promote-failed" "state" Failed;
+    PlanChanged "plan-changed" "conflict" Conflicts;
+    ServerConfiguration "server-configuration" "server" Failed;
+    ServerPort "server-port" "server" Failed;
 }
 
 impl Failure {
