@@ -11,6 +11,7 @@ use crate::part::{self, cargo};
 pub fn run() -> Result<(), Failure> {
     machine::prepare()?;
     let agent = machine::coding_agent();
+    let provider = machine::provider();
     part::run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     part::run(
         "build",
@@ -51,6 +52,9 @@ pub fn run() -> Result<(), Failure> {
     tests.env("RESCIND_BIN", part::target().join("debug/rescind"));
     if let Some(agent) = agent {
         tests.env("RESCIND_CLAUDE", agent);
+    }
+    if let Some(provider) = provider {
+        tests.env("RESCIND_OIDC", provider);
     }
     println!("== tests");
     let status = tests.status()?;
