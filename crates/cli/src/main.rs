@@ -49,9 +49,9 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits, log, man,
-        plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
-        verify, why,
+        access, approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits,
+        log, man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour,
+        undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -84,6 +84,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
         Command::Revoke(args) => revoke::run(&context, args),
+        Command::Access(args) => access::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
