@@ -7,6 +7,7 @@
 mod agent;
 mod approvals;
 mod bounds;
+mod browser;
 mod changes;
 mod compensation;
 mod concurrency;
@@ -23,6 +24,8 @@ mod holds;
 mod hooks;
 mod incidents;
 mod judged;
+mod kill;
+mod kill_load;
 mod limits;
 mod novelty;
 mod programs;
