@@ -88,6 +88,9 @@ codes! {
     RuleUnfit "rule-unfit" "hold" Failed;
     HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
+    NoSuchAccess "no-such-access" "not-found" Failed;
+    AccessRefused "access-refused" "access" Failed;
+    AccessUnusable "access-unusable" "store" Failed;
     StateDirectory "state-directory" "store" Failed;
     StoreUnreachable "store-unreachable" "store" Failed;
     LedgerUnusable "ledger-unusable" "store" Failed;

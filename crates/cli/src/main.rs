@@ -51,9 +51,9 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, discard, errors, exec, export, hook, kill, ledger, limits,
-        log, man, plan, policy, promote, prune, release, resume, review, revoke, run, serve, sessions, show,
-        status, tour, undo, verify, why,
+        access, approvals, catalog, completions, diff, discard, errors, exec, export, hook, kill, ledger,
+        limits, log, man, plan, policy, promote, prune, release, resume, review, revoke, run, serve,
+        sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -90,6 +90,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Serve(args) => serve::run(&context, args),
         Command::Release(args) => release::run(&context, args),
         Command::Revoke(args) => revoke::run(&context, args),
+        Command::Access(args) => access::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
