@@ -23,6 +23,7 @@ mod record;
 mod staging;
 mod stopping;
 mod text;
+mod triggers;
 mod undoing;
 
 use clap::Parser as _;

@@ -35,8 +35,7 @@ pub fn control_outside(context: &Context) -> Done<Control> {
         return Err(inside());
     }
     let control = Control::open(&context.home()?)?;
-    let supervisors: Vec<u32> = control.gateways().iter().map(|gateway| gateway.process).collect();
-    if crate::context::is_below(&supervisors) {
+    if crate::context::is_below(&control.supervisors()) {
         return Err(inside());
     }
     Ok(control)
