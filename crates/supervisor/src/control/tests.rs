@@ -115,7 +115,7 @@ fn nothing_passes_once_a_kill_has_returned() {
 fn of_a_gateway_and_a_kill_that_meet_one_sees_the_other() {
     let (_folder, home) = home();
     let guardian = Guardian::new();
-    for round in 0..140 {
+    for round in 0..40 {
         let control = Control::open(&home).unwrap();
         let scope = domain("payments");
         let killer = {
@@ -255,6 +255,10 @@ fn a_full_table_has_room_for_a_kill_of_everything_and_one_that_is_dead_makes_roo
         .kill(&KillScope::Everything, Mode::Kill, "me", "", LONG)
         .unwrap();
     assert_eq!(control.stops().len(), MOST_STOPS);
+    // One that is over and could not be recorded makes room, and that it was lost is counted.
+    control.lift(&domain("d5")).unwrap();
+    control.kill(&domain("more"), Mode::Kill, "me", "", LONG).unwrap();
+    assert_eq!(Board::open(&home).unwrap().take_lost(), 1);
     // A writer that died in the middle left a place that is nobody's.
     let (_folder, home) = self::home();
     let board = Board::open(&home).unwrap();
