@@ -54,7 +54,8 @@ impl From<ControlError> for Failure {
             ControlError::Full => Self::new(Code::ControlUnusable, message).help(
                 "`rescind kill --everything` always has room; `rescind resume` lifts what is no more needed",
             ),
-            ControlError::InCharge { .. } => Self::new(Code::ControlUnusable, message),
+            ControlError::InCharge { .. } => Self::new(Code::ControlUnusable, message)
+                .help("stop the server: then nobody is in charge any more"),
         }
     }
 }
