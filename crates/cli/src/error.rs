@@ -256,7 +256,8 @@ impl From<ConfigurationError> for Failure {
             }
             ConfigurationError::Policies(_)
             | ConfigurationError::Bounds(_)
-            | ConfigurationError::Tiers(_) => {
+            | ConfigurationError::Tiers(_)
+            | ConfigurationError::Triggers(_) => {
                 Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
             }
             ConfigurationError::Catalog(_) => {

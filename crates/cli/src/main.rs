@@ -24,6 +24,7 @@ mod serving;
 mod staging;
 mod stopping;
 mod text;
+mod triggers;
 mod undoing;
 
 use clap::Parser as _;
