@@ -11,6 +11,7 @@ mod browser;
 mod changes;
 mod compensation;
 mod concurrency;
+mod console;
 mod crash;
 mod credentials;
 mod development;
