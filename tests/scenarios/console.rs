@@ -248,6 +248,89 @@ fn a_hold_is_found_and_approved_with_the_keyboard_alone() {
 }
 
 #[test]
+fn at_night_on_a_phone_a_hold_says_what_and_its_buttons_are_in_reach_at_once() {
+    let Some(browser) = Browser::start("a hold on a phone") else {
+        return;
+    };
+    let scenario = place();
+    for number in 0..40 {
+        scenario.write(format!("src/f{number}.rs"), "fn f() {}\n");
+    }
+    let (served, ann) = begin(&scenario, &browser);
+    let running = Running::new(
+        &scenario,
+        "kubectl delete ns drone --cascade=foreground --wait=true",
+    );
+    let held = name(&hold(&scenario));
+    ann.does(json!({"do": "look", "width": 360, "height": 740, "theme": "dark"}));
+    ann.open(&served.page(&format!("/holds/{held}")));
+    for (role, name) in [
+        ("button", "Approve once"),
+        ("button", "Reject"),
+        ("link", "Stop the agent…"),
+        ("region", "The command"),
+    ] {
+        let place = ann.does(json!({"do": "place", "role": role, "name": name}));
+        assert_eq!(place["seen"], json!(true), "{name} is not in view: {place}");
+        if role != "region" {
+            assert!(
+                place["height"].as_f64() >= Some(44.0),
+                "{name} is hard to hit: {place}"
+            );
+        }
+    }
+    ann.click("button", "Approve once");
+    ann.sees("This is decided");
+    assert_eq!(running.end().0, 0);
+    ann.has_no_faults();
+    proved("1 console", "decided at 360 px without scrolling");
+}
+
+#[test]
+fn who_may_only_look_sees_no_button_that_decides_or_stops() {
+    let Some(browser) = Browser::start("a viewer in the console") else {
+        return;
+    };
+    let scenario = place();
+    let (served, ann) = begin(&scenario, &browser);
+    ann.open(&served.page("/people"));
+    ann.does(json!({"do": "fill", "selector": "#a-name", "value": "vic"}));
+    ann.does(json!({"do": "fill", "selector": "#a-password", "value": PASSWORD}));
+    ann.does(json!({"do": "fill", "selector": "#a-grants", "value": "viewer:*"}));
+    ann.does(json!({"do": "click", "role": "button", "name": "Add", "exact": true}));
+    ann.does(json!({"do": "wait", "text": "vic", "exact": true}));
+    let running = Running::new(&scenario, "kubectl delete ns drone");
+    let held = name(&hold(&scenario));
+    let vic = browser.person("vic");
+    vic.open(&served.page(&format!("/holds/{held}")));
+    sign_in(&vic, "vic", PASSWORD);
+    vic.does(json!({"do": "wait", "role": "button", "name": "Sign out"}));
+    if vic.address().contains("/me") {
+        // The first password was given by somebody else: it is changed before anything else.
+        vic.does(
+            json!({"do": "fill", "selector": "input[autocomplete='current-password']", "value": PASSWORD}),
+        );
+        vic.does(json!({"do": "fill", "selector": "input[autocomplete='new-password']", "value": "another long password"}));
+        vic.presses("Enter");
+    }
+    vic.open(&served.page(&format!("/holds/{held}")));
+    vic.sees("May this run?");
+    for (role, name) in [
+        ("button", "Approve once"),
+        ("button", "Reject"),
+        ("link", "Stop…"),
+        ("link", "People"),
+    ] {
+        let count = vic.does(json!({"do": "count", "role": role, "name": name, "exact": true}));
+        assert_eq!(count, json!(0), "{name}");
+    }
+    assert_eq!(vic.open(&served.page("/people")), 403);
+    scenario.tell(&["approve", &held]).success();
+    vic.open(&served.page("/holds"));
+    assert_eq!(running.end().0, 0);
+}
+
+#[test]
 fn a_page_lives_on_when_the_server_comes_back_and_what_waited_is_decided() {
     let Some(browser) = Browser::start("a server that comes back") else {
         return;
