@@ -25,6 +25,8 @@ mod holds;
 mod hooks;
 mod incidents;
 mod judged;
+mod kill;
+mod kill_load;
 mod limits;
 mod novelty;
 mod programs;

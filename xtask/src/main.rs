@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                                       everything CI checks
+cargo xtask prove spine|judgement|control [--seed S] [--part P]...
 cargo xtask prepare                                    install what the tests need, and say where it is
 cargo xtask prove spine|judgement [--seed S] [--part P]...
                                                        full counts of every promise, a line for each
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         }),
         ["prove", "spine", options @ ..] => prove::run(prove::Proof::Spine, options),
         ["prove", "judgement", options @ ..] => prove::run(prove::Proof::Judgement, options),
+        ["prove", "control", options @ ..] => prove::run(prove::Proof::Control, options),
         ["bench", options @ ..] => bench::run(options),
         ["shots", options @ ..] => shots::run(options),
         _ => {

@@ -67,6 +67,9 @@ codes! {
     SessionBusy "session-busy" "state" Failed;
     NotRunning "not-running" "state" Failed;
     NotStopped "not-stopped" "state" Failed;
+    Stopped "stopped" "state" Failed;
+    ScopeNotStopped "scope-not-stopped" "state" Failed;
+    ControlUnusable "control-unusable" "store" Failed;
     NoSuchCredential "no-such-credential" "not-found" Failed;
     CredentialInvalid "credential-invalid" "credential" Failed;
     CredentialNotIssued "credential-not-issued" "credential" Failed;
@@ -105,6 +108,7 @@ codes! {
     PolicyInvalid "policy-invalid" "policy" Failed;
     PolicyTestFailed "policy-test-failed" "policy" Failed;
     MirrorFailed "mirror-failed" "store" Failed;
+    ExportFailed "export-failed" "store" Failed;
     GitFailed "git-failed" "system" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;
@@ -315,6 +319,22 @@ impl From<rescind_vault::Error> for Failure {
 impl From<rescind_ledger::MirrorError> for Failure {
     fn from(error: rescind_ledger::MirrorError) -> Self {
         Self::new(Code::MirrorFailed, chain(&error)).means("the ledger itself is not affected")
+    }
+}
+
+impl From<rescind_export::ExportError> for Failure {
+    fn from(error: rescind_export::ExportError) -> Self {
+        use rescind_export::ExportError as Error;
+        let message = chain(&error);
+        let failure = |code| Self::new(code, message.clone()).means("the ledger itself is not affected");
+        match error {
+            Error::Ledger(_) => failure(Code::LedgerUnusable).help("`rescind verify` looks at all of it"),
+            Error::Short { .. } | Error::NotTheSame { .. } => failure(Code::VerificationFailed)
+                .help("`rescind verify` looks at all of it; a mirror shows what was there"),
+            Error::Io { .. } => failure(Code::InputOutput),
+            Error::Proof { .. } | Error::Note(_) => failure(Code::ProofInvalid),
+            Error::Order { .. } | Error::Refused { .. } | Error::Point { .. } => failure(Code::ExportFailed),
+        }
     }
 }
 

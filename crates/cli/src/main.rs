@@ -21,6 +21,7 @@ mod pages;
 mod person;
 mod record;
 mod staging;
+mod stopping;
 mod text;
 mod undoing;
 
@@ -50,6 +51,9 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
         approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits, log, man,
+        plan, policy, promote, prune, release, resume, review, revoke, run, sessions, show, status, tour,
+        undo, verify, why,
+        approvals, catalog, completions, diff, discard, errors, exec, export, hook, kill, ledger, limits, log, man,
         plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
         verify, why,
     };
@@ -75,6 +79,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::CarryOver(args) => Ok(Exit::Agent(promote::carry_over(args))),
         Command::Resume(args) => resume::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
+        Command::Export(args) => export::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Limits(args) => limits::run(&context, args),
@@ -83,6 +88,8 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Approve(args) => approvals::approve(&context, args),
         Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
+        Command::Pause(args) => kill::pause(&context, args),
+        Command::Release(args) => release::run(&context, args),
         Command::Revoke(args) => revoke::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),

@@ -26,6 +26,7 @@ mod note;
 mod proof;
 mod queue;
 mod scribe;
+mod statement;
 mod tail;
 mod tiles;
 mod verify;
@@ -42,6 +43,7 @@ pub use ledger::{Ledger, Options};
 pub use mirror::{MirrorError, MirrorReport, Pushed, verify_mirror};
 pub use note::{NoteError, Verifier};
 pub use proof::{Checked, ProofError, check};
+pub use statement::open_statement;
 pub use verify::{Against, Fault, Report, verify};
 
 /// Space kept for [`Ledger::append_from_reserve`], in bytes.

@@ -34,6 +34,8 @@ fn hold(persons: u8) -> HoldForm {
         requester: "ann".into(),
         argv: ["kubectl", "delete", "ns", "x"].map(str::to_owned).to_vec(),
         cwd: "/".into(),
+        domain: String::new(),
+        environment: String::new(),
         since: clock::now().to_string(),
         expires: Timestamp(clock::now().0 + 60_000_000_000).to_string(),
         judged: judged(persons),

@@ -1,0 +1,251 @@
+//! Actions.
+
+use super::scan::{self, Narrowed};
+use super::{asked, domains};
+use crate::body::Body;
+use crate::filter::milliseconds;
+use crate::page::{Page, Paged};
+use crate::rows::{ActionDetail, ActionRow, ChangeRow};
+use crate::{ActionFilter, DomainSet, Index, Result};
+use rescind_model::ActionId;
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+/// More actions than this that changed something below a folder are frequent: they are met on the way.
+const RARE: usize = 4000;
+
+const COLUMNS: &str = "
+SELECT s.sid, a.n, a.seq, (SELECT text FROM words WHERE id = a.agent), (SELECT text FROM words WHERE id = a.owner),
+    (SELECT text FROM words WHERE id = a.domain), (SELECT text FROM words WHERE id = a.environment),
+    (SELECT text FROM words WHERE id = a.role), (SELECT text FROM words WHERE id = a.class),
+    (SELECT text FROM words WHERE id = a.verdict), (SELECT text FROM words WHERE id = a.state),
+    (SELECT text FROM words WHERE id = a.coverage), (SELECT text FROM words WHERE id = a.surface),
+    a.score, a.effects, a.body, a.id
+FROM actions a JOIN sessions s ON s.id = a.session";
+
+impl Index {
+    /// A page of actions.
+    ///
+    /// # Errors
+    /// A time or the cursor is none, or the database can't be read.
+    pub fn actions(&self, filter: &ActionFilter, page: &Page) -> Result<Paged<ActionRow>> {
+        self.read(|connection| {
+            let narrowed = narrowed(connection, filter)?;
+            let found = scan::page(connection, "actions", &narrowed, page)?;
+            let mut rows = Vec::with_capacity(found.rows.len());
+            for id in found.rows {
+                rows.extend(row(connection, id)?);
+            }
+            Ok(Paged {
+                rows,
+                next: found.next,
+                cut: found.cut,
+            })
+        })
+    }
+
+    /// An action with what it changed; `None`: there is none that the reader may see. A process of an action is shown as
+    /// that action.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn action(&self, id: &ActionId, may: &DomainSet) -> Result<Option<ActionDetail>> {
+        self.read(|connection| {
+            let mut ask = connection.prepare_cached(
+                "SELECT a.id FROM sessions s JOIN actions a ON a.session = s.id AND a.n = ifnull(
+                     (SELECT b.action FROM below b WHERE b.session = s.id AND b.n = ?2), ?2) WHERE s.sid = ?1",
+            )?;
+            let n = crate::write::signed(id.number);
+            let found = ask.query_row((id.session.as_str(), n), |row| row.get::<_, i64>(0));
+            let Some(place) = found.optional()? else {
+                return Ok(None);
+            };
+            let Some(action) = row(connection, place)?.filter(|row| may.covers(&row.domain)) else {
+                return Ok(None);
+            };
+            Ok(Some(ActionDetail {
+                action,
+                changes: changes(connection, place)?,
+            }))
+        })
+    }
+}
+
+/// The row of an action.
+fn row(connection: &Connection, id: i64) -> Result<Option<ActionRow>> {
+    let mut ask = connection.prepare_cached(&format!("{COLUMNS} WHERE a.id = ?1"))?;
+    let found = ask.query_row([id], |row| Ok((filled(row)?, row.get::<_, String>(15)?)));
+    let Some((mut row, body)) = found.optional()? else {
+        return Ok(None);
+    };
+    serde_json::from_str::<Body>(&body)?.fill(&mut row);
+    Ok(Some(row))
+}
+
+fn filled(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
+    let session: String = row.get(0)?;
+    let n: i64 = row.get(1)?;
+    let number = |place: usize| -> rusqlite::Result<u64> {
+        let number: i64 = row.get(place)?;
+        Ok(u64::try_from(number).unwrap_or(0))
+    };
+    Ok(ActionRow {
+        action: format!("{session}.{n}"),
+        session,
+        n: number(1)?,
+        seq: number(2)?,
+        agent: row.get(3)?,
+        owner: row.get(4)?,
+        domain: row.get(5)?,
+        environment: row.get(6)?,
+        role: row.get(7)?,
+        class: row.get(8)?,
+        verdict: row.get(9)?,
+        state: row.get(10)?,
+        coverage: row.get(11)?,
+        surface: row.get(12)?,
+        score: row.get(13)?,
+        effects: number(14)?,
+        ..ActionRow::default()
+    })
+}
+
+fn changes(connection: &Connection, id: i64) -> Result<Vec<ChangeRow>> {
+    let mut ask = connection.prepare_cached(
+        "SELECT p.path, (SELECT text FROM words WHERE id = c.kind), c.source, c.captured FROM changes c
+         JOIN paths p ON p.id = c.path WHERE c.action = ?1 ORDER BY p.path",
+    )?;
+    let rows = ask.query_map([id], |row| {
+        Ok(ChangeRow {
+            path: row.get(0)?,
+            kind: row.get(1)?,
+            from: row.get(2)?,
+            captured: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<std::result::Result<_, _>>()?)
+}
+
+fn narrowed(connection: &Connection, filter: &ActionFilter) -> Result<Narrowed> {
+    let mut narrowed = Narrowed::default();
+    let mut facets = Vec::new();
+    let words = [
+        ("agent", "actions_agent", "a", &filter.agent),
+        ("owner", "actions_owner", "o", &filter.owner),
+        ("environment", "", "e", &filter.environment),
+        ("class", "actions_class", "c", &filter.class),
+        ("role", "", "", &filter.role),
+        ("verdict", "actions_verdict", "", &filter.verdict),
+        ("state", "actions_state", "", &filter.state),
+        ("coverage", "actions_coverage", "", &filter.coverage),
+        ("surface", "", "", &filter.surface),
+    ];
+    for (column, index, facet, word) in words {
+        match asked(connection, word.as_ref())? {
+            Some(None) => {}
+            Some(Some(number)) => {
+                narrowed.equal(column, index, vec![number]);
+                facets.extend((!facet.is_empty()).then(|| format!("{facet}{number}")));
+            }
+            None => narrowed.nothing = true,
+        }
+    }
+    if let Some(session) = &filter.session {
+        let mut ask = connection.prepare_cached("SELECT id FROM sessions WHERE sid = ?1")?;
+        let found: Option<i64> = ask.query_row([session], |row| row.get(0)).optional()?;
+        facets.extend(found.map(|id| format!("s{id}")));
+        narrowed.equal("session", "actions_session", found.into_iter().collect());
+    }
+    if let Some(domains) = domains(connection, &filter.domains, filter.domain.as_ref())? {
+        if let [one] = domains.as_slice() {
+            facets.push(format!("d{one}"));
+        }
+        narrowed.equal("domain", "actions_domain", domains);
+    }
+    if filter.failures {
+        narrowed.partial("failed = 1", "actions_failed");
+    }
+    if let Some(least) = filter.min_score {
+        narrowed.only(format!("r.score >= {least}"));
+        if least >= 70 {
+            narrowed.partial("score >= 70", "actions_risky");
+        }
+    }
+    times(connection, filter, &mut narrowed)?;
+    if let Some(text) = &filter.text {
+        narrowed.text = question(text, &facets);
+    }
+    if let Some(path) = &filter.path {
+        under(connection, path, &mut narrowed)?;
+    }
+    Ok(narrowed)
+}
+
+/// Narrow to a time: exactly, and to the places where such actions are.
+fn times(connection: &Connection, filter: &ActionFilter, narrowed: &mut Narrowed) -> Result<()> {
+    if let Some(since) = milliseconds(filter.since.as_ref())? {
+        narrowed.only(format!("r.at_ms >= {since}"));
+        let mut ask = connection.prepare_cached("SELECT min(first) FROM minutes WHERE minute >= ?1")?;
+        let first: Option<i64> = ask.query_row([since.div_euclid(60_000)], |row| row.get(0))?;
+        narrowed.bounds.0 = first;
+        narrowed.nothing |= first.is_none();
+    }
+    if let Some(until) = milliseconds(filter.until.as_ref())? {
+        narrowed.only(format!("r.at_ms < {until}"));
+        let mut ask = connection.prepare_cached("SELECT max(last) FROM minutes WHERE minute <= ?1")?;
+        let last: Option<i64> = ask.query_row([until.div_euclid(60_000)], |row| row.get(0))?;
+        narrowed.bounds.1 = last;
+        narrowed.nothing |= last.is_none();
+    }
+    Ok(())
+}
+
+/// A question to the full text: all words, each at least begun, and what is narrowed besides.
+fn question(text: &str, facets: &[String]) -> Option<String> {
+    let words: Vec<String> = text
+        .split(|letter: char| letter.is_whitespace() || letter == '"' || letter == '\0')
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .map(|word| format!("text : \"{word}\" *"))
+        .collect();
+    if words.is_empty() {
+        return None;
+    }
+    let facets = facets.iter().map(|facet| format!("facets : {facet}"));
+    Some(words.into_iter().chain(facets).collect::<Vec<_>>().join(" AND "))
+}
+
+/// Narrow to what changed a path or something below it.
+fn under(connection: &Connection, path: &str, narrowed: &mut Narrowed) -> Result<()> {
+    let path = match path.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
+    let below = if path == "/" {
+        "/".to_owned()
+    } else {
+        format!("{path}/")
+    };
+    // What comes right behind everything that begins with the folder: `0` follows `/`.
+    let end = format!("{}0", below.trim_end_matches('/'));
+    let mut ask = connection.prepare_cached(
+        "SELECT c.action FROM paths p JOIN changes c ON c.path = p.id
+         WHERE p.path = ?1 OR (p.path >= ?2 AND p.path < ?3) LIMIT ?4",
+    )?;
+    let limit = i64::try_from(RARE).unwrap_or(i64::MAX) + 1;
+    let rows = ask.query_map((path, &below, &end, limit), |row| row.get::<_, i64>(0))?;
+    let mut ids: Vec<i64> = rows.collect::<std::result::Result<_, _>>()?;
+    if ids.len() <= RARE {
+        ids.sort_unstable();
+        ids.dedup();
+        narrowed.among = Some(ids);
+        return Ok(());
+    }
+    let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    narrowed.only(format!(
+        "EXISTS (SELECT 1 FROM changes c JOIN paths p ON p.id = c.path WHERE c.action = r.id
+         AND (p.path = {} OR (p.path >= {} AND p.path < {})))",
+        text(path),
+        text(&below),
+        text(&end)
+    ));
+    Ok(())
+}
