@@ -36,4 +36,5 @@ mod shown;
 mod stage;
 mod tamper;
 mod tiers;
+mod told;
 mod torture;
