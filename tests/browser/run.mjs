@@ -138,6 +138,15 @@ const commands = {
     const one = locate(page, command).first();
     return { visible: await one.isVisible(), enabled: await one.isEnabled() };
   },
+  // Where an element is in the window, and whether all of it is in view and nothing lies over it.
+  async place({ page }, command) {
+    return locate(page, command).first().evaluate((node) => {
+      const { x, y, width, height } = node.getBoundingClientRect();
+      const inside = x >= 0 && y >= 0 && x + width <= innerWidth && y + height <= innerHeight;
+      const top = document.elementFromPoint(x + width / 2, y + height / 2);
+      return { x, y, width, height, seen: inside && (node.contains(top) || top?.contains(node) === true) };
+    });
+  },
   async address({ page }) {
     return page.url();
   },

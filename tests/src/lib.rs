@@ -11,6 +11,7 @@ mod processes;
 mod random;
 mod remote;
 mod scenario;
+mod served;
 mod wait;
 
 pub use binary::rescind_binary;
@@ -22,4 +23,5 @@ pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
 pub use remote::{Made, Remote, Stopped, Then};
 pub use scenario::{Outcome, Place, Scenario, Who, text};
+pub use served::Served;
 pub use wait::{until, within};
