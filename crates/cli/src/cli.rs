@@ -1,9 +1,9 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, discard, errors, exec, export, history, hook, kill, ledger, limits, log,
-    man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
-    verify, why,
+    approvals, catalog, completions, diff, discard, errors, exec, export, history, hook, kill, ledger,
+    limits, log, man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status,
+    tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};

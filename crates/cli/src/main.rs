@@ -15,6 +15,7 @@ mod error;
 mod exit;
 mod health;
 mod history;
+mod interrupt;
 mod judging;
 mod out;
 mod pages;
@@ -49,9 +50,9 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, discard, errors, exec, export, hook, kill, ledger, limits, log, man,
-        plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
-        verify, why,
+        approvals, catalog, completions, diff, discard, errors, exec, export, hook, kill, ledger, limits,
+        log, man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour,
+        undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {

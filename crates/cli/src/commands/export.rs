@@ -1,16 +1,16 @@
 //! `rescind export`: the record for other systems, with a resume point and a proof that nothing is missing.
 
 mod check;
-mod interrupt;
+
 mod sink;
 
 use crate::context::{self, Context};
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::out::{Out, say};
 use crate::text::{clean, count};
 use clap::Args;
-use interrupt::Interrupt;
 use rescind_export::{ExportError, Exporter, Format, Point};
 use rescind_index::Events;
 use rescind_ledger::Cursor;
@@ -32,8 +32,10 @@ const SHOWN: Duration = Duration::from_millis(200);
 
 /// Arguments of `rescind export`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Without --to, lines go to stdout and everything else to stderr. The proof needs nothing but the \
-public key to check: rescind export --check FILE --proof FILE --key PUB.")]
+#[command(
+    after_help = "Without --to, lines go to stdout and everything else to stderr. The proof needs nothing but the \
+public key to check: rescind export --check FILE --proof FILE --key PUB."
+)]
 pub struct ExportArgs {
     /// jsonl: the events themselves, with the ledger's entries; cloudevents; ocsf; otlp: spans
     #[arg(long, default_value_t = Format::Jsonl)]
@@ -127,7 +129,11 @@ impl<'a> Export<'a> {
                 if args.from.is_some_and(|from| from != point.from) {
                     return Err(Failure::new(
                         Code::BadArgument,
-                        format!("the export that `{}` is about began with entry {}", path.display(), point.from),
+                        format!(
+                            "the export that `{}` is about began with entry {}",
+                            path.display(),
+                            point.from
+                        ),
                     )
                     .help("leave --from out to go on with it"));
                 }
@@ -250,7 +256,9 @@ impl<'a> Export<'a> {
             say(format!(
                 "rescind: {} exported, {first} to {next}{}",
                 count(entries, "entry", "entries"),
-                proved.map_or_else(String::new, |root| format!(", all of them under the signed root; theirs is {root}")),
+                proved.map_or_else(String::new, |root| format!(
+                    ", all of them under the signed root; theirs is {root}"
+                )),
             ));
         }
         for text in told {
