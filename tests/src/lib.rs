@@ -3,6 +3,7 @@
 //! Nothing here uses a crate of the product: what judges it shares no code with it.
 
 mod binary;
+mod collector;
 mod counts;
 mod manifest;
 mod postgres;
@@ -13,6 +14,7 @@ mod scenario;
 mod wait;
 
 pub use binary::rescind_binary;
+pub use collector::Collector;
 pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
 pub use postgres::Postgres;
