@@ -15,6 +15,7 @@ mod error;
 mod exit;
 mod health;
 mod history;
+mod interrupt;
 mod judging;
 mod out;
 mod pages;

@@ -23,11 +23,7 @@ pub fn run(context: &Context, export: &Path, proof: &Path, key: &str) -> Done {
             )
         })
     };
-    let file = Path::new(key);
-    let key = match file.is_file() {
-        true => std::fs::read_to_string(file)?,
-        false => key.to_owned(),
-    };
+    let key = crate::commands::ledger::public_key(key)?;
     let checked = rescind_export::check(open(export)?, open(proof)?, &key).map_err(|error| {
         Failure::new(Code::ProofInvalid, chain(&error))
             .means("nothing is proved by it")

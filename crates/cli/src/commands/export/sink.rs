@@ -1,8 +1,8 @@
 //! Where an export goes: stdout, a file, or a receiver; and the proof's file beside it.
 
 use super::ExportArgs;
-use super::interrupt::Interrupt;
 use crate::error::{Code, Done, Failure};
+use crate::interrupt::Interrupt;
 use rescind_export::{Exported, Format, Otlp, Point, Receiver, Source, Span};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
