@@ -15,7 +15,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 /// The most entries of a transaction. A reader of the file sees nothing of it before it is over.
-const BATCH: usize = 4096;
+pub(crate) const BATCH: usize = 4096;
 /// How much of sessions is kept in memory, in bytes, about. What was put away is read from its journal again.
 const KEPT: usize = 96 << 20;
 /// The most sessions that are kept open: each has a directory open, and a file while it is read.
@@ -93,10 +93,10 @@ impl Follower {
     }
 
     /// Take in all that is there.
-    pub fn follow(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
+    pub fn follow(&mut self, most: usize, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
         let of = self.store.ledger().len()?;
         while self.position < of {
-            self.batch()?;
+            self.batch(most)?;
             progress(Progress {
                 position: self.position,
                 of,
@@ -111,8 +111,8 @@ impl Follower {
         Ok(self.position)
     }
 
-    /// Take in up to [`BATCH`] entries, in one transaction.
-    fn batch(&mut self) -> Result<()> {
+    /// Take in up to so many entries, in one transaction.
+    fn batch(&mut self, most: usize) -> Result<()> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -125,7 +125,7 @@ impl Follower {
             used: &mut self.used,
         };
         let mut last = None;
-        for _ in 0..BATCH {
+        for _ in 0..most.max(1) {
             let Some((seq, bytes)) = self.cursor.advance()? else {
                 break;
             };

@@ -9,6 +9,7 @@ mod timeline;
 use crate::names::number;
 use crate::{DomainSet, Result, covers};
 use rusqlite::Connection;
+use std::collections::HashMap;
 
 /// The domains that both a reader may see and a filter asks for, by number; `None`: all.
 pub(crate) fn domains(
@@ -37,5 +38,33 @@ pub(crate) fn asked(connection: &Connection, word: Option<&String>) -> Result<Op
     match word {
         None => Ok(Some(None)),
         Some(word) => Ok(number(connection, word)?.map(Some)),
+    }
+}
+
+/// The words of a page's rows: each is looked up once.
+pub(crate) struct Words<'c> {
+    pub connection: &'c Connection,
+    known: HashMap<i64, String>,
+}
+
+impl<'c> Words<'c> {
+    pub fn of(connection: &'c Connection) -> Self {
+        Self {
+            connection,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The word of this number.
+    pub fn word(&mut self, id: i64) -> Result<String> {
+        if let Some(word) = self.known.get(&id) {
+            return Ok(word.clone());
+        }
+        let mut ask = self
+            .connection
+            .prepare_cached("SELECT text FROM words WHERE id = ?1")?;
+        let word: String = ask.query_row([id], |row| row.get(0))?;
+        self.known.insert(id, word.clone());
+        Ok(word)
     }
 }
