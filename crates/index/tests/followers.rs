@@ -10,7 +10,7 @@
 mod common;
 
 use common::World;
-use rescind_index::{ActionFilter, ActionRow, DomainSet, Error, Index, Page, SessionFilter, SessionRow};
+use rescind_index::{ActionFilter, ActionRow, DomainSet, Index, Page, SessionFilter, SessionRow};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};

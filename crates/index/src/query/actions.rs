@@ -4,6 +4,7 @@ use super::scan::{self, Narrowed};
 use super::{Words, asked, domains};
 use crate::body::Body;
 use crate::filter::milliseconds;
+use crate::names::Of;
 use crate::page::{Page, Paged};
 use crate::rows::{ActionDetail, ActionRow, ChangeRow};
 use crate::{ActionFilter, DomainSet, Index, Result};
@@ -86,22 +87,22 @@ fn filled(row: &Row<'_>, words: &mut Words<'_>) -> Result<ActionRow> {
         let number: i64 = row.get(place)?;
         Ok(u64::try_from(number).unwrap_or(0))
     };
-    let mut word = |place: usize| words.word(row.get(place)?);
+    let mut text = |of: Of, place: usize| words.text(of, row.get(place)?);
     Ok(ActionRow {
         action: format!("{session}.{}", number(1)?),
         session,
         n: number(1)?,
         seq: number(2)?,
-        agent: word(3)?,
-        owner: word(4)?,
-        domain: word(5)?,
-        environment: word(6)?,
-        role: word(7)?,
-        class: word(8)?,
-        verdict: word(9)?,
-        state: word(10)?,
-        coverage: word(11)?,
-        surface: word(12)?,
+        agent: text(Of::Names, 3)?,
+        owner: text(Of::Names, 4)?,
+        domain: text(Of::Names, 5)?,
+        environment: text(Of::Names, 6)?,
+        role: text(Of::Words, 7)?,
+        class: text(Of::Words, 8)?,
+        verdict: text(Of::Words, 9)?,
+        state: text(Of::Words, 10)?,
+        coverage: text(Of::Words, 11)?,
+        surface: text(Of::Words, 12)?,
         score: row.get(13)?,
         effects: number(14)?,
         ..ActionRow::default()
@@ -128,18 +129,18 @@ fn narrowed(connection: &Connection, filter: &ActionFilter) -> Result<Narrowed> 
     let mut narrowed = Narrowed::default();
     let mut facets = Vec::new();
     let words = [
-        ("agent", "actions_agent", "a", &filter.agent),
-        ("owner", "actions_owner", "o", &filter.owner),
-        ("environment", "", "e", &filter.environment),
-        ("class", "actions_class", "c", &filter.class),
-        ("role", "", "", &filter.role),
-        ("verdict", "actions_verdict", "", &filter.verdict),
-        ("state", "actions_state", "", &filter.state),
-        ("coverage", "actions_coverage", "", &filter.coverage),
-        ("surface", "", "", &filter.surface),
+        (Of::Names, "agent", "actions_agent", "a", &filter.agent),
+        (Of::Names, "owner", "actions_owner", "o", &filter.owner),
+        (Of::Names, "environment", "", "e", &filter.environment),
+        (Of::Words, "class", "actions_class", "c", &filter.class),
+        (Of::Words, "role", "", "", &filter.role),
+        (Of::Words, "verdict", "actions_verdict", "", &filter.verdict),
+        (Of::Words, "state", "actions_state", "", &filter.state),
+        (Of::Words, "coverage", "actions_coverage", "", &filter.coverage),
+        (Of::Words, "surface", "", "", &filter.surface),
     ];
-    for (column, index, facet, word) in words {
-        match asked(connection, word.as_ref())? {
+    for (of, column, index, facet, word) in words {
+        match asked(connection, of, word.as_ref())? {
             Some(None) => {}
             Some(Some(number)) => {
                 narrowed.equal(column, index, vec![number]);

@@ -6,7 +6,7 @@ mod sessions;
 mod summary;
 mod timeline;
 
-use crate::names::number;
+use crate::names::{Of, number, text};
 use crate::{DomainSet, Result, covers};
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ pub(crate) fn domains(
         return Ok(None);
     }
     let mut ask = connection
-        .prepare_cached("SELECT id, text FROM words WHERE id IN (SELECT DISTINCT domain FROM sessions)")?;
+        .prepare_cached("SELECT id, text FROM names WHERE id IN (SELECT DISTINCT domain FROM sessions)")?;
     let rows = ask.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
     let mut found = Vec::new();
     for row in rows {
@@ -34,17 +34,17 @@ pub(crate) fn domains(
 }
 
 /// The number of a word that is asked for; `None`: nothing has it. `Some(None)`: nothing is asked.
-pub(crate) fn asked(connection: &Connection, word: Option<&String>) -> Result<Option<Option<i64>>> {
+pub(crate) fn asked(connection: &Connection, of: Of, word: Option<&String>) -> Result<Option<Option<i64>>> {
     match word {
         None => Ok(Some(None)),
-        Some(word) => Ok(number(connection, word)?.map(Some)),
+        Some(word) => Ok(number(connection, of, word)?.map(Some)),
     }
 }
 
-/// The words of a page's rows: each is looked up once.
+/// The words and names of a page's rows: each is looked up once.
 pub(crate) struct Words<'c> {
     pub connection: &'c Connection,
-    known: HashMap<i64, String>,
+    known: HashMap<(Of, i64), String>,
 }
 
 impl<'c> Words<'c> {
@@ -55,16 +55,13 @@ impl<'c> Words<'c> {
         }
     }
 
-    /// The word of this number.
-    pub fn word(&mut self, id: i64) -> Result<String> {
-        if let Some(word) = self.known.get(&id) {
-            return Ok(word.clone());
+    /// The text of this number.
+    pub fn text(&mut self, of: Of, id: i64) -> Result<String> {
+        if let Some(known) = self.known.get(&(of, id)) {
+            return Ok(known.clone());
         }
-        let mut ask = self
-            .connection
-            .prepare_cached("SELECT text FROM words WHERE id = ?1")?;
-        let word: String = ask.query_row([id], |row| row.get(0))?;
-        self.known.insert(id, word.clone());
-        Ok(word)
+        let found = text(self.connection, of, id)?;
+        self.known.insert((of, id), found.clone());
+        Ok(found)
     }
 }
