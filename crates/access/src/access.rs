@@ -106,6 +106,22 @@ impl Access {
         }
     }
 
+    /// Whether a change that was recorded took effect: one whose process was killed in between did not.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn was_made(&self, change: &str) -> Result<bool, AccessError> {
+        self.read(|connection| {
+            connection
+                .query_row(
+                    "SELECT EXISTS (SELECT 1 FROM changes WHERE id = ?1)",
+                    [change],
+                    |row| row.get(0),
+                )
+                .map_err(|source| self.database().fail(source))
+        })
+    }
+
     /// The time, as this sees it.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -18,6 +18,9 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Connections kept open for reading.
 const KEPT: usize = 8;
 
+/// Seconds for which it is kept that a recorded change was made: 400 days.
+const REMEMBERED: i64 = 400 * 86_400;
+
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// The file, opened.
@@ -80,7 +83,10 @@ impl Database {
                 tx.pragma_update(None, "application_id", APPLICATION)
                     .map_err(fail)?;
             }
-            (FORMAT, APPLICATION) => {}
+            (FORMAT, APPLICATION) => {
+                tx.execute("DELETE FROM changes WHERE at < unixepoch() - ?1", [REMEMBERED])
+                    .map_err(fail)?;
+            }
             (format, _) => {
                 return Err(self.damaged(format!(
                     "its format is {format}, and this program knows format {FORMAT}: a newer release made it"

@@ -67,6 +67,9 @@ codes! {
     SessionBusy "session-busy" "state" Failed;
     NotRunning "not-running" "state" Failed;
     NotStopped "not-stopped" "state" Failed;
+    Stopped "stopped" "state" Failed;
+    ScopeNotStopped "scope-not-stopped" "state" Failed;
+    ControlUnusable "control-unusable" "store" Failed;
     NoSuchCredential "no-such-credential" "not-found" Failed;
     CredentialInvalid "credential-invalid" "credential" Failed;
     CredentialNotIssued "credential-not-issued" "credential" Failed;
@@ -85,6 +88,9 @@ codes! {
     RuleUnfit "rule-unfit" "hold" Failed;
     HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
+    NoSuchAccess "no-such-access" "not-found" Failed;
+    AccessRefused "access-refused" "access" Failed;
+    AccessUnusable "access-unusable" "store" Failed;
     StateDirectory "state-directory" "store" Failed;
     StoreUnreachable "store-unreachable" "store" Failed;
     LedgerUnusable "ledger-unusable" "store" Failed;
@@ -114,6 +120,9 @@ codes! {
     NotReal "not-real" "state" Failed;
     StageConflicts "stage-conflicts" "conflict" Conflicts;
     PromoteFailed "promote-failed" "state" Failed;
+    PlanChanged "plan-changed" "conflict" Conflicts;
+    ServerConfiguration "server-configuration" "server" Failed;
+    ServerPort "server-port" "server" Failed;
 }
 
 impl Failure {
@@ -247,7 +256,8 @@ impl From<ConfigurationError> for Failure {
             }
             ConfigurationError::Policies(_)
             | ConfigurationError::Bounds(_)
-            | ConfigurationError::Tiers(_) => {
+            | ConfigurationError::Tiers(_)
+            | ConfigurationError::Triggers(_) => {
                 Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
             }
             ConfigurationError::Catalog(_) => {

@@ -38,27 +38,58 @@ fn a_session_is_a_tree_of_spans() {
         .filter(|(_, span)| span.end > span.start)
         .collect();
     let of = |number: u64| by_action[format!("{SESSION}.{number}").as_str()];
-    let root = made.iter().find(|span| span.name == "invoke_agent deployer").unwrap();
+    let root = made
+        .iter()
+        .find(|span| span.name == "invoke_agent deployer")
+        .unwrap();
     assert_eq!(root.parent, None);
     assert_eq!(attribute(root, "gen_ai.operation.name"), "invoke_agent");
     assert_eq!(attribute(root, "gen_ai.conversation.id"), SESSION);
-    assert_eq!(of(1).parent.as_ref(), Some(&root.id), "the agent's process is the session's");
+    assert_eq!(
+        of(1).parent.as_ref(),
+        Some(&root.id),
+        "the agent's process is the session's"
+    );
     assert_eq!(of(2).parent.as_ref(), Some(&of(1).id));
     assert_eq!(of(3).parent.as_ref(), Some(&of(2).id));
-    assert_eq!((of(1).name.as_str(), of(2).name.as_str()), ("process sh", "execute_tool make"));
+    assert_eq!(
+        (of(1).name.as_str(), of(2).name.as_str()),
+        ("process sh", "execute_tool make")
+    );
     assert_eq!(attribute(of(2), "gen_ai.tool.name"), "make");
     assert_eq!(attribute(of(2), "gen_ai.operation.name"), "execute_tool");
     assert_eq!(attribute(of(2), "rescind.coverage"), "partial");
     assert_eq!(attribute(of(3), "rescind.verdict"), "hold");
     assert_eq!(of(2).error.as_deref(), Some("exit code 1"));
-    assert_eq!((of(1).error.as_deref(), of(3).error.as_deref()), (Some("ended by signal 9"), None));
+    assert_eq!(
+        (of(1).error.as_deref(), of(3).error.as_deref()),
+        (Some("ended by signal 9"), None)
+    );
     let held: Vec<&str> = of(3).events.iter().map(|(_, name, _)| name.as_str()).collect();
-    assert_eq!(held, ["action.held", "action.decided", "action.decided", "action.decided", "action.decided", "action.decided"]);
-    let own = made.iter().filter(|span| attribute(span, "rescind.session") == SESSION);
+    assert_eq!(
+        held,
+        [
+            "action.held",
+            "action.decided",
+            "action.decided",
+            "action.decided",
+            "action.decided",
+            "action.decided"
+        ]
+    );
+    let own = made
+        .iter()
+        .filter(|span| attribute(span, "rescind.session") == SESSION);
     assert!(own.clone().count() > 8 && own.clone().all(|span| span.trace == root.trace));
-    let kills: Vec<&Span> = made.iter().filter(|span| span.name.starts_with("kill.")).collect();
+    let kills: Vec<&Span> = made
+        .iter()
+        .filter(|span| span.name.starts_with("kill."))
+        .collect();
     assert_eq!(kills.len(), 3);
-    assert!(kills.iter().all(|span| span.trace == kills[0].trace), "a kill is one trace");
+    assert!(
+        kills.iter().all(|span| span.trace == kills[0].trace),
+        "a kill is one trace"
+    );
     let ids: std::collections::HashSet<&str> = made.iter().map(|span| span.id.as_str()).collect();
     assert_eq!(ids.len(), made.len(), "no two spans have the same id");
 }
@@ -74,7 +105,11 @@ fn every_event_is_in_a_span() {
                 seen.extend(attribute(span, name).as_u64());
             }
             let within = span.events.iter().flat_map(|(_, _, attributes)| attributes);
-            seen.extend(within.filter(|(name, _)| name == "rescind.seq").filter_map(|(_, value)| value.as_u64()));
+            seen.extend(
+                within
+                    .filter(|(name, _)| name == "rescind.seq")
+                    .filter_map(|(_, value)| value.as_u64()),
+            );
         }
         seen.sort_unstable();
         seen.dedup();
@@ -102,11 +137,16 @@ fn spans_are_the_same_whatever_was_recalled() {
 #[test]
 fn the_encoding_is_that_of_otlp() {
     let request = trace_request(&source(), &spans(&every_kind()));
-    let spans = request["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+    let spans = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        .as_array()
+        .unwrap();
     assert!(spans.len() > 10);
     let hex = |value: &Value, length: usize| {
         let text = value.as_str().unwrap();
-        assert!(text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit()), "{text}");
+        assert!(
+            text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{text}"
+        );
     };
     for span in spans {
         hex(&span["traceId"], 32);
@@ -121,7 +161,11 @@ fn the_encoding_is_that_of_otlp() {
             let value = attribute["value"].as_object().unwrap();
             assert_eq!(value.len(), 1, "{attribute}");
             if let Some(whole) = value.get("intValue") {
-                whole.as_str().unwrap().parse::<i64>().expect("64-bit numbers are texts");
+                whole
+                    .as_str()
+                    .unwrap()
+                    .parse::<i64>()
+                    .expect("64-bit numbers are texts");
             }
         }
     }
@@ -141,7 +185,9 @@ impl Collector {
         let kept = Arc::clone(&got);
         std::thread::spawn(move || {
             for answer in answers {
-                let Ok((stream, _)) = listener.accept() else { return };
+                let Ok((stream, _)) = listener.accept() else {
+                    return;
+                };
                 let mut reader = BufReader::new(stream);
                 let (mut line, mut length) = (String::new(), 0);
                 while reader.read_line(&mut line).unwrap() > 2 {
@@ -188,10 +234,16 @@ fn a_busy_collector_is_asked_again_after_the_time_it_asks_for() {
     let made = spans(&every_kind());
     let pushed = collector.otlp(&waited).push(&source(), &made).unwrap();
     assert_eq!((pushed.spans, pushed.rejected), (made.len() as u64, 0));
-    assert_eq!(*waited.lock().unwrap(), [Duration::from_secs(7), Duration::from_millis(500)]);
+    assert_eq!(
+        *waited.lock().unwrap(),
+        [Duration::from_secs(7), Duration::from_millis(500)]
+    );
     let got = collector.got.lock().unwrap();
     assert_eq!(got.len(), 3);
-    assert!(got.iter().all(|request| *request == got[0]), "it is sent the same again");
+    assert!(
+        got.iter().all(|request| *request == got[0]),
+        "it is sent the same again"
+    );
 }
 
 #[test]
@@ -208,15 +260,23 @@ fn what_a_collector_rejects_is_told_and_not_sent_again() {
 fn a_refusal_is_told_at_once_and_an_absence_after_some_tries() {
     let waited: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let collector = Collector::start(vec![answer("400 Bad Request", "", "no such field")]);
-    let failed = collector.otlp(&waited).push(&source(), &spans(&every_kind())).unwrap_err();
-    assert!(matches!(&failed, ExportError::Refused { why, .. } if why.contains("400") && why.contains("no such field")));
+    let failed = collector
+        .otlp(&waited)
+        .push(&source(), &spans(&every_kind()))
+        .unwrap_err();
+    assert!(
+        matches!(&failed, ExportError::Refused { why, .. } if why.contains("400") && why.contains("no such field"))
+    );
     assert!(waited.lock().unwrap().is_empty());
     // Nobody listens there.
     let gone = Collector {
         url: "http://127.0.0.1:9/v1/traces".into(),
         got: Arc::default(),
     };
-    let failed = gone.otlp(&waited).push(&source(), &spans(&every_kind())).unwrap_err();
+    let failed = gone
+        .otlp(&waited)
+        .push(&source(), &spans(&every_kind()))
+        .unwrap_err();
     assert!(matches!(failed, ExportError::Refused { .. }));
     let waited = waited.lock().unwrap();
     assert!(waited.len() >= 5 && waited.is_sorted(), "{waited:?}");

@@ -7,7 +7,6 @@
 //! Absences that hold: nothing is written but the projection's own file; nothing in that file is not in the record.
 
 mod body;
-mod domains;
 mod error;
 mod event;
 mod events;
@@ -24,7 +23,6 @@ mod walk;
 mod words;
 mod write;
 
-pub use domains::{DomainSet, covers};
 pub use error::{Error, Result};
 pub use event::Event;
 pub use events::Events;
@@ -36,6 +34,8 @@ pub use rows::{
     ActionDetail, ActionRow, ChangeRow, ControlRow, DecidedRow, Gap, Mark, ReceiptRow, SessionRow, Summary,
     Timeline, UndoRow,
 };
+
+pub use rescind_supervisor::{DomainSet, covers};
 
 /// The most paths that are kept of what an action changed; how many there were is always said.
 pub const MOST_CHANGES: usize = 50;

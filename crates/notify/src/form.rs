@@ -117,7 +117,7 @@ impl Form {
 }
 
 /// A time as people and other programs read it: whole seconds, rounded down.
-fn seconds(time: Timestamp) -> String {
+pub(crate) fn seconds(time: Timestamp) -> String {
     let text = time.to_string();
     match text.split_once('.') {
         Some((whole, _)) => format!("{whole}Z"),

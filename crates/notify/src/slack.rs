@@ -96,7 +96,8 @@ pub(crate) fn body(form: &Form) -> Value {
 
 /// What is shown where blocks are not: in a notification, and by servers that only resemble Slack.
 fn text(form: &Form) -> String {
-    let link = format!("<{}|{}>", escape(&form.link, SECTION), tell::link_label(form));
+    let address = form.link.replace('|', "%7C");
+    let link = format!("<{}|{}>", escape(&address, SECTION), tell::link_label(form));
     let title = escape(&tell::title(form, 300), 1_000);
     if form.needs_sign_in {
         format!("{title}\n{link}\n{}", escape(tell::SIGN_IN, SECTION))

@@ -137,3 +137,38 @@ fn source(link: &str) -> &str {
     let end = host.find(['/', '?', '#']).unwrap_or(host.len());
     link.get(..after + end).unwrap_or(link)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Keys, source};
+
+    #[test]
+    fn the_signature_is_the_one_of_the_specification() {
+        let keys = Keys::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let body = br#"{"test": 2432232314}"#;
+        assert_eq!(
+            keys.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+    }
+
+    #[test]
+    fn weak_keys_are_refused_and_none_is_shown() {
+        for text in ["", "\n", "password", "c2hvcnQ=", "a\nb\nc\nd"] {
+            let wrong = Keys::parse(text).unwrap_err();
+            assert!(text.trim().is_empty() || !wrong.contains(text));
+        }
+        let keys = Keys::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        assert_eq!(format!("{keys:?}"), "(1 keys)");
+    }
+
+    #[test]
+    fn the_source_is_the_server() {
+        assert_eq!(
+            source("https://r.example:8443/holds/1?x"),
+            "https://r.example:8443"
+        );
+        assert_eq!(source("https://r.example?x"), "https://r.example");
+        assert_eq!(source("http://[::1]:80"), "http://[::1]:80");
+    }
+}

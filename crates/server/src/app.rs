@@ -3,6 +3,7 @@
 use crate::config::Configuration;
 use crate::jobs::Jobs;
 use crate::limits::Rates;
+use crate::open::Open;
 use crate::operations::Operations;
 use crate::problem::Problem;
 use rescind_access::{Access, Oidc};
@@ -11,7 +12,7 @@ use rescind_index::Index;
 use rescind_notify::Outbox;
 use rescind_supervisor::Store;
 use rescind_supervisor::control::Control;
-use rescind_supervisor::holds::{Holds, OpenHolds};
+use rescind_supervisor::holds::Holds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
@@ -30,7 +31,7 @@ pub struct App {
     /// What people look at.
     pub index: Arc<Index>,
     /// What waits.
-    pub open: Arc<OpenHolds>,
+    pub open: Open,
     /// Where decisions are put.
     pub holds: Holds,
     /// Who may do what.
@@ -70,7 +71,8 @@ impl App {
 
     /// Say that a page could show something new.
     pub fn changed(&self) {
-        self.changes.send_modify(|number| *number = number.wrapping_add(1));
+        self.changes
+            .send_modify(|number| *number = number.wrapping_add(1));
     }
 
     /// Whether the server is ending.

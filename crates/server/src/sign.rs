@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::problem::Problem;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use rescind_access::{AccessError, Actor, AgentPrincipal, Domains, PersonPrincipal, Principal, Role};
 use rescind_index::DomainSet;
 use std::marker::PhantomData;
@@ -56,6 +56,8 @@ pub struct May<R: Need> {
 pub struct Signed {
     /// Who.
     pub actor: Actor,
+    /// The cookie they came with, if it was one.
+    pub cookie: Option<String>,
 }
 
 /// An agent of a session. No endpoint of people's takes one.
@@ -69,7 +71,8 @@ impl<R: Need> May<R> {
     /// Whether the role is held on a domain; `*` is all of them, and so is what belongs to no domain.
     #[must_use]
     pub fn on(&self, domain: &str) -> bool {
-        self.actor.may(R::ROLE, if domain.is_empty() { "*" } else { domain })
+        self.actor
+            .may(R::ROLE, if domain.is_empty() { "*" } else { domain })
     }
 
     /// The same, as a problem.
@@ -112,7 +115,7 @@ impl<R: Need> FromRequestParts<Shared> for May<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
-        let Signed { actor } = Signed::from_request_parts(parts, app).await?;
+        let Signed { actor, .. } = Signed::from_request_parts(parts, app).await?;
         if !actor.grants().anywhere(R::ROLE) {
             return Err(Problem::forbidden(format!(
                 "{} has not the role {}",
@@ -131,15 +134,16 @@ impl FromRequestParts<Shared> for Signed {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
-        let actor = match bearer(&parts.headers)? {
-            Some(token) => match authenticate(app, token)? {
-                Principal::Token(token) => Actor::Token(token),
-                Principal::Person(person) => Actor::Person(person),
-                Principal::Agent(_) => {
-                    return Err(Problem::forbidden("an agent's token reaches nothing of people's"));
-                }
-            },
-            None => Actor::Person(person_of(parts, app)?),
+        let (actor, cookie) = match bearer(&parts.headers)? {
+            Some(token) => {
+                let actor = authenticate(app, token)?.actor();
+                let of_agent = || Problem::forbidden("an agent's token reaches nothing of people's");
+                (actor.ok_or_else(of_agent)?, None)
+            }
+            None => {
+                let (person, cookie) = person_of(parts, app)?;
+                (Actor::Person(person), Some(cookie))
+            }
         };
         app.rates.request(actor.label())?;
         if matches!(&actor, Actor::Person(person) if person.must_change_password())
@@ -147,7 +151,7 @@ impl FromRequestParts<Shared> for Signed {
         {
             return Err(Problem::forbidden("the password must be changed first").help("open /me"));
         }
-        Ok(Self { actor })
+        Ok(Self { actor, cookie })
     }
 }
 
@@ -178,7 +182,9 @@ impl FromRequestParts<Shared> for From {
 
 fn address(parts: &Parts) -> IpAddr {
     let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip())
+    connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| {
+        address.ip()
+    })
 }
 
 fn authenticate(app: &Shared, token: &str) -> Result<Principal, Problem> {
@@ -188,7 +194,7 @@ fn authenticate(app: &Shared, token: &str) -> Result<Principal, Problem> {
 /// Why somebody is not let in, as far as they may know.
 pub fn refused(error: &AccessError) -> Problem {
     match error {
-        AccessError::Unknown => Problem::unauthenticated(),
+        AccessError::Unknown | AccessError::Expired | AccessError::Revoked => Problem::unauthenticated(),
         other => crate::api::people::problem(other),
     }
 }
@@ -206,41 +212,46 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// The person behind the cookie. What changes something must come from a page of ours, and say so.
-fn person_of(parts: &Parts, app: &Shared) -> Result<PersonPrincipal, Problem> {
+fn person_of(parts: &Parts, app: &Shared) -> Result<(PersonPrincipal, String), Problem> {
     let cookie = cookie(&parts.headers, app.cookie_name()).ok_or_else(Problem::unauthenticated)?;
     let person = app
         .access
         .principal_of_cookie(cookie)
         .map_err(|error| refused(&error))?;
     let safe = matches!(parts.method, Method::GET | Method::HEAD);
-    if safe || is_form(&parts.headers) {
-        // A form carries its token in its body; whoever reads the form compares it.
-        return came_from_us(parts, safe).map(|()| person);
+    came_from_us(parts, safe)?;
+    // A form carries its token in its body; whoever reads the form compares it.
+    let page = !parts.uri.path().starts_with("/api/");
+    if !safe && !(page && is_form(&parts.headers)) {
+        let sent = parts.headers.get(CSRF).and_then(|value| value.to_str().ok());
+        verify_csrf(app, cookie, sent.unwrap_or_default())?;
     }
-    came_from_us(parts, false)?;
-    let sent = parts.headers.get(CSRF).and_then(|value| value.to_str().ok());
-    verify_csrf(app, &person, sent.unwrap_or_default())?;
-    Ok(person)
+    Ok((person, cookie.to_owned()))
 }
 
 /// Whether what a form or a script sent is what was given to this sign-in's pages.
 ///
 /// # Errors
 /// It is not.
-pub fn verify_csrf(app: &Shared, person: &PersonPrincipal, sent: &str) -> Result<(), Problem> {
+pub fn verify_csrf(app: &Shared, cookie: &str, sent: &str) -> Result<(), Problem> {
     app.access
-        .verify_csrf(person, sent)
-        .map_err(|_| Problem::forbidden("the page was made for another sign-in, or is not ours").help("load the page again"))
+        .verify_csrf(cookie, sent)
+        .map_err(|error| Problem::new(StatusCode::FORBIDDEN, "request-forged", error.to_string()))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 /// Browsers say where a request comes from; what comes from elsewhere and would change something is refused.
 fn came_from_us(parts: &Parts, safe: bool) -> Result<(), Problem> {
-    let site = parts.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let site = parts
+        .headers
+        .get("sec-fetch-site")
+        .and_then(|value| value.to_str().ok());
     if safe || matches!(site, None | Some("same-origin" | "none")) {
         return Ok(());
     }

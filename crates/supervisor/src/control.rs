@@ -86,7 +86,7 @@ impl Control {
 
     /// Stop all in scope, and wait until they have, at most for so long. A gateway that does not answer is ended with its lease.
     /// When this has returned a report that is whole, no action in scope starts any more, and none will until the stop is lifted.
-    /// It waits for nothing but the gateways: the record is for [`Control::record`], credentials are for the caller.
+    /// It waits for nothing but the gateways: the record is for [`Control::record_called`], credentials are for the caller.
     ///
     /// # Errors
     /// [`ControlError::NoName`], [`ControlError::Full`]: nothing was stopped.
@@ -150,6 +150,12 @@ impl Control {
     #[must_use]
     pub fn stop_file(&self) -> bool {
         self.home.root().join(STOP_FILE).symlink_metadata().is_ok()
+    }
+
+    /// The processes of all gateways, without a look at whether they live: quickly.
+    #[must_use]
+    pub fn supervisors(&self) -> Vec<u32> {
+        self.board.supervisors()
     }
 
     /// All gateways that live.

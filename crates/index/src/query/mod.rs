@@ -6,9 +6,8 @@ mod sessions;
 mod summary;
 mod timeline;
 
-use crate::Result;
-use crate::domains::{DomainSet, covers};
 use crate::names::number;
+use crate::{DomainSet, Result, covers};
 use rusqlite::Connection;
 
 /// The domains that both a reader may see and a filter asks for, by number; `None`: all.

@@ -4,7 +4,7 @@ use super::pace::{self, Pace};
 use super::store::Due;
 use super::{Inner, OutboxError, State, now};
 use crate::channels::Channel;
-use crate::form::Form;
+use crate::form::{Form, seconds};
 use crate::sending::Sent;
 use rescind_model::Timestamp;
 use std::fs::TryLockError;
@@ -202,7 +202,7 @@ impl Shared {
 
     fn limit(&self, due: &Due, now: i64) -> Option<String> {
         if let Some(until) = due.until.filter(|until| *until <= now) {
-            let until = Timestamp(until.saturating_mul(1_000_000));
+            let until = seconds(Timestamp(until.saturating_mul(1_000_000)));
             return Some(format!("what it tells of waited until {until} only"));
         }
         if due.tries >= self.pace.most_tries {

@@ -1,6 +1,5 @@
 //! Actions: lists, one with its diffs, its proof.
 
-use super::sessions::seen;
 use super::{List, PageQuery, action_id};
 use crate::app::{App, Shared, blocking};
 use crate::extract::{Path, Query};
@@ -116,8 +115,7 @@ pub async fn list(
 /// It is not there for them.
 pub fn found(app: &App, domains: &DomainSet, id: &str) -> Result<ActionDetail, Problem> {
     let id = action_id(id)?;
-    seen(app, domains, id.session.as_str())?;
-    let found = app.index.action(&id.to_string())?;
+    let found = app.index.action(&id, domains)?;
     found.ok_or_else(|| Problem::not_found(format!("there is no action {id}")))
 }
 

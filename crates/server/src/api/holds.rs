@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use rescind_access::{Actor, Role};
 use rescind_index::DomainSet;
-use rescind_supervisor::holds::{ClosedForm, Decision, DecisionForm, Hold, HoldError, HoldForm};
+use rescind_supervisor::holds::{ClosedForm, Decision, DecisionForm, Hold, HoldError, HoldFilter, HoldForm};
 use rescind_supervisor::now;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,9 +99,9 @@ pub struct HoldQuery {
     pub domain: Option<String>,
     /// `SESSION`: only those of this session.
     pub session: Option<String>,
-    /// A text in the command.
+    /// Words of its command, agent, requester, domain, reasons or action.
     pub text: Option<String>,
-    /// The action of the last one of the page before.
+    /// `next` of the page before.
     pub cursor: Option<String>,
     /// At most so many, up to 500.
     pub limit: Option<usize>,
@@ -171,38 +171,23 @@ pub async fn list(
     may: May<Viewer>,
     Query(query): Query<HoldQuery>,
 ) -> Result<axum::Json<List<HoldRow>>, Problem> {
-    let domains = may.domains();
-    let found = blocking(&app, move |app| {
-        let limit = query.limit.unwrap_or(50).clamp(1, 500);
-        let found = app.open.page(&domains, query.cursor.as_deref(), limit + 1, |hold| fits(&query, &hold.form));
-        let next = (found.len() > limit)
-            .then(|| found.get(limit.saturating_sub(1)).map(|hold| hold.form.action.clone()))
-            .flatten();
-        let items = found.iter().take(limit).map(|hold| HoldRow::of(hold, None));
-        Ok(List {
-            items: items.collect(),
-            next,
-            cut: false,
-        })
-    });
-    found.await.map(axum::Json)
-}
-
-fn fits(query: &HoldQuery, form: &HoldForm) -> bool {
-    let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted.is_empty() || wanted == own);
-    let below = |wanted: &Option<String>| {
-        wanted
-            .as_ref()
-            .is_none_or(|wanted| wanted.is_empty() || DomainSet::under(wanted.clone()).covers(&form.domain))
+    let filter = HoldFilter {
+        domain: query.domain,
+        agent: query.agent,
+        session: query.session,
+        text: query.text,
+        ..HoldFilter::of(may.domains())
     };
-    let session = form.action.split('.').next().unwrap_or_default();
-    is(&query.agent, &form.agent)
-        && is(&query.session, session)
-        && below(&query.domain)
-        && query.text.as_ref().is_none_or(|text| {
-            let command = crate::text::command_line(&form.argv).to_lowercase();
-            command.contains(&text.to_lowercase())
-        })
+    let limit = query.limit.unwrap_or(50).clamp(1, 500);
+    let found = blocking(&app, move |app| {
+        app.open.page(&filter, query.cursor.as_deref(), limit)
+    })
+    .await?;
+    Ok(axum::Json(List {
+        items: found.holds.iter().map(|hold| HoldRow::of(hold, None)).collect(),
+        next: found.next,
+        cut: false,
+    }))
 }
 
 /// One hold, whether it waits or was decided not long ago.
@@ -225,7 +210,11 @@ pub async fn one(
 
 fn unknown(action: &str) -> Problem {
     let name = crate::console::parts::short(action, 80);
-    Problem::new(StatusCode::NOT_FOUND, "no-such-hold", format!("no hold of `{name}` is there"))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no-such-hold",
+        format!("no hold of `{name}` is there"),
+    )
 }
 
 /// A hold that somebody may see, and how it ended.
@@ -238,10 +227,13 @@ pub fn visible(
     action: &str,
 ) -> Result<Option<(Arc<Hold>, Option<ClosedForm>)>, Problem> {
     let id = super::action_id(action)?.to_string();
-    if let Some(hold) = app.open.get(&id) {
+    if let Some(hold) = app.open.get(&id)? {
         return Ok(domains.covers(&hold.form.domain).then_some((hold, None)));
     }
-    let read = app.holds.read(&id).map_err(|_| Problem::inner("the hold can't be read"))?;
+    let read = app
+        .holds
+        .read(&id)
+        .map_err(|_| Problem::inner("the hold can't be read"))?;
     let seen = read.filter(|hold| domains.covers(&hold.form.domain));
     Ok(seen.map(|hold| (Arc::new(hold), app.holds.closed(&id))))
 }
@@ -273,7 +265,7 @@ pub fn may_decide(actor: &Actor, form: &HoldForm) -> Result<(), Problem> {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "hold-tier",
-            format!("it is for {} to decide", form.deciders().join(", ")),
+            format!("it is for {} to decide", form.deciders()),
         ));
     }
     Ok(())
@@ -312,9 +304,14 @@ pub fn decide(app: &App, actor: &Actor, action: &str, said: Decide) -> Result<De
     }
     let lasting = match (&said.always, &said.change) {
         (None, None) => Lasting::default(),
-        (always, change) => app.operations.lasting(&hold, always.as_ref(), change.as_deref())?,
+        (always, change) => app
+            .operations
+            .lasting(&hold, always.as_ref(), change.as_deref())?,
     };
-    let person = actor.person().map(|name| name.as_str().to_owned()).unwrap_or_default();
+    let person = actor
+        .person()
+        .map(|name| name.as_str().to_owned())
+        .unwrap_or_default();
     let form = DecisionForm {
         decision: match said.decision {
             Wanted::Approve => Decision::Approve,
@@ -327,7 +324,10 @@ pub fn decide(app: &App, actor: &Actor, action: &str, said: Decide) -> Result<De
         always: lasting.always,
         change: lasting.change,
     };
-    let before = app.holds.decide(&hold.form.action, &form).map_err(|error| problem(&error))?;
+    let before = app
+        .holds
+        .decide(&hold.form.action, &form)
+        .map_err(|error| problem(&error))?;
     tracing::info!(action = hold.form.action, person, decision = ?form.decision, "a hold was decided");
     app.changed();
     let same = |other: &&DecisionForm| other.decision == Decision::Approve && other.change == form.change;

@@ -73,10 +73,8 @@ impl SessionQuery {
 /// It is not there for them.
 pub fn seen(app: &App, domains: &DomainSet, id: &str) -> Result<SessionRow, Problem> {
     let id = session_id(id)?;
-    let found = app.index.session(id.as_str())?;
-    found
-        .filter(|row| domains.covers(&row.domain))
-        .ok_or_else(|| Problem::not_found(format!("there is no session {id}")))
+    let found = app.index.session(id.as_str(), domains)?;
+    found.ok_or_else(|| Problem::not_found(format!("there is no session {id}")))
 }
 
 /// The sessions, newest first.
@@ -104,7 +102,9 @@ pub async fn one(
     Path(session): Path<String>,
 ) -> Result<Json<SessionRow>, Problem> {
     let domains = may.domains();
-    blocking(&app, move |app| seen(app, &domains, &session)).await.map(Json)
+    blocking(&app, move |app| seen(app, &domains, &session))
+        .await
+        .map(Json)
 }
 
 /// A session as a picture: marks by time and surface.
@@ -120,7 +120,7 @@ pub async fn timeline(
     let found = blocking(&app, move |app| {
         let row = seen(app, &domains, &session)?;
         app.index
-            .timeline(&row.session, MARKS)?
+            .timeline(&row.session, MARKS, &domains)?
             .ok_or_else(|| Problem::not_found(format!("there is no session {}", row.session)))
     });
     found.await.map(Json)
@@ -162,7 +162,7 @@ pub async fn undos(
     let domains = may.domains();
     let found = blocking(&app, move |app| {
         let row = seen(app, &domains, &session)?;
-        Ok(app.index.undos(&row.session)?)
+        Ok(app.index.undos(&row.session, &domains)?)
     });
     found.await.map(Json)
 }

@@ -1,7 +1,7 @@
 //! *2 AM*: one hold on a phone. What would run, why it waits, what it touches, what undo would look like, three buttons.
 
 use super::layout::csrf;
-use super::parts::{Level, bytes, chip, clean, class, count, moment, score, short, until};
+use super::parts::{Level, bytes, chip, class, clean, count, moment, score, short, until};
 use super::{Looking, PageError};
 use crate::api::holds::{Decide, Wanted, decide, visible};
 use crate::app::{Shared, blocking};
@@ -12,16 +12,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use rescind_access::Role;
-use rescind_supervisor::holds::{ClosedForm, Decision, Hold, HoldForm, PathForm, PreviewForm};
+use rescind_supervisor::holds::{
+    ClosedForm, Decision, Hold, HoldFilter, HoldForm, HoldList, PathForm, PreviewForm,
+};
 use serde::Deserialize;
-use std::sync::Arc;
 
 /// So many are listed.
-const LISTED: usize = 200;
+const LISTED: usize = 100;
 
 /// Cards of holds, oldest first.
 #[must_use]
-pub fn cards(holds: &[Arc<Hold>], all: u64) -> Markup {
+pub fn cards(list: &HoldList) -> Markup {
+    let (holds, all) = (&list.holds, list.total);
     html! {
         span hidden data-count="holds" data-value=(all) {}
         @if holds.is_empty() {
@@ -58,6 +60,7 @@ fn command(form: &HoldForm) -> String {
 #[serde(default)]
 pub struct HoldsQuery {
     text: Option<String>,
+    after: Option<String>,
 }
 
 /// All that wait.
@@ -69,29 +72,33 @@ pub async fn list(
     looking: Looking,
     Query(query): Query<HoldsQuery>,
 ) -> Result<Markup, PageError> {
-    let sees = domains(&looking.actor, Role::Viewer);
+    let filter = HoldFilter {
+        text: query.text.clone().filter(|text| !text.is_empty()),
+        ..HoldFilter::of(domains(&looking.actor, Role::Viewer))
+    };
+    let after = query.after.clone();
+    let list = blocking(&app, move |app| app.open.page(&filter, after.as_deref(), LISTED)).await?;
     let text = query.text.unwrap_or_default();
-    let wanted = text.to_lowercase();
-    let holds = app.open.find(&sees, LISTED, |hold| {
-        wanted.is_empty()
-            || command(&hold.form).to_lowercase().contains(&wanted)
-            || hold.form.agent.to_lowercase().contains(&wanted)
-    });
-    let all = app.open.count(&sees);
     let body = html! {
         div.top {
             h1 { "Holds" }
             form.row method="get" action="/holds" role="search" {
                 label.hidden for="f-text" { "Search" }
-                input #f-text.grow type="search" name="text" value=(text) placeholder="command or agent" autocomplete="off";
+                input #f-text.grow type="search" name="text" value=(text) placeholder="command, agent, reason" autocomplete="off";
                 button { "Find" }
             }
         }
         section.panel {
-            @if holds.is_empty() { p.empty { "Nothing waits." } }
-            @for hold in &holds { (card(&hold.form)) }
-            @if all > holds.len() as u64 && wanted.is_empty() {
-                p.panel-body.soft { (count(all - holds.len() as u64, "more waits", "more wait")) ", which come up as these are decided" }
+            @if list.holds.is_empty() { p.empty { "Nothing waits." } }
+            @for hold in &list.holds { (card(&hold.form)) }
+            @if query.after.is_some() || list.next.is_some() {
+                nav.pager aria-label="Pages" {
+                    span { @if query.after.is_some() { a href={ "/holds?text=" (super::encoded(&text)) } { "Oldest" } } }
+                    span.soft { (count(list.total, "waits", "wait")) }
+                    span { @if let Some(next) = &list.next {
+                        a href={ "/holds?text=" (super::encoded(&text)) "&after=" (super::encoded(next)) } { "Newer" }
+                    } }
+                }
             }
         }
     };
@@ -137,7 +144,11 @@ pub async fn one(
             }
         }
     };
-    let title = if closed.is_some() { "Decided" } else { "May this run?" };
+    let title = if closed.is_some() {
+        "Decided"
+    } else {
+        "May this run?"
+    };
     Ok(looking.page(title, "/holds", true, &body).into_response())
 }
 
@@ -147,7 +158,11 @@ fn may_decide(looking: &Looking, form: &HoldForm) -> Result<(), Problem> {
 
 fn over(closed: &ClosedForm) -> Markup {
     let by: Vec<&str> = closed.decisions.iter().map(|said| said.person.as_str()).collect();
-    let level = if closed.how.name() == "approved" { "good" } else { "bad" };
+    let level = if closed.how.name() == "approved" {
+        "good"
+    } else {
+        "bad"
+    };
     html! {
         p.banner class=(level) {
             strong { (closed.how.name()) }
@@ -241,10 +256,16 @@ fn now(path: &PathForm) -> String {
     }
     if let Some(tracked) = path.tracked {
         let state = if path.changed { ", changed since" } else { "" };
-        words.push(format!("{} tracked by git{state}", count(tracked, "file", "files")));
+        words.push(format!(
+            "{} tracked by git{state}",
+            count(tracked, "file", "files")
+        ));
     }
     if path.unread > 0 {
-        words.push(format!("{} can't be read", count(path.unread, "folder", "folders")));
+        words.push(format!(
+            "{} can't be read",
+            count(path.unread, "folder", "folders")
+        ));
     }
     words.join(", ")
 }

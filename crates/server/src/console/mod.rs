@@ -35,6 +35,8 @@ use rescind_access::{Actor, Role};
 pub struct Looking {
     /// Who.
     pub actor: Actor,
+    /// The cookie they came with, if it was one.
+    pub cookie: Option<String>,
     /// What the head of the page says of them.
     pub reader: Reader,
 }
@@ -48,7 +50,10 @@ pub struct PageError {
 
 impl From<Problem> for PageError {
     fn from(problem: Problem) -> Self {
-        Self { problem, wanted: None }
+        Self {
+            problem,
+            wanted: None,
+        }
     }
 }
 
@@ -107,9 +112,13 @@ impl FromRequestParts<Shared> for Looking {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, PageError> {
         let wanted = parts.uri.path_and_query().map(ToString::to_string);
         let signed = Signed::from_request_parts(parts, app).await;
-        let Signed { actor } = signed.map_err(|problem| PageError { problem, wanted })?;
-        let reader = reader(app, &actor);
-        Ok(Self { actor, reader })
+        let Signed { actor, cookie } = signed.map_err(|problem| PageError { problem, wanted })?;
+        let reader = reader(app, &actor, cookie.as_deref());
+        Ok(Self {
+            actor,
+            cookie,
+            reader,
+        })
     }
 }
 
@@ -119,10 +128,10 @@ impl Looking {
     /// # Errors
     /// It was not.
     pub fn sent(&self, app: &Shared, csrf: &str) -> Result<(), Problem> {
-        match &self.actor {
-            Actor::Person(person) => verify_csrf(app, person, csrf),
+        match &self.cookie {
+            Some(cookie) => verify_csrf(app, cookie, csrf),
             // No browser sends a token by itself.
-            Actor::Token(_) => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -139,16 +148,13 @@ impl Looking {
     }
 }
 
-fn reader(app: &Shared, actor: &Actor) -> Reader {
-    let csrf = match actor {
-        Actor::Person(person) => app.access.csrf(person).map(|secret| secret.expose().to_owned()).unwrap_or_default(),
-        Actor::Token(_) => String::new(),
-    };
+fn reader(app: &Shared, actor: &Actor, cookie: Option<&str>) -> Reader {
+    let csrf = cookie.map(|cookie| app.access.csrf(cookie).expose().to_owned());
     let reviews = domains(actor, Role::Reviewer);
     let holds = app.open.count(&reviews);
     Reader {
         name: actor.label(),
-        csrf,
+        csrf: csrf.unwrap_or_default(),
         may_stop: actor.grants().anywhere(Role::Operator),
         may_manage: actor.grants().anywhere(Role::Admin),
         holds,

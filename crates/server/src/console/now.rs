@@ -11,6 +11,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use rescind_access::Role;
 use rescind_index::{ActionFilter, ActionRow, DomainSet, Page, Summary};
+use rescind_supervisor::holds::HoldFilter;
 
 /// So many actions are shown.
 const FEED: usize = 40;
@@ -25,8 +26,8 @@ pub async fn page(State(app): State<Shared>, looking: Looking) -> Result<Markup,
     let sees = domains(&looking.actor, Role::Viewer);
     let reviews = domains(&looking.actor, Role::Reviewer);
     let parts = blocking(&app, move |app| {
-        let holds = app.open.list(&reviews, HOLDS);
-        Ok((tiles(app, &sees)?, cards(&holds, app.open.count(&reviews)), feed(app, &sees)?))
+        let holds = app.open.page(&HoldFilter::of(reviews), None, HOLDS)?;
+        Ok((tiles(app, &sees)?, cards(&holds), feed(app, &sees)?))
     });
     let (tiles, holds, feed) = parts.await?;
     let body = html! {
@@ -67,8 +68,10 @@ pub async fn tiles_part(State(app): State<Shared>, looking: Looking) -> Result<R
 /// As [`page`].
 pub async fn holds_part(State(app): State<Shared>, looking: Looking) -> Result<Response, PageError> {
     let reviews = domains(&looking.actor, Role::Reviewer);
-    let holds = app.open.list(&reviews, HOLDS);
-    Ok(part(cards(&holds, app.open.count(&reviews))))
+    let holds = blocking(&app, move |app| {
+        app.open.page(&HoldFilter::of(reviews), None, HOLDS)
+    });
+    Ok(part(cards(&holds.await?)))
 }
 
 /// The actions.

@@ -1,6 +1,7 @@
 //! The kill control: a step away from everywhere, and two from happening. The first chooses, the second says what it will do.
 
 use super::layout::csrf;
+use super::me::set_cookie;
 use super::parts::{Level, chip, clean, count, moment, short};
 use super::{Looking, PageError};
 use crate::api::kills::{
@@ -9,7 +10,7 @@ use crate::api::kills::{
 use crate::app::{Shared, blocking};
 use crate::extract::{Form, Query};
 use crate::problem::Problem;
-use crate::sign::domains;
+use crate::sign::{From, domains};
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
@@ -168,15 +169,35 @@ fn choose(looking: &Looking, query: &StopQuery, control: &Control) -> Markup {
         _ => "",
     };
     let names = |of: fn(&GatewayStatus) -> &str| {
-        let mut names: Vec<&str> = control.gateways.iter().map(of).filter(|name| !name.is_empty()).collect();
+        let mut names: Vec<&str> = control
+            .gateways
+            .iter()
+            .map(of)
+            .filter(|name| !name.is_empty())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
     };
     let rows: [(&str, &str, &Option<String>, Vec<&str>); 3] = [
-        ("session", "One session", &query.session, names(|own| &own.member.session)),
-        ("agent", "All sessions of an agent", &query.agent, names(|own| &own.member.agent)),
-        ("domain", "A domain and all below it", &query.domain, names(|own| &own.member.domain)),
+        (
+            "session",
+            "One session",
+            &query.session,
+            names(|own| &own.member.session),
+        ),
+        (
+            "agent",
+            "All sessions of an agent",
+            &query.agent,
+            names(|own| &own.member.agent),
+        ),
+        (
+            "domain",
+            "A domain and all below it",
+            &query.domain,
+            names(|own| &own.member.domain),
+        ),
     ];
     html! {
         form.stack method="post" action="/stop" {
@@ -356,18 +377,36 @@ fn answered(answer: &KillAnswer) -> Markup {
 pub async fn lift_post(
     State(app): State<Shared>,
     looking: Looking,
+    From(address): From,
     Form(form): Form<LiftForm>,
 ) -> Result<Response, PageError> {
     looking.sent(&app, &form.csrf)?;
     let request = LiftRequest {
         scope: scope(&form.kind, &form.name)?,
-        why: form.why,
+        why: form.why.clone(),
     };
-    let (actor, password) = (looking.actor.clone(), form.password);
-    blocking(&app, move |app| {
-        let actor = super::me::freshened(app, actor, &password)?;
-        lift(app, &actor, &request)
+    let (actor, cookie) = (looking.actor, looking.cookie);
+    let new = blocking(&app, move |app| {
+        let fresh = match cookie.filter(|_| !form.password.is_empty()) {
+            Some(cookie) => Some(
+                app.access
+                    .reauthenticate(&cookie, &form.password, &address.to_string())?,
+            ),
+            None => None,
+        };
+        let actor = fresh
+            .as_ref()
+            .map_or(actor, |fresh| Actor::Person(fresh.person.clone()));
+        // The cookie was replaced with the password, whatever comes of the rest.
+        Ok((fresh.map(|fresh| fresh.cookie), lift(app, &actor, &request)))
+    });
+    let (cookie, lifted) = new.await?;
+    let response = match lifted {
+        Ok(_) => Redirect::to("/stop").into_response(),
+        Err(problem) => PageError::from(problem).into_response(),
+    };
+    Ok(match cookie {
+        Some(cookie) => set_cookie(&app, &cookie, response),
+        None => response,
     })
-    .await?;
-    Ok(Redirect::to("/stop").into_response())
 }

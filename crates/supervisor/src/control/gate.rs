@@ -156,7 +156,7 @@ impl Gate {
         let mut held = Some(held);
         let mut inner = self.lock();
         loop {
-            if inner.order == Order::Killed {
+            if inner.order == Order::Killed || inner.over {
                 return Waited::Killed;
             }
             if inner.is_open(&self.member) {

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 const ANSWERED_WITHIN: i64 = 30_000_000_000;
 
 impl Control {
-    /// Record a kill and what it came to.
+    /// Record a kill.
     ///
     /// # Errors
     /// The ledger can't be written: [`Control::record_owed`] does it later.
-    pub fn record(&self, store: &Store, report: &KillReport, credentials: &Value) -> Result<(), StoreError> {
+    pub fn record_called(&self, store: &Store, report: &KillReport) -> Result<(), StoreError> {
         let _survives_a_power_cut_where_it_can = self.board.sync();
         self.enter(
             store,
@@ -23,7 +23,19 @@ impl Control {
             CALLED,
             EntryKind::KillCalled,
             &called(&report.stop),
-        )?;
+        )
+    }
+
+    /// Record what a kill came to; `credentials`: what became of them, as JSON.
+    ///
+    /// # Errors
+    /// As [`Control::record_called`].
+    pub fn record_answer(
+        &self,
+        store: &Store,
+        report: &KillReport,
+        credentials: &Value,
+    ) -> Result<(), StoreError> {
         let answer = json!({
             "stop": report.stop.id,
             "scope": report.stop.scope,
@@ -54,6 +66,11 @@ impl Control {
                 self.enter(store, &stop, ANSWERED, EntryKind::KillAnswered, &answer)?;
                 recorded += 1;
             }
+        }
+        let lost = self.board.take_lost();
+        if lost > 0 {
+            let note = json!({"unrecorded": lost, "why": "the ledger could not be written for so long that there was no more room"});
+            store.note_control(EntryKind::KillCalled, note.to_string())?;
         }
         Ok(recorded)
     }
