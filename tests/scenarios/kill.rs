@@ -369,34 +369,93 @@ fn a_full_disk_stops_no_kill_and_its_record_comes_later() {
 }
 
 #[test]
-fn a_kill_waits_for_no_capture() {
-    // The file is on another file system than the vault, so that it is copied, under the gateway's lock.
-    let mut scenario = Scenario::at(Place::Tmpfs, Who::Me);
-    let elsewhere = tempfile::tempdir().expect("a place");
-    let home = elsewhere.path().join("home").display().to_string();
-    scenario
-        .environment
-        .push(("RESCIND_HOME".to_owned(), home.clone()));
-    let size: u64 = 300 << 20;
-    let large = scenario.write("large", "x");
-    fs::File::options()
-        .write(true)
-        .open(&large)
-        .and_then(|file| file.set_len(size))
-        .expect("a large file");
-    let script = "echo ready > $F; printf y >> ../tree/large; echo done >> $F; sleep 1000";
-    let running = Running::new(&scenario, "f", &[], script);
+fn a_kill_waits_neither_for_the_gateway_nor_for_the_ledger() {
+    let scenario = Scenario::new();
+    let running = Running::new(&scenario, "f", &[], LOOP);
+    // Whoever records next waits for these locks, and holds the gateway's own meanwhile.
+    let folder = fs::read_dir(scenario.home().join("ledger"))
+        .expect("a ledger")
+        .flatten();
+    let locks: Vec<fs::File> = folder
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("lock"))
+        .map(|entry| {
+            let file = fs::File::open(entry.path()).expect("a lock");
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("ours");
+            file
+        })
+        .collect();
+    assert!(!locks.is_empty());
     let report = json(&scenario.tell(&["kill", &running.session, "--json"]).success());
+    let after = SystemTime::now();
     assert_eq!(word(&report["sessions"][0], "how"), "acknowledged", "{report}");
     assert_eq!(members(&running.session), Vec::<i32>::new());
-    let length = fs::metadata(&large).expect("a file").len();
-    let written = fs::read_to_string(&running.file).expect("text").contains("done");
-    assert!(
-        length == size || length == size + 1 && written || length == size + 1,
-        "{length}"
-    );
+    assert_not_written_after(&running.file, after);
+    drop(locks);
     running.end();
+    assert_eq!(notes(&scenario, "kill.called").len(), 1);
     scenario.verify();
+}
+
+/// A place whose sessions are watched by these triggers, under this policy.
+fn with_triggers(triggers: &str) -> Scenario {
+    let mut scenario = Scenario::new();
+    let config = scenario.scratch().join("config/rescind");
+    fs::create_dir_all(config.join("policies")).expect("a folder");
+    fs::write(config.join("triggers.toml"), triggers).expect("a file");
+    let config = scenario.scratch().join("config").display().to_string();
+    scenario.environment.push(("XDG_CONFIG_HOME".to_owned(), config));
+    scenario
+}
+
+#[test]
+fn denials_in_a_row_stop_what_the_trigger_says() {
+    let scenario =
+        with_triggers("[[trigger]]\non = \"denials\"\ncount = 3\ndo = \"kill\"\nscope = \"domain\"\n");
+    // The breaker of the default policy denies what wipes the machine.
+    let denied = "mkfs.ext4 /dev/sda1 2>/dev/null";
+    let script = format!(
+        "touch a; {denied}; {denied}; touch b; {denied}; {denied}; touch c; sleep 0.05; {denied}; sleep 1000"
+    );
+    let mut command = scenario.rescind(&["run", "--domain", "shop", "--", "sh", "-c", &script]);
+    let outcome = Outcome::of(&mut command);
+    assert!(
+        outcome.err().contains("killed by trigger `denials`"),
+        "{}",
+        outcome.err()
+    );
+    let stop = stops(&scenario).pop().expect("a stop");
+    assert_eq!(word(&stop, "by"), "trigger `denials`");
+    assert_eq!(word(&stop["scope"], "name"), "shop");
+    assert!(word(&stop, "why").contains("3 denials in a row"), "{stop}");
+    Outcome::of(&mut scenario.rescind(&["run", "--domain", "shop", "--", "true"])).exits(125);
+    assert_eq!(
+        word(&notes(&scenario, "kill.called")[0], "by"),
+        "trigger `denials`"
+    );
+    scenario.verify();
+}
+
+#[test]
+fn a_verification_that_finds_faults_stops_everything_where_a_trigger_says_so() {
+    let scenario = with_triggers("[[trigger]]\non = \"tamper\"\ndo = \"pause\"\nscope = \"everything\"\n");
+    scenario.run("echo x > f").success();
+    scenario.verify();
+    let session = scenario.runs().pop().expect("a session");
+    let journal = scenario
+        .home()
+        .join("vault/sessions")
+        .join(session)
+        .join("journal");
+    let mut bytes = fs::read(&journal).expect("a journal");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&journal, bytes).expect("tampered with");
+    scenario.tell(&["verify"]).exits(4);
+    let stop = stops(&scenario).pop().expect("a stop");
+    assert_eq!(
+        (word(&stop, "by"), word(&stop, "mode")),
+        ("trigger `tamper`".to_owned(), "pause".to_owned())
+    );
 }
 
 #[test]

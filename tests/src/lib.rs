@@ -4,6 +4,7 @@
 
 mod binary;
 mod browser;
+mod collector;
 mod counts;
 mod manifest;
 mod postgres;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use binary::rescind_binary;
 pub use browser::{Browser, LOOKS, Person};
+pub use collector::Collector;
 pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
 pub use postgres::Postgres;

@@ -30,6 +30,9 @@ const PROGRAMS: [(&str, &str); 19] = [
 /// The release of the real coding agent that is driven. Fixed, so that a red test is about us.
 const AGENT: &str = "@anthropic-ai/claude-code@2.1.328";
 
+/// The release of the OpenID Connect provider that people sign in at. Fixed, for the same reason.
+const PROVIDER: &str = "oidc-provider@9.13.3";
+
 /// What notifications are tried against: a mail server, and libraries that verify webhooks and read their events.
 const RECEIVERS: [&str; 3] = ["aiosmtpd==1.4.6", "standardwebhooks==1.1.0", "cloudevents==2.2.0"];
 
@@ -102,6 +105,7 @@ pub fn counterparts() -> Vec<Counterpart> {
         ("RESCIND_CLAUDE", coding_agent()),
         ("RESCIND_SMTPD", receivers()),
         ("RESCIND_BROWSER", browser()),
+        ("RESCIND_OIDC", provider()),
     ]
     .into_iter()
     .filter_map(|(name, place)| Some((name, place?)))
@@ -127,6 +131,33 @@ fn coding_agent() -> Option<PathBuf> {
         Ok(()) | Err(_) => {
             println!(
                 "!!!! LEFT OUT: {AGENT} could not be installed from npm; its scenario proves nothing in this run"
+            );
+            None
+        }
+    }
+}
+
+/// The folder with the real OpenID Connect provider, installed from npm below the target directory; `None`, said loudly,
+/// where it can't be had.
+fn provider() -> Option<PathBuf> {
+    let prefix = part::target().join("oidc");
+    let package = prefix.join("node_modules/oidc-provider/package.json");
+    if package.exists() {
+        return Some(prefix);
+    }
+    let mut install = command(
+        "npm",
+        &["install", "--no-audit", "--no-fund", "--silent", "--prefix"],
+    );
+    match part::run(
+        "npm install of a real OpenID Connect provider",
+        install.arg(&prefix).arg(PROVIDER),
+    ) {
+        Ok(()) if package.exists() => Some(prefix),
+        Ok(()) | Err(_) => {
+            println!(
+                "!!!! LEFT OUT: {PROVIDER} could not be installed from npm; the tests that sign in at it prove nothing \
+                 in this run"
             );
             None
         }

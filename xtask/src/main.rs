@@ -11,9 +11,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                                       everything CI checks
-cargo xtask prove spine|judgement|control [--seed S] [--part P]...
 cargo xtask prepare                                    install what the tests need, and say where it is
-cargo xtask prove spine|judgement [--seed S] [--part P]...
+cargo xtask prove spine|judgement|control [--seed S] [--part P]...
                                                        full counts of every promise, a line for each
 cargo xtask bench [--rounds N] [--only W1,undo,...]    what supervision costs, as ratios in one run
 cargo xtask shots DIR                                  pictures of every page of the console, in both themes and widths

@@ -58,7 +58,9 @@ impl Secret {
         Ok(Self(text))
     }
 
-    pub(crate) fn of(text: String) -> Self {
+    /// One that came from elsewhere: our own secret at a provider.
+    #[must_use]
+    pub fn of(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
@@ -66,6 +68,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::of(text)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Roles on domains: what covers what, and that what two have in common is never more than either has.
-#![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod access;
 pub mod approvals;
 pub mod bounds;
 pub mod calls;
@@ -28,6 +29,7 @@ pub mod resume;
 pub mod review;
 pub mod revoke;
 pub mod run;
+pub mod serve;
 pub mod sessions;
 pub mod show;
 pub mod status;

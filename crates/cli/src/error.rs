@@ -88,6 +88,9 @@ codes! {
     RuleUnfit "rule-unfit" "hold" Failed;
     HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
+    NoSuchAccess "no-such-access" "not-found" Failed;
+    AccessRefused "access-refused" "access" Failed;
+    AccessUnusable "access-unusable" "store" Failed;
     StateDirectory "state-directory" "store" Failed;
     StoreUnreachable "store-unreachable" "store" Failed;
     LedgerUnusable "ledger-unusable" "store" Failed;
@@ -117,6 +120,9 @@ codes! {
     NotReal "not-real" "state" Failed;
     StageConflicts "stage-conflicts" "conflict" Conflicts;
     PromoteFailed "promote-failed" "state" Failed;
+    PlanChanged "plan-changed" "conflict" Conflicts;
+    ServerConfiguration "server-configuration" "server" Failed;
+    ServerPort "server-port" "server" Failed;
 }
 
 impl Failure {
@@ -250,7 +256,8 @@ impl From<ConfigurationError> for Failure {
             }
             ConfigurationError::Policies(_)
             | ConfigurationError::Bounds(_)
-            | ConfigurationError::Tiers(_) => {
+            | ConfigurationError::Tiers(_)
+            | ConfigurationError::Triggers(_) => {
                 Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
             }
             ConfigurationError::Catalog(_) => {

@@ -35,8 +35,7 @@ pub fn control_outside(context: &Context) -> Done<Control> {
         return Err(inside());
     }
     let control = Control::open(&context.home()?)?;
-    let supervisors: Vec<u32> = control.gateways().iter().map(|gateway| gateway.process).collect();
-    if crate::context::is_below(&supervisors) {
+    if crate::context::is_below(&control.supervisors()) {
         return Err(inside());
     }
     Ok(control)
@@ -55,7 +54,8 @@ impl From<ControlError> for Failure {
             ControlError::Full => Self::new(Code::ControlUnusable, message).help(
                 "`rescind kill --everything` always has room; `rescind resume` lifts what is no more needed",
             ),
-            ControlError::InCharge { .. } => Self::new(Code::ControlUnusable, message),
+            ControlError::InCharge { .. } => Self::new(Code::ControlUnusable, message)
+                .help("stop the server: then nobody is in charge any more"),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Sending to a receiver over HTTP or HTTPS, with back-off.
 
 use crate::ExportError;
+use rescind_ledger::trusted_roots;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 
 /// How often something is tried before it is given up: the resume point stays where it is.
 const TRIES: u32 = 8;
@@ -58,7 +59,9 @@ impl Receiver {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(refused("its address is neither http:// nor https://".to_owned()));
         }
-        let tls = TlsConfig::builder().root_certs(roots().map_err(refused)?).build();
+        let tls = TlsConfig::builder()
+            .root_certs(trusted_roots().map_err(refused)?)
+            .build();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
@@ -151,20 +154,6 @@ impl Receiver {
             )),
         }
     }
-}
-
-/// The certificates that are trusted.
-fn roots() -> Result<RootCerts, String> {
-    let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else {
-        return Ok(RootCerts::WebPki);
-    };
-    let text = std::fs::read(&file)
-        .map_err(|error| format!("the certificates in `{}` can't be read: {error}", file.display()))?;
-    let found = parse_pem(&text).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    Ok(RootCerts::Specific(Arc::new(found.collect())))
 }
 
 /// How long `Retry-After` asks to wait: seconds, or a date.

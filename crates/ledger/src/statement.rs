@@ -24,7 +24,11 @@ pub fn open_statement(note: &[u8], key: &Verifier, kind: &str) -> Result<String,
         .text
         .split_once('\n')
         .ok_or(form("its first line is not ended"))?;
-    if first.strip_prefix(key.name()).and_then(|first| first.strip_prefix(' ')) != Some(kind) {
+    if first
+        .strip_prefix(key.name())
+        .and_then(|first| first.strip_prefix(' '))
+        != Some(kind)
+    {
         return Err(form("its first line is another one"));
     }
     Ok(rest.to_owned())

@@ -71,7 +71,8 @@ impl App {
 
     /// Say that a page could show something new.
     pub fn changed(&self) {
-        self.changes.send_modify(|number| *number = number.wrapping_add(1));
+        self.changes
+            .send_modify(|number| *number = number.wrapping_add(1));
     }
 
     /// Whether the server is ending.

@@ -203,8 +203,9 @@ impl Configuration {
                 });
             }
             (None, None) => {}
-            _ => faults
-                .push("RESCIND_SERVE_TLS_CERTIFICATE and RESCIND_SERVE_TLS_KEY are given together".to_owned()),
+            _ => faults.push(
+                "RESCIND_SERVE_TLS_CERTIFICATE and RESCIND_SERVE_TLS_KEY are given together".to_owned(),
+            ),
         }
         match named("LOG").as_deref() {
             None => {}
@@ -291,9 +292,10 @@ impl Configuration {
     #[must_use]
     pub fn base_url(&self, address: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        self.public_url
-            .as_ref()
-            .map_or_else(|| format!("{scheme}://{address}"), |url| url.trim_end_matches('/').to_owned())
+        self.public_url.as_ref().map_or_else(
+            || format!("{scheme}://{address}"),
+            |url| url.trim_end_matches('/').to_owned(),
+        )
     }
 
     /// Whether browsers come by TLS, here or at a proxy: then cookies are for TLS alone.
@@ -328,7 +330,10 @@ fn is_origin(url: &str) -> bool {
         .or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| {
         let host = rest.trim_end_matches('/');
-        !host.is_empty() && host.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter))
+        !host.is_empty()
+            && host
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter))
     })
 }
 

@@ -59,8 +59,12 @@ impl Jobs {
             },
         );
         while jobs.len() > KEPT {
-            let over = jobs.iter().find(|(_, job)| matches!(*job.stage.borrow(), Stage::Over(_)));
-            let Some(number) = over.map(|(number, _)| *number) else { break };
+            let over = jobs
+                .iter()
+                .find(|(_, job)| matches!(*job.stage.borrow(), Stage::Over(_)));
+            let Some(number) = over.map(|(number, _)| *number) else {
+                break;
+            };
             jobs.remove(&number);
         }
         (*last, sender)

@@ -28,11 +28,13 @@ pub async fn metrics(State(app): State<Shared>, may: May<Viewer>) -> Result<Resp
     Ok(([(header::CONTENT_TYPE, METRICS_TYPE)], text.await?).into_response())
 }
 
-
 fn gauges(app: &App) -> Result<Gauges, Problem> {
     let summary = app.index.summary(&DomainSet::Everything)?;
     let gateways = app.control.gateways();
-    let serving = gateways.iter().filter(|gateway| gateway.order == Order::Run).count() as u64;
+    let serving = gateways
+        .iter()
+        .filter(|gateway| gateway.order == Order::Run)
+        .count() as u64;
     let ledger = app.store.ledger();
     let fail = |_| Problem::inner("the ledger can't be read");
     let queued = match &app.outbox {
@@ -75,10 +77,7 @@ pub async fn changes(
 }
 
 /// A stream that ends when something is over.
-fn until<T>(
-    stream: impl Stream<Item = T>,
-    over: impl Future<Output = ()>,
-) -> impl Stream<Item = T> {
+fn until<T>(stream: impl Stream<Item = T>, over: impl Future<Output = ()>) -> impl Stream<Item = T> {
     Until {
         stream: Box::pin(stream),
         over: Box::pin(over),

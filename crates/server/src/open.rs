@@ -33,7 +33,9 @@ impl Open {
     /// # Errors
     /// They can't be read.
     pub fn page(&self, filter: &HoldFilter, after: Option<&str>, limit: usize) -> Result<HoldList, Problem> {
-        self.0.list(filter, after, limit).map_err(|error| unreadable(&error))
+        self.0
+            .list(filter, after, limit)
+            .map_err(|error| unreadable(&error))
     }
 
     /// One that waits.

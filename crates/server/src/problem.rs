@@ -63,8 +63,12 @@ impl Problem {
     /// Who asks is not known.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "not-signed-in", "nobody is signed in, or the token is not valid")
-            .help("send `Authorization: Bearer TOKEN`, or sign in")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "not-signed-in",
+            "nobody is signed in, or the token is not valid",
+        )
+        .help("send `Authorization: Bearer TOKEN`, or sign in")
     }
 
     /// Who asks may not.

@@ -105,7 +105,7 @@ fn channels(configuration: &Configuration) -> Result<Channels, ServeError> {
     let mut table = toml::Table::new();
     let list = configuration.notify.iter().cloned().map(toml::Value::Table);
     table.insert("notify".to_owned(), toml::Value::Array(list.collect()));
-    Ok(Channels::parse(&table.to_string())?)
+    Ok(Channels::parse(&toml::to_string(&table).unwrap_or_default())?)
 }
 
 fn oidc_config(configuration: &Configuration, base: &str) -> Result<Option<OidcConfig>, ServeError> {
@@ -128,8 +128,10 @@ fn oidc_config(configuration: &Configuration, base: &str) -> Result<Option<OidcC
         Some(_) => return Err(fault("client_secret_file is a path".to_owned()).into()),
         None => std::env::var("RESCIND_SERVE_OIDC_SECRET").ok(),
     };
-    let mut config: OidcConfig = table.try_into().map_err(|error: toml::de::Error| fault(error.to_string()))?;
-    config.client_secret = secret.map(Secret::from_text);
+    let mut config: OidcConfig = table
+        .try_into()
+        .map_err(|error: toml::de::Error| fault(error.to_string()))?;
+    config.client_secret = secret.map(Secret::of);
     Ok(Some(config))
 }
 
@@ -270,7 +272,10 @@ impl Server {
 
 fn make_folder(path: &std::path::Path) -> Result<(), ServeError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
     made.map_err(|source| ServeError::System {
         what: "a folder in the state directory",
         source,
@@ -279,7 +284,8 @@ fn make_folder(path: &std::path::Path) -> Result<(), ServeError> {
 
 /// SIGTERM or SIGINT: nothing new is taken, what is open has its time.
 async fn end_on_signal(app: Shared, handle: Handle<SocketAddr>) {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return;
     };
     tokio::select! {
@@ -339,7 +345,9 @@ pub fn log_to_stderr(configuration: &Configuration) {
         "{level},hyper=warn,rustls=warn,h2=warn",
         level = configuration.log.level
     ));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     // One that is there already is as good.
     let _there_already = match configuration.log.format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -71,7 +71,8 @@ impl<R: Need> May<R> {
     /// Whether the role is held on a domain; `*` is all of them, and so is what belongs to no domain.
     #[must_use]
     pub fn on(&self, domain: &str) -> bool {
-        self.actor.may(R::ROLE, if domain.is_empty() { "*" } else { domain })
+        self.actor
+            .may(R::ROLE, if domain.is_empty() { "*" } else { domain })
     }
 
     /// The same, as a problem.
@@ -136,8 +137,8 @@ impl FromRequestParts<Shared> for Signed {
         let (actor, cookie) = match bearer(&parts.headers)? {
             Some(token) => {
                 let actor = authenticate(app, token)?.actor();
-                let of_agent = |_| Problem::forbidden("an agent's token reaches nothing of people's");
-                (actor.map_err(of_agent)?, None)
+                let of_agent = || Problem::forbidden("an agent's token reaches nothing of people's");
+                (actor.ok_or_else(of_agent)?, None)
             }
             None => {
                 let (person, cookie) = person_of(parts, app)?;
@@ -181,7 +182,9 @@ impl FromRequestParts<Shared> for From {
 
 fn address(parts: &Parts) -> IpAddr {
     let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip())
+    connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| {
+        address.ip()
+    })
 }
 
 fn authenticate(app: &Shared, token: &str) -> Result<Principal, Problem> {
@@ -237,13 +240,18 @@ pub fn verify_csrf(app: &Shared, cookie: &str, sent: &str) -> Result<(), Problem
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 /// Browsers say where a request comes from; what comes from elsewhere and would change something is refused.
 fn came_from_us(parts: &Parts, safe: bool) -> Result<(), Problem> {
-    let site = parts.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let site = parts
+        .headers
+        .get("sec-fetch-site")
+        .and_then(|value| value.to_str().ok());
     if safe || matches!(site, None | Some("same-origin" | "none")) {
         return Ok(());
     }

@@ -61,10 +61,16 @@ impl Teller {
         let mut after: Option<String> = None;
         let mut waiting = HashMap::new();
         loop {
-            let Ok(list) = app.open.page(&filter, after.as_deref(), PAGE) else { return };
+            let Ok(list) = app.open.page(&filter, after.as_deref(), PAGE) else {
+                return;
+            };
             for hold in &list.holds {
                 let form = &hold.form;
-                let tier = form.tier_now(now()).unwrap_or_default();
+                let tier = form
+                    .tier_at(now())
+                    .and_then(|at| form.tiers.get(at))
+                    .map(|tier| tier.name.clone())
+                    .unwrap_or_default();
                 let before = self.known.get(&form.action);
                 let event = match before {
                     None => Some(Event::Held),
@@ -115,7 +121,9 @@ fn about(app: &App, hold: &Hold, event: Event, key: String, at: &str) -> Message
     message.class = Class::from_name(&form.judged.class);
     message.score = Some(form.judged.score);
     let paths = form.preview.iter().flat_map(|preview| &preview.paths);
-    message.changes = paths.map(|path| format!("{} ({})", path.path, path.kind)).collect();
+    message.changes = paths
+        .map(|path| format!("{} ({})", path.path, path.kind))
+        .collect();
     message
 }
 

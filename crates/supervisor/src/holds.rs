@@ -475,4 +475,6 @@ fn read_form<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 }
 
 #[cfg(test)]
+mod open_tests;
+#[cfg(test)]
 mod tests;

@@ -1,16 +1,16 @@
 //! `rescind export`: the record for other systems, with a resume point and a proof that nothing is missing.
 
 mod check;
-mod interrupt;
+
 mod sink;
 
 use crate::context::{self, Context};
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::out::{Out, say};
 use crate::text::{clean, count};
 use clap::Args;
-use interrupt::Interrupt;
 use rescind_export::{ExportError, Exporter, Format, Point};
 use rescind_index::Events;
 use rescind_ledger::Cursor;
@@ -21,19 +21,21 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How many events go between two resume points, at most.
-const BATCH: u64 = 1000;
+/// How long it takes at most until the resume point follows, while there is something to export.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// How long an event waits for others, while the ledger is followed.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// How often the progress is shown.
 const SHOWN: Duration = Duration::from_millis(200);
 
 /// Arguments of `rescind export`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Without --to, lines go to stdout and everything else to stderr. The proof needs nothing but the \
-public key to check: rescind export --check FILE --proof FILE --key PUB.")]
+#[command(
+    after_help = "Without --to, lines go to stdout and everything else to stderr. The proof needs nothing but the \
+public key to check: rescind export --check FILE --proof FILE --key PUB."
+)]
 pub struct ExportArgs {
     /// jsonl: the events themselves, with the ledger's entries; cloudevents; ocsf; otlp: spans
     #[arg(long, default_value_t = Format::Jsonl)]
@@ -56,6 +58,9 @@ pub struct ExportArgs {
     /// Only this session, by its id or a part of it
     #[arg(long, value_name = "SESSION")]
     pub session: Option<String>,
+    /// How many events go between two resume points, and to an address at once, at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch: u64,
     /// Write the proof of completeness to this file; with --check, read it
     #[arg(long, value_name = "FILE")]
     pub proof: Option<PathBuf>,
@@ -107,6 +112,7 @@ struct Export<'a> {
     resume: Option<PathBuf>,
     /// Entries since the last resume point.
     pending: u64,
+    batch: u64,
     first: u64,
     shown: Instant,
 }
@@ -127,7 +133,11 @@ impl<'a> Export<'a> {
                 if args.from.is_some_and(|from| from != point.from) {
                     return Err(Failure::new(
                         Code::BadArgument,
-                        format!("the export that `{}` is about began with entry {}", path.display(), point.from),
+                        format!(
+                            "the export that `{}` is about began with entry {}",
+                            path.display(),
+                            point.from
+                        ),
                     )
                     .help("leave --from out to go on with it"));
                 }
@@ -145,6 +155,7 @@ impl<'a> Export<'a> {
             entries: ledger.cursor(next)?,
             resume: args.resume.clone(),
             pending: 0,
+            batch: args.batch,
             first: next,
             shown: Instant::now(),
             exporter,
@@ -163,13 +174,12 @@ impl<'a> Export<'a> {
             if caught_up {
                 return Ok(Ended::Caught);
             }
-            if !self.step()? {
-                if durable.elapsed() >= LINGER {
-                    self.settle()?;
-                    durable = Instant::now();
-                }
-                self.events.wait(LINGER / 4).map_err(unreadable)?;
-            } else if self.pending >= BATCH || durable.elapsed() >= LINGER {
+            let exported = self.step()?;
+            if !exported && !self.events.wait(LINGER).map_err(unreadable)? {
+                // Nothing came for a while: what there is goes out.
+                self.settle()?;
+            }
+            if self.pending >= self.batch || durable.elapsed() >= SETTLE {
                 self.settle()?;
                 durable = Instant::now();
             }
@@ -250,7 +260,9 @@ impl<'a> Export<'a> {
             say(format!(
                 "rescind: {} exported, {first} to {next}{}",
                 count(entries, "entry", "entries"),
-                proved.map_or_else(String::new, |root| format!(", all of them under the signed root; theirs is {root}")),
+                proved.map_or_else(String::new, |root| format!(
+                    ", all of them under the signed root; theirs is {root}"
+                )),
             ));
         }
         for text in told {

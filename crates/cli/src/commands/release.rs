@@ -18,7 +18,7 @@ pub struct ReleaseArgs {}
 /// This process is part of a session, or there is no board.
 pub fn run(context: &Context, _args: &ReleaseArgs) -> Done {
     let control = stopping::control_outside(context)?;
-    let was = control.release();
+    let was = control.release()?;
     let mut out = Out::new();
     if context.json {
         out.json(&json!({"released": was}))?;

@@ -145,7 +145,8 @@ pub async fn revoke(
     may.must(&row.domain)?;
     let by = Authority::Actor(may.actor);
     blocking(&app, move |app| {
-        app.access.revoke_session(&by, &super::session_id(&row.session)?)?;
+        app.access
+            .revoke_session(&by, &super::session_id(&row.session)?)?;
         Ok(())
     })
     .await?;
@@ -158,7 +159,9 @@ pub async fn revoke(
     security(("agent" = [])), extensions(("x-rescind-role" = json!("agent"))))]
 pub async fn me(State(app): State<Shared>, Agent(agent): Agent) -> axum::Json<AgentMe> {
     let stops = app.control.gateways();
-    let own = stops.iter().find(|gateway| gateway.member.session == agent.session().as_str());
+    let own = stops
+        .iter()
+        .find(|gateway| gateway.member.session == agent.session().as_str());
     let stop = own.and_then(|gateway| app.control.stop_of(&gateway.member));
     axum::Json(AgentMe {
         session: agent.session().to_string(),
@@ -195,7 +198,9 @@ pub async fn hold(
     Agent(agent): Agent,
     Path(action): Path<String>,
 ) -> Result<axum::Json<AgentHold>, Problem> {
-    blocking(&app, move |app| own_hold(app, &agent, &action)).await.map(axum::Json)
+    blocking(&app, move |app| own_hold(app, &agent, &action))
+        .await
+        .map(axum::Json)
 }
 
 fn own_hold(app: &crate::app::App, agent: &AgentPrincipal, action: &str) -> Result<AgentHold, Problem> {
@@ -204,13 +209,22 @@ fn own_hold(app: &crate::app::App, agent: &AgentPrincipal, action: &str) -> Resu
     if id.session != *agent.session() {
         return Err(none());
     }
-    let read = app.holds.read(&id.to_string()).map_err(|_| Problem::inner("the hold can't be read"))?;
+    let read = app
+        .holds
+        .read(&id.to_string())
+        .map_err(|_| Problem::inner("the hold can't be read"))?;
     let hold = read.ok_or_else(none)?;
     let closed = app.holds.closed(&hold.form.action);
-    let said = closed.as_ref().map(|closed| closed.decisions.as_slice()).unwrap_or_default();
+    let said = closed
+        .as_ref()
+        .map(|closed| closed.decisions.as_slice())
+        .unwrap_or_default();
     Ok(AgentHold {
         action: hold.form.action.clone(),
-        state: closed.as_ref().map_or("waiting", |closed| closed.how.name()).to_owned(),
+        state: closed
+            .as_ref()
+            .map_or("waiting", |closed| closed.how.name())
+            .to_owned(),
         message: said.iter().rev().find_map(|said| said.message.clone()),
     })
 }

@@ -78,7 +78,10 @@ pub async fn stream(
             tracing::warn!(%error, "an event stream ended");
         }
     });
-    Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+    Ok(
+        Sse::new(ReceiverStream::new(receiver))
+            .keep_alive(KeepAlive::new().interval(Duration::from_secs(15))),
+    )
 }
 
 struct Reader {
@@ -123,7 +126,9 @@ impl Reader {
     }
 
     fn is_for(&self, event: &rescind_index::Event) -> bool {
-        self.session.as_ref().is_none_or(|session| *session == event.session)
+        self.session
+            .as_ref()
+            .is_none_or(|session| *session == event.session)
             && self.domains.covers(&event.domain)
     }
 }

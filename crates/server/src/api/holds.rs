@@ -11,9 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use rescind_access::{Actor, Role};
 use rescind_index::DomainSet;
-use rescind_supervisor::holds::{
-    ClosedForm, Decision, DecisionForm, Hold, HoldError, HoldFilter, HoldForm,
-};
+use rescind_supervisor::holds::{ClosedForm, Decision, DecisionForm, Hold, HoldError, HoldFilter, HoldForm};
 use rescind_supervisor::now;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -181,7 +179,10 @@ pub async fn list(
         ..HoldFilter::of(may.domains())
     };
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let found = blocking(&app, move |app| app.open.page(&filter, query.cursor.as_deref(), limit)).await?;
+    let found = blocking(&app, move |app| {
+        app.open.page(&filter, query.cursor.as_deref(), limit)
+    })
+    .await?;
     Ok(axum::Json(List {
         items: found.holds.iter().map(|hold| HoldRow::of(hold, None)).collect(),
         next: found.next,
@@ -209,7 +210,11 @@ pub async fn one(
 
 fn unknown(action: &str) -> Problem {
     let name = crate::console::parts::short(action, 80);
-    Problem::new(StatusCode::NOT_FOUND, "no-such-hold", format!("no hold of `{name}` is there"))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no-such-hold",
+        format!("no hold of `{name}` is there"),
+    )
 }
 
 /// A hold that somebody may see, and how it ended.
@@ -225,7 +230,10 @@ pub fn visible(
     if let Some(hold) = app.open.get(&id)? {
         return Ok(domains.covers(&hold.form.domain).then_some((hold, None)));
     }
-    let read = app.holds.read(&id).map_err(|_| Problem::inner("the hold can't be read"))?;
+    let read = app
+        .holds
+        .read(&id)
+        .map_err(|_| Problem::inner("the hold can't be read"))?;
     let seen = read.filter(|hold| domains.covers(&hold.form.domain));
     Ok(seen.map(|hold| (Arc::new(hold), app.holds.closed(&id))))
 }
@@ -257,7 +265,7 @@ pub fn may_decide(actor: &Actor, form: &HoldForm) -> Result<(), Problem> {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "hold-tier",
-            format!("it is for {} to decide", form.deciders().join(", ")),
+            format!("it is for {} to decide", form.deciders()),
         ));
     }
     Ok(())
@@ -296,9 +304,14 @@ pub fn decide(app: &App, actor: &Actor, action: &str, said: Decide) -> Result<De
     }
     let lasting = match (&said.always, &said.change) {
         (None, None) => Lasting::default(),
-        (always, change) => app.operations.lasting(&hold, always.as_ref(), change.as_deref())?,
+        (always, change) => app
+            .operations
+            .lasting(&hold, always.as_ref(), change.as_deref())?,
     };
-    let person = actor.person().map(|name| name.as_str().to_owned()).unwrap_or_default();
+    let person = actor
+        .person()
+        .map(|name| name.as_str().to_owned())
+        .unwrap_or_default();
     let form = DecisionForm {
         decision: match said.decision {
             Wanted::Approve => Decision::Approve,
@@ -311,7 +324,10 @@ pub fn decide(app: &App, actor: &Actor, action: &str, said: Decide) -> Result<De
         always: lasting.always,
         change: lasting.change,
     };
-    let before = app.holds.decide(&hold.form.action, &form).map_err(|error| problem(&error))?;
+    let before = app
+        .holds
+        .decide(&hold.form.action, &form)
+        .map_err(|error| problem(&error))?;
     tracing::info!(action = hold.form.action, person, decision = ?form.decision, "a hold was decided");
     app.changed();
     let same = |other: &&DecisionForm| other.decision == Decision::Approve && other.change == form.change;

@@ -136,7 +136,11 @@ fn domain_of(app: &App, actor: &Actor, scope: &KillScope) -> Result<String, Prob
     Ok(match scope {
         KillScope::Session(id) => {
             let sees = crate::sign::domains(actor, Role::Viewer);
-            let running = app.control.gateways().into_iter().find(|gateway| gateway.member.session == *id);
+            let running = app
+                .control
+                .gateways()
+                .into_iter()
+                .find(|gateway| gateway.member.session == *id);
             match running {
                 // The board knows it before the index does.
                 Some(gateway) if sees.covers(&gateway.member.domain) => gateway.member.domain,
@@ -181,6 +185,11 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
     let took = Duration::from_secs_f64(report.milliseconds.max(0.0) / 1_000.0);
     app.metrics.kill_answered(kind_of(&scope), took);
     crate::tell::stopped(app, &report);
+    // The board keeps what can't be recorded yet.
+    let owed = |error| tracing::error!(%error, "a stop could not be recorded yet");
+    app.control
+        .record_called(&app.store, &report)
+        .unwrap_or_else(owed);
     let ended: Vec<_> = report
         .sessions
         .iter()
@@ -189,10 +198,9 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
         .collect();
     let credentials = app.operations.revoke(&ended);
     let list = Value::Array(credentials.clone());
-    if let Err(error) = app.control.record(&app.store, &report, &list) {
-        // The board keeps what is owed to the record.
-        tracing::error!(%error, "a stop could not be recorded yet");
-    }
+    app.control
+        .record_answer(&app.store, &report, &list)
+        .unwrap_or_else(owed);
     app.changed();
     Ok(KillAnswer {
         whole: report.is_whole(),
@@ -228,7 +236,9 @@ pub fn lift(app: &App, actor: &Actor, request: &LiftRequest) -> Result<LiftAnswe
     }
     let why = request.why.trim();
     if why.is_empty() || why.len() > WHY {
-        return Err(Problem::bad(format!("say why, in at most {WHY} bytes")).means("what is stopped stays stopped"));
+        return Err(
+            Problem::bad(format!("say why, in at most {WHY} bytes")).means("what is stopped stays stopped")
+        );
     }
     if app.control.stops_of(&scope).is_empty() {
         return Err(problem(&ControlError::NotStopped {
@@ -261,7 +271,11 @@ pub fn lift(app: &App, actor: &Actor, request: &LiftRequest) -> Result<LiftAnswe
 
 /// What failed, a sentence each.
 fn failed_checks(health: &Value) -> Vec<String> {
-    let all = health.get("checks").and_then(Value::as_array).into_iter().flatten();
+    let all = health
+        .get("checks")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let failed = all.filter(|check| check.get("passed") == Some(&Value::Bool(false)));
     failed
         .map(|check| {
@@ -294,10 +308,10 @@ fn domains_in(app: &App, scope: &KillScope) -> Vec<String> {
 fn problem(error: &ControlError) -> Problem {
     let (status, code) = match error {
         ControlError::Board { .. } => (StatusCode::SERVICE_UNAVAILABLE, "control-unusable"),
-        ControlError::Full => (StatusCode::CONFLICT, "too-many-stops"),
+        ControlError::Full => (StatusCode::CONFLICT, "control-unusable"),
         ControlError::NoName => (StatusCode::BAD_REQUEST, "bad-argument"),
-        ControlError::NotStopped { .. } => (StatusCode::CONFLICT, "not-stopped-at-all"),
-        ControlError::InCharge { .. } => (StatusCode::CONFLICT, "in-charge"),
+        ControlError::NotStopped { .. } => (StatusCode::CONFLICT, "scope-not-stopped"),
+        ControlError::InCharge { .. } => (StatusCode::CONFLICT, "control-unusable"),
     };
     Problem::new(status, code, error.to_string())
 }
@@ -314,7 +328,9 @@ pub fn control_seen(app: &App, domains: &DomainSet) -> Control {
     let gateways = app.control.gateways().into_iter();
     Control {
         stops: app.control.stops(),
-        gateways: gateways.filter(|gateway| domains.covers(&gateway.member.domain)).collect(),
+        gateways: gateways
+            .filter(|gateway| domains.covers(&gateway.member.domain))
+            .collect(),
         stop_file: app.control.stop_file(),
     }
 }
@@ -325,7 +341,9 @@ pub fn control_seen(app: &App, domains: &DomainSet) -> Control {
     security(("token" = [])), extensions(("x-rescind-role" = json!("viewer"))))]
 pub async fn list(State(app): State<Shared>, may: May<Viewer>) -> Result<axum::Json<Control>, Problem> {
     let domains = may.domains();
-    blocking(&app, move |app| Ok(control_seen(app, &domains))).await.map(axum::Json)
+    blocking(&app, move |app| Ok(control_seen(app, &domains)))
+        .await
+        .map(axum::Json)
 }
 
 /// Stop. Returns once nothing in the scope starts any more, and says who stopped, when and how.
@@ -337,7 +355,9 @@ pub async fn post(
     may: May<Operator>,
     Json(request): Json<KillRequest>,
 ) -> Result<axum::Json<KillAnswer>, Problem> {
-    blocking(&app, move |app| kill(app, &may.actor, &request)).await.map(axum::Json)
+    blocking(&app, move |app| kill(app, &may.actor, &request))
+        .await
+        .map(axum::Json)
 }
 
 /// Let go on again. Takes a fresh sign-in of a person, a reason, and health checks that pass.
@@ -349,5 +369,7 @@ pub async fn lift_post(
     may: May<Operator>,
     Json(request): Json<LiftRequest>,
 ) -> Result<axum::Json<LiftAnswer>, Problem> {
-    blocking(&app, move |app| lift(app, &may.actor, &request)).await.map(axum::Json)
+    blocking(&app, move |app| lift(app, &may.actor, &request))
+        .await
+        .map(axum::Json)
 }

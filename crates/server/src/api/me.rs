@@ -48,7 +48,9 @@ pub async fn me(State(app): State<Shared>, signed: Signed) -> axum::Json<Me> {
 pub async fn tokens(State(app): State<Shared>, signed: Signed) -> Result<axum::Json<Vec<TokenRow>>, Problem> {
     let owner = signed.actor.person().cloned();
     let tokens = blocking(&app, |app| Ok(app.access.tokens()?)).await?;
-    let own = tokens.iter().filter(|token| owner.is_some() && token.owner == owner);
+    let own = tokens
+        .iter()
+        .filter(|token| owner.is_some() && token.owner == owner);
     Ok(axum::Json(own.map(TokenRow::from).collect()))
 }
 
@@ -83,7 +85,9 @@ pub async fn revoke(
     let by = Authority::Actor(signed.actor);
     blocking(&app, move |app| {
         let tokens = app.access.tokens()?;
-        let own = tokens.iter().any(|token| token.id == id && owner.is_some() && token.owner == owner);
+        let own = tokens
+            .iter()
+            .any(|token| token.id == id && owner.is_some() && token.owner == owner);
         if !own {
             return Err(Problem::not_found("you have no such token"));
         }

@@ -67,8 +67,12 @@ impl PageQuery {
 /// # Errors
 /// It is none.
 pub fn session_id(text: &str) -> Result<SessionId, Problem> {
-    text.parse()
-        .map_err(|_| Problem::not_found(format!("`{}` is no session", crate::console::parts::short(text, 80))))
+    text.parse().map_err(|_| {
+        Problem::not_found(format!(
+            "`{}` is no session",
+            crate::console::parts::short(text, 80)
+        ))
+    })
 }
 
 /// The id of an action in a path.
@@ -76,8 +80,12 @@ pub fn session_id(text: &str) -> Result<SessionId, Problem> {
 /// # Errors
 /// It is none.
 pub fn action_id(text: &str) -> Result<ActionId, Problem> {
-    text.parse()
-        .map_err(|_| Problem::not_found(format!("`{}` is no action", crate::console::parts::short(text, 80))))
+    text.parse().map_err(|_| {
+        Problem::not_found(format!(
+            "`{}` is no action",
+            crate::console::parts::short(text, 80)
+        ))
+    })
 }
 
 /// A field of a form that was left empty is none.

@@ -6,7 +6,9 @@ use crate::problem::Problem;
 use crate::sign::{Admin, May};
 use axum::extract::State;
 use axum::http::StatusCode;
-use rescind_access::{AccessError, Authority, Grant, Grants, NewPerson, NewToken, PersonInfo, PersonName, TokenInfo};
+use rescind_access::{
+    AccessError, Authority, Grant, Grants, NewPerson, NewToken, PersonInfo, PersonName, TokenInfo,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -138,7 +140,8 @@ fn grants_text(grants: &Grants) -> Vec<String> {
 /// One is none.
 pub fn grants(texts: &[String]) -> Result<Grants, Problem> {
     let all: Result<Vec<Grant>, _> = texts.iter().map(|text| text.trim().parse::<Grant>()).collect();
-    all.map(Grants::new).map_err(|error| Problem::bad(error.to_string()))
+    all.map(Grants::new)
+        .map_err(|error| Problem::bad(error.to_string()))
 }
 
 /// A name.
@@ -158,7 +161,9 @@ pub fn problem(error: &AccessError) -> Problem {
             (StatusCode::UNAUTHORIZED, "not-signed-in")
         }
         AccessError::SignInFailed => (StatusCode::UNAUTHORIZED, "sign-in-failed"),
-        AccessError::SlowDown { .. } | AccessError::Busy => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+        AccessError::SlowDown { .. } | AccessError::Busy => {
+            (StatusCode::TOO_MANY_REQUESTS, "too-many-requests")
+        }
         AccessError::Csrf => (StatusCode::FORBIDDEN, "request-forged"),
         AccessError::NotAllowed { .. } => (StatusCode::FORBIDDEN, "not-allowed"),
         AccessError::NoSuch { .. } => (StatusCode::NOT_FOUND, "not-found"),
@@ -199,7 +204,10 @@ impl From<AccessError> for Problem {
 #[utoipa::path(get, path = "/api/v1/people", tag = "people",
     responses((status = 200, body = Vec<PersonRow>), (status = "4XX", body = Problem)),
     security(("token" = [])), extensions(("x-rescind-role" = json!("admin"))))]
-pub async fn list(State(app): State<Shared>, _may: May<Admin>) -> Result<axum::Json<Vec<PersonRow>>, Problem> {
+pub async fn list(
+    State(app): State<Shared>,
+    _may: May<Admin>,
+) -> Result<axum::Json<Vec<PersonRow>>, Problem> {
     let people = blocking(&app, |app| Ok(app.access.people()?)).await?;
     Ok(axum::Json(people.iter().map(PersonRow::from).collect()))
 }
@@ -219,7 +227,10 @@ pub async fn add(
         must_change_password: true,
     };
     let by = Authority::Actor(may.actor);
-    let info = blocking(&app, move |app| Ok(app.access.add_person(&by, &new, &request.password)?)).await?;
+    let info = blocking(&app, move |app| {
+        Ok(app.access.add_person(&by, &new, &request.password)?)
+    })
+    .await?;
     Ok((StatusCode::CREATED, axum::Json(PersonRow::from(&info))))
 }
 
@@ -261,7 +272,10 @@ pub async fn change(
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "people",
     responses((status = 200, body = Vec<TokenRow>), (status = "4XX", body = Problem)),
     security(("token" = [])), extensions(("x-rescind-role" = json!("admin"))))]
-pub async fn tokens(State(app): State<Shared>, _may: May<Admin>) -> Result<axum::Json<Vec<TokenRow>>, Problem> {
+pub async fn tokens(
+    State(app): State<Shared>,
+    _may: May<Admin>,
+) -> Result<axum::Json<Vec<TokenRow>>, Problem> {
     let tokens = blocking(&app, |app| Ok(app.access.tokens()?)).await?;
     Ok(axum::Json(tokens.iter().map(TokenRow::from).collect()))
 }

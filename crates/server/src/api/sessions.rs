@@ -102,7 +102,9 @@ pub async fn one(
     Path(session): Path<String>,
 ) -> Result<Json<SessionRow>, Problem> {
     let domains = may.domains();
-    blocking(&app, move |app| seen(app, &domains, &session)).await.map(Json)
+    blocking(&app, move |app| seen(app, &domains, &session))
+        .await
+        .map(Json)
 }
 
 /// A session as a picture: marks by time and surface.
@@ -118,7 +120,7 @@ pub async fn timeline(
     let found = blocking(&app, move |app| {
         let row = seen(app, &domains, &session)?;
         app.index
-            .timeline(&row.session, &domains, MARKS)?
+            .timeline(&row.session, MARKS, &domains)?
             .ok_or_else(|| Problem::not_found(format!("there is no session {}", row.session)))
     });
     found.await.map(Json)

@@ -99,7 +99,9 @@ pub fn actions_of(session: &str, named: &[String]) -> Result<Vec<ActionId>, Prob
     for name in named.iter().filter(|name| !name.is_empty()) {
         let action = action_id(name)?;
         if action.session.as_str() != session {
-            return Err(Problem::bad(format!("{action} is no action of session {session}")));
+            return Err(Problem::bad(format!(
+                "{action} is no action of session {session}"
+            )));
         }
         actions.push(action);
     }
@@ -213,8 +215,10 @@ pub async fn start(
 pub fn job_of(app: &App, domains: &DomainSet, number: u64) -> Result<Job, Problem> {
     let job = app.jobs.get(number).filter(|job| domains.covers(&job.domain));
     job.ok_or_else(|| {
-        Problem::not_found(format!("there is no undo number {number} since the server was started"))
-            .help("what was undone is on record all the same: look at the session's undos")
+        Problem::not_found(format!(
+            "there is no undo number {number} since the server was started"
+        ))
+        .help("what was undone is on record all the same: look at the session's undos")
     })
 }
 

@@ -24,7 +24,10 @@ fn without_a_file_it_listens_on_this_machine_alone() {
 #[test]
 fn beyond_loopback_it_wants_tls_unless_told() {
     let text = of("listen = '0.0.0.0:80'").unwrap_err();
-    assert!(text.contains("needs `tls`") && text.contains("no port was opened"), "{text}");
+    assert!(
+        text.contains("needs `tls`") && text.contains("no port was opened"),
+        "{text}"
+    );
     assert!(of("listen = '0.0.0.0:80'\nplaintext_beyond_loopback = true").is_ok());
     assert!(of("listen = '[::1]:80'").is_ok());
 }
@@ -34,7 +37,15 @@ fn every_fault_is_named_at_once() {
     let text = of("listen = '10.0.0.1:80'\nlease_ms = 1\npublic_url = 'ftp://x/y'\n[limits]\nstreams = 0\n\
                    request_seconds = 0\n[log]\nlevel = 'loud'\n[tls]\ncertificate = '/nowhere'\nkey = '/nowhere'")
         .unwrap_err();
-    for name in ["lease_ms", "public_url", "limits.streams", "request_seconds", "log.level", "tls.certificate", "tls.key"] {
+    for name in [
+        "lease_ms",
+        "public_url",
+        "limits.streams",
+        "request_seconds",
+        "log.level",
+        "tls.certificate",
+        "tls.key",
+    ] {
         assert!(text.contains(name), "{name}: {text}");
     }
 }
@@ -57,6 +68,8 @@ fn the_environment_goes_over_the_file() {
     assert_eq!(own.log.format, LogFormat::Json);
     assert_eq!(own.base_url(own.listen), "https://rescind.example.com");
     assert!(own.is_secure());
-    let wrong = Configuration::read(None, |name| (name == "RESCIND_SERVE_LISTEN").then(|| "here".to_owned()));
+    let wrong = Configuration::read(None, |name| {
+        (name == "RESCIND_SERVE_LISTEN").then(|| "here".to_owned())
+    });
     assert!(wrong.unwrap_err().to_string().contains("RESCIND_SERVE_LISTEN"));
 }

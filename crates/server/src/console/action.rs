@@ -1,7 +1,7 @@
 //! One action: what was judged, what it did, with diffs and a proof.
 
 use super::now::{coverage, state};
-use super::parts::{Level, chip, clean, class, count, diff, moment, score, short};
+use super::parts::{Level, chip, class, clean, count, diff, moment, score, short};
 use super::{Looking, PageError};
 use crate::api::action_id;
 use crate::api::actions::found;
@@ -124,7 +124,11 @@ fn output(record: &Value) -> Markup {
     let shown = ["output", "preview"]
         .iter()
         .find_map(|name| record.get(*name))
-        .and_then(|output| output.as_str().or_else(|| output.get("preview").and_then(Value::as_str)));
+        .and_then(|output| {
+            output
+                .as_str()
+                .or_else(|| output.get("preview").and_then(Value::as_str))
+        });
     html! {
         @if let Some(text) = shown.filter(|text| !text.is_empty()) {
             section.panel {

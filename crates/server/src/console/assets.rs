@@ -22,7 +22,10 @@ const ASSETS: [(&str, &str, &str); 3] = [
 pub async fn one(Path(name): Path<String>) -> Response {
     match ASSETS.iter().find(|(own, _, _)| *own == name) {
         Some((_, kind, text)) => (
-            [(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "public, max-age=300")],
+            [
+                (header::CONTENT_TYPE, *kind),
+                (header::CACHE_CONTROL, "public, max-age=300"),
+            ],
             *text,
         )
             .into_response(),

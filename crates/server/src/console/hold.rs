@@ -1,7 +1,7 @@
 //! *2 AM*: one hold on a phone. What would run, why it waits, what it touches, what undo would look like, three buttons.
 
 use super::layout::csrf;
-use super::parts::{Level, bytes, chip, clean, class, count, moment, score, short, until};
+use super::parts::{Level, bytes, chip, class, clean, count, moment, score, short, until};
 use super::{Looking, PageError};
 use crate::api::holds::{Decide, Wanted, decide, visible};
 use crate::app::{Shared, blocking};
@@ -144,7 +144,11 @@ pub async fn one(
             }
         }
     };
-    let title = if closed.is_some() { "Decided" } else { "May this run?" };
+    let title = if closed.is_some() {
+        "Decided"
+    } else {
+        "May this run?"
+    };
     Ok(looking.page(title, "/holds", true, &body).into_response())
 }
 
@@ -154,7 +158,11 @@ fn may_decide(looking: &Looking, form: &HoldForm) -> Result<(), Problem> {
 
 fn over(closed: &ClosedForm) -> Markup {
     let by: Vec<&str> = closed.decisions.iter().map(|said| said.person.as_str()).collect();
-    let level = if closed.how.name() == "approved" { "good" } else { "bad" };
+    let level = if closed.how.name() == "approved" {
+        "good"
+    } else {
+        "bad"
+    };
     html! {
         p.banner class=(level) {
             strong { (closed.how.name()) }
@@ -248,10 +256,16 @@ fn now(path: &PathForm) -> String {
     }
     if let Some(tracked) = path.tracked {
         let state = if path.changed { ", changed since" } else { "" };
-        words.push(format!("{} tracked by git{state}", count(tracked, "file", "files")));
+        words.push(format!(
+            "{} tracked by git{state}",
+            count(tracked, "file", "files")
+        ));
     }
     if path.unread > 0 {
-        words.push(format!("{} can't be read", count(path.unread, "folder", "folders")));
+        words.push(format!(
+            "{} can't be read",
+            count(path.unread, "folder", "folders")
+        ));
     }
     words.join(", ")
 }

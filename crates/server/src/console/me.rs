@@ -38,7 +38,11 @@ pub fn unset_cookie(app: &App, mut response: Response) -> Response {
 }
 
 fn cookie_text(app: &App, value: &str, seconds: u64) -> String {
-    let secure = if app.configuration.is_secure() { "; Secure" } else { "" };
+    let secure = if app.configuration.is_secure() {
+        "; Secure"
+    } else {
+        ""
+    };
     format!(
         "{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}",
         app.cookie_name()
@@ -57,7 +61,9 @@ async fn show(app: &Shared, looking: &Looking, made: Option<&str>) -> Result<Mar
     let person = looking.actor.person().cloned();
     let (tokens, sign_ins) = blocking(app, move |app| {
         let all = app.access.tokens()?;
-        let own = all.into_iter().filter(|token| person.is_some() && token.owner == person);
+        let own = all
+            .into_iter()
+            .filter(|token| person.is_some() && token.owner == person);
         let sign_ins = match &person {
             Some(person) => app.access.sign_ins(Some(person))?,
             None => Vec::new(),
@@ -189,10 +195,15 @@ pub async fn password(
     let name = person.name().to_string();
     let signed_in = blocking(&app, move |app| {
         let address = address.to_string();
-        app.access.change_password(&person, &sent.old, &sent.new, &address)?;
+        app.access
+            .change_password(&person, &sent.old, &sent.new, &address)?;
         Ok(app.access.sign_in(&name, &sent.new, &address)?)
     });
-    Ok(set_cookie(&app, &signed_in.await?.cookie, Redirect::to("/me").into_response()))
+    Ok(set_cookie(
+        &app,
+        &signed_in.await?.cookie,
+        Redirect::to("/me").into_response(),
+    ))
 }
 
 /// A token that is to be made.

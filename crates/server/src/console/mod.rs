@@ -50,7 +50,10 @@ pub struct PageError {
 
 impl From<Problem> for PageError {
     fn from(problem: Problem) -> Self {
-        Self { problem, wanted: None }
+        Self {
+            problem,
+            wanted: None,
+        }
     }
 }
 
@@ -111,7 +114,11 @@ impl FromRequestParts<Shared> for Looking {
         let signed = Signed::from_request_parts(parts, app).await;
         let Signed { actor, cookie } = signed.map_err(|problem| PageError { problem, wanted })?;
         let reader = reader(app, &actor, cookie.as_deref());
-        Ok(Self { actor, cookie, reader })
+        Ok(Self {
+            actor,
+            cookie,
+            reader,
+        })
     }
 }
 

@@ -10,8 +10,8 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use rescind_access::Role;
-use rescind_supervisor::holds::HoldFilter;
 use rescind_index::{ActionFilter, ActionRow, DomainSet, Page, Summary};
+use rescind_supervisor::holds::HoldFilter;
 
 /// So many actions are shown.
 const FEED: usize = 40;
@@ -68,7 +68,9 @@ pub async fn tiles_part(State(app): State<Shared>, looking: Looking) -> Result<R
 /// As [`page`].
 pub async fn holds_part(State(app): State<Shared>, looking: Looking) -> Result<Response, PageError> {
     let reviews = domains(&looking.actor, Role::Reviewer);
-    let holds = blocking(&app, move |app| app.open.page(&HoldFilter::of(reviews), None, HOLDS));
+    let holds = blocking(&app, move |app| {
+        app.open.page(&HoldFilter::of(reviews), None, HOLDS)
+    });
     Ok(part(cards(&holds.await?)))
 }
 

@@ -111,7 +111,9 @@ pub fn clock(at: &str) -> Markup {
 /// A day and a time.
 #[must_use]
 pub fn moment(at: &str) -> Markup {
-    let short = at.get(..19).map_or_else(|| at.to_owned(), |text| text.replace('T', " "));
+    let short = at
+        .get(..19)
+        .map_or_else(|| at.to_owned(), |text| text.replace('T', " "));
     html! { time datetime=(at) data-long { (short) } }
 }
 
@@ -128,7 +130,9 @@ pub fn clean(text: &str) -> String {
         .map(|letter| match letter {
             '\n' | '\t' => letter,
             control if control.is_control() => '\u{fffd}',
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => '\u{fffd}',
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+                '\u{fffd}'
+            }
             other => other,
         })
         .collect()

@@ -17,7 +17,10 @@ fn must_manage(looking: &Looking) -> Result<(), Problem> {
     if looking.actor.grants().anywhere(Role::Admin) {
         Ok(())
     } else {
-        Err(Problem::forbidden(format!("{} has not the role admin", looking.actor.label())))
+        Err(Problem::forbidden(format!(
+            "{} has not the role admin",
+            looking.actor.label()
+        )))
     }
 }
 
@@ -144,7 +147,10 @@ pub async fn add(
         must_change_password: true,
     };
     let by = Authority::Actor(looking.actor);
-    blocking(&app, move |app| Ok(app.access.add_person(&by, &new, &sent.password)?)).await?;
+    blocking(&app, move |app| {
+        Ok(app.access.add_person(&by, &new, &sent.password)?)
+    })
+    .await?;
     Ok(Redirect::to("/people").into_response())
 }
 
@@ -177,8 +183,12 @@ pub async fn change(
         match sent.what.as_str() {
             "disable" => access.disable_person(&by, &person)?,
             "enable" => access.enable_person(&by, &person)?,
-            "grant" => named.iter().try_for_each(|grant| access.grant(&by, &person, grant))?,
-            "revoke" => named.iter().try_for_each(|grant| access.revoke_grant(&by, &person, grant))?,
+            "grant" => named
+                .iter()
+                .try_for_each(|grant| access.grant(&by, &person, grant))?,
+            "revoke" => named
+                .iter()
+                .try_for_each(|grant| access.revoke_grant(&by, &person, grant))?,
             _ => return Err(Problem::bad("choose what is to be changed")),
         }
         Ok(())

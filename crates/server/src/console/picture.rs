@@ -24,7 +24,11 @@ pub fn draw(timeline: &Timeline) -> Markup {
     let words = format!(
         "{}, {}, {}, {} in {}",
         count(total(|mark| mark.actions), "action", "actions"),
-        count(total(|mark| mark.effects), "resource changed", "resources changed"),
+        count(
+            total(|mark| mark.effects),
+            "resource changed",
+            "resources changed"
+        ),
         count(total(|mark| mark.failures), "failure", "failures"),
         count(total(|mark| mark.holds), "hold", "holds"),
         span(timeline.length),

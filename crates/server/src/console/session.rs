@@ -95,7 +95,7 @@ pub async fn live_part(
 }
 
 fn lively(app: &App, sees: &DomainSet, row: &SessionRow) -> Result<Markup, Problem> {
-    let timeline = app.index.timeline(&row.session, sees, MARKS)?.unwrap_or_default();
+    let timeline = app.index.timeline(&row.session, MARKS, sees)?.unwrap_or_default();
     let filter = ActionFilter {
         session: Some(row.session.clone()),
         ..ActionFilter::of(sees.clone())

@@ -230,7 +230,13 @@ pub fn state(row: &SessionRow) -> Markup {
 }
 
 /// On to the next page, with the same filters.
-fn pager(place: &str, query: &impl serde::Serialize, cursor: Option<&str>, next: Option<&str>, cut: bool) -> Markup {
+fn pager(
+    place: &str,
+    query: &impl serde::Serialize,
+    cursor: Option<&str>,
+    next: Option<&str>,
+    cut: bool,
+) -> Markup {
     let mut address = format!("{place}?");
     if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(query) {
         for (name, value) in fields {

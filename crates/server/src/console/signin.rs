@@ -131,7 +131,9 @@ pub async fn post(
     }
     let (next, name) = (sent.next.clone(), sent.name.clone());
     let tried = blocking(&app, move |app| {
-        Ok(app.access.sign_in(&sent.name, &sent.password, &address.to_string())?)
+        Ok(app
+            .access
+            .sign_in(&sent.name, &sent.password, &address.to_string())?)
     });
     match tried.await {
         Ok(signed_in) => {
@@ -161,8 +163,12 @@ pub async fn first(
             return Err(Problem::forbidden("somebody is here already: sign in"));
         }
         let bad = || Problem::from(AccessError::Unknown);
-        let actor = app.access.authenticate(sent.token.trim()).map_err(|_| bad())?.actor();
-        let actor = actor.map_err(|_| bad())?;
+        let actor = app
+            .access
+            .authenticate(sent.token.trim())
+            .map_err(|_| bad())?
+            .actor();
+        let actor = actor.ok_or_else(bad)?;
         if !actor.may(Role::Admin, "*") {
             return Err(bad());
         }
@@ -171,8 +177,11 @@ pub async fn first(
             grants: Grants::new([Grant::everywhere(Role::Admin)]),
             must_change_password: false,
         };
-        app.access.add_person(&Authority::Actor(actor), &new, &sent.password)?;
-        Ok(app.access.sign_in(&sent.name, &sent.password, &address.to_string())?)
+        app.access
+            .add_person(&Authority::Actor(actor), &new, &sent.password)?;
+        Ok(app
+            .access
+            .sign_in(&sent.name, &sent.password, &address.to_string())?)
     });
     match made.await {
         Ok(signed_in) => set_cookie(&app, &signed_in.cookie, Redirect::to("/").into_response()),
@@ -185,7 +194,9 @@ pub async fn first(
 
 /// A form that nobody is signed in for comes from here, or from no page at all.
 fn own_site(headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let site = headers
+        .get("sec-fetch-site")
+        .and_then(|value| value.to_str().ok());
     match site {
         None | Some("same-origin" | "none") => Ok(()),
         Some(_) => Err(Problem::forbidden("the request comes from another site")),
@@ -222,14 +233,25 @@ const BROWSER: &str = "rescind-oidc";
 /// There is none, or it can't be asked.
 pub async fn oidc(State(app): State<Shared>, Query(query): Query<Next>) -> Result<Response, PageError> {
     let begun = blocking(&app, |app| {
-        let oidc = app.oidc.as_ref().ok_or_else(|| Problem::not_found("no provider is configured"))?;
-        oidc.begin(false).map_err(|error| Problem::inner(error.to_string()))
+        let oidc = app
+            .oidc
+            .as_ref()
+            .ok_or_else(|| Problem::not_found("no provider is configured"))?;
+        oidc.begin(false)
+            .map_err(|error| Problem::inner(error.to_string()))
     });
     let begun = begun.await?;
     let next = query.next.unwrap_or_default();
     let mut response = Redirect::to(&begun.url).into_response();
-    let secure = if app.configuration.is_secure() { "; Secure" } else { "" };
-    for (name, value) in [(BROWSER, begun.browser.expose()), ("rescind-next", &super::encoded(safe(&next)))] {
+    let secure = if app.configuration.is_secure() {
+        "; Secure"
+    } else {
+        ""
+    };
+    for (name, value) in [
+        (BROWSER, begun.browser.expose()),
+        ("rescind-next", &super::encoded(safe(&next))),
+    ] {
         let text = format!("{name}={value}; Path=/signin; Max-Age=600; HttpOnly; SameSite=Lax{secure}");
         if let Ok(value) = HeaderValue::from_str(&text) {
             response.headers_mut().append(header::SET_COOKIE, value);
@@ -271,7 +293,10 @@ pub async fn back(
     };
     let next = cookie(&headers, "rescind-next").map(decoded).unwrap_or_default();
     let signed_in = blocking(&app, move |app| {
-        let oidc = app.oidc.as_ref().ok_or_else(|| Problem::not_found("no provider is configured"))?;
+        let oidc = app
+            .oidc
+            .as_ref()
+            .ok_or_else(|| Problem::not_found("no provider is configured"))?;
         let identity = oidc.finish(&answer).map_err(|error| {
             tracing::warn!(%error, "a sign-in at the provider failed");
             Problem::new(StatusCode::UNAUTHORIZED, "sign-in-failed", error.to_string())
@@ -329,7 +354,14 @@ mod tests {
     #[test]
     fn nobody_is_sent_elsewhere_after_signing_in() {
         assert_eq!(safe("/holds/a.1?x=1"), "/holds/a.1?x=1");
-        for wrong in ["//evil.example", "https://evil.example", "/\\evil.example", "", "x", "/a\r\nSet-Cookie: x"] {
+        for wrong in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "",
+            "x",
+            "/a\r\nSet-Cookie: x",
+        ] {
             assert_eq!(safe(wrong), "/", "{wrong}");
         }
         assert_eq!(decoded(&encoded("/actions?text=ü b&c")), "/actions?text=ü b&c");

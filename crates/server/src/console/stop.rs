@@ -169,15 +169,35 @@ fn choose(looking: &Looking, query: &StopQuery, control: &Control) -> Markup {
         _ => "",
     };
     let names = |of: fn(&GatewayStatus) -> &str| {
-        let mut names: Vec<&str> = control.gateways.iter().map(of).filter(|name| !name.is_empty()).collect();
+        let mut names: Vec<&str> = control
+            .gateways
+            .iter()
+            .map(of)
+            .filter(|name| !name.is_empty())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
     };
     let rows: [(&str, &str, &Option<String>, Vec<&str>); 3] = [
-        ("session", "One session", &query.session, names(|own| &own.member.session)),
-        ("agent", "All sessions of an agent", &query.agent, names(|own| &own.member.agent)),
-        ("domain", "A domain and all below it", &query.domain, names(|own| &own.member.domain)),
+        (
+            "session",
+            "One session",
+            &query.session,
+            names(|own| &own.member.session),
+        ),
+        (
+            "agent",
+            "All sessions of an agent",
+            &query.agent,
+            names(|own| &own.member.agent),
+        ),
+        (
+            "domain",
+            "A domain and all below it",
+            &query.domain,
+            names(|own| &own.member.domain),
+        ),
     ];
     html! {
         form.stack method="post" action="/stop" {
@@ -368,10 +388,15 @@ pub async fn lift_post(
     let (actor, cookie) = (looking.actor, looking.cookie);
     let new = blocking(&app, move |app| {
         let fresh = match cookie.filter(|_| !form.password.is_empty()) {
-            Some(cookie) => Some(app.access.reauthenticate(&cookie, &form.password, &address.to_string())?),
+            Some(cookie) => Some(
+                app.access
+                    .reauthenticate(&cookie, &form.password, &address.to_string())?,
+            ),
             None => None,
         };
-        let actor = fresh.as_ref().map_or(actor, |fresh| Actor::Person(fresh.person.clone()));
+        let actor = fresh
+            .as_ref()
+            .map_or(actor, |fresh| Actor::Person(fresh.person.clone()));
         // The cookie was replaced with the password, whatever comes of the rest.
         Ok((fresh.map(|fresh| fresh.cookie), lift(app, &actor, &request)))
     });

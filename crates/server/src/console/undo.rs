@@ -3,9 +3,9 @@
 use super::layout::csrf;
 use super::parts::{Level, chip, clean, count, diff, thousands};
 use super::{Looking, PageError};
+use crate::api::session_id;
 use crate::api::sessions::seen;
 use crate::api::undos::{JobRow, PlanQuery, UndoRequest, actions_of, job_of, start};
-use crate::api::session_id;
 use crate::app::{Shared, blocking};
 use crate::extract::{Form, Path, Query};
 use crate::jobs::Stage;
@@ -37,7 +37,12 @@ pub async fn plan(
 ) -> Result<Markup, PageError> {
     let sees = domains(&looking.actor, Role::Viewer);
     let may = domains(&looking.actor, Role::Operator);
-    let named: Vec<String> = query.actions.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    let named: Vec<String> = query
+        .actions
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::to_owned)
+        .collect();
     let asked = named.clone();
     let (row, plan) = blocking(&app, move |app| {
         let row = seen(app, &sees, &session)?;
@@ -70,11 +75,19 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 }
 
 fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 fn summary(plan: &Value) -> Markup {
-    let total = |name: &str| plan.pointer(&format!("/totals/{name}")).and_then(Value::as_u64).unwrap_or(0);
+    let total = |name: &str| {
+        plan.pointer(&format!("/totals/{name}"))
+            .and_then(Value::as_u64)
+            .unwrap_or(0)
+    };
     let tile = |number: u64, text: &str, level: Level| {
         html! { div.tile data-level=[(number > 0).then_some(level.name())] { b { (thousands(number)) } span { (text) } } }
     };
@@ -169,11 +182,18 @@ fn conflicts(plan: &Value) -> Markup {
 fn hunk_text(hunk: &Value) -> String {
     let part = |name: &str, sign: &str| {
         let lines = match hunk.get(name) {
-            Some(Value::Array(lines)) => lines.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+            Some(Value::Array(lines)) => lines
+                .iter()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join("\n"),
             Some(Value::String(lines)) => lines.clone(),
             _ => String::new(),
         };
-        lines.lines().map(|line| format!("{sign}{line}\n")).collect::<String>()
+        lines
+            .lines()
+            .map(|line| format!("{sign}{line}\n"))
+            .collect::<String>()
     };
     format!(
         "@@ before\n{}@@ it left\n{}@@ now\n{}",
@@ -229,7 +249,12 @@ pub async fn apply(
     looking.sent(&app, &sent.csrf)?;
     let request = UndoRequest {
         plan: sent.plan,
-        actions: sent.actions.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+        actions: sent
+            .actions
+            .split(',')
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect(),
         on_conflict: Some(sent.on_conflict),
     };
     let (number, _) = start(&app, &may, session, request).await?;

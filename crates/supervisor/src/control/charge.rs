@@ -50,6 +50,10 @@ impl Control {
         let thread = std::thread::Builder::new().name("charge".to_owned());
         let renewing = thread.spawn(move || {
             while stopped.recv_timeout(ttl / 4) == Err(RecvTimeoutError::Timeout) {
+                if (board.words().load(CHARGE_PID), board.words().load(CHARGE_START)) != (pid, start) {
+                    // We were away for so long that somebody else took charge.
+                    return;
+                }
                 board
                     .words()
                     .store(CHARGE_UNTIL, boot_now().saturating_add(nanoseconds(ttl)));
@@ -85,12 +89,21 @@ impl Control {
         })
     }
 
-    /// Go on without a server: the board alone is in charge. Whether one was.
-    #[must_use]
-    pub fn release(&self) -> bool {
-        let was = self.charge().is_some();
+    /// Go on without a server: the board alone is in charge. Whether one was. One that was only away takes charge again when it is
+    /// back.
+    ///
+    /// # Errors
+    /// [`ControlError::InCharge`]: it lives, and says so.
+    pub fn release(&self) -> Result<bool, ControlError> {
+        let charge = self.charge();
+        if let Some(own) = charge.filter(|charge| charge.left_ms > 0) {
+            let start = self.board.words().load(CHARGE_START);
+            if is_alive(u64::from(own.process), start) {
+                return Err(ControlError::InCharge { process: own.process });
+            }
+        }
         release(&self.board);
-        was
+        Ok(charge.is_some())
     }
 }
 

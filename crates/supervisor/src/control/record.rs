@@ -67,6 +67,11 @@ impl Control {
                 recorded += 1;
             }
         }
+        let lost = self.board.take_lost();
+        if lost > 0 {
+            let note = json!({"unrecorded": lost, "why": "the ledger could not be written for so long that there was no more room"});
+            store.note_control(EntryKind::KillCalled, note.to_string())?;
+        }
         Ok(recorded)
     }
 

@@ -122,6 +122,13 @@ impl Board {
             .collect()
     }
 
+    /// The numbers of the supervisors, some of whom may be gone.
+    pub(super) fn supervisors(&self) -> Vec<u32> {
+        let live = |number: &usize| self.slot_word(*number, STATE) & 0xff == LIVE;
+        let pid = |number| u32::try_from(self.slot_word(number, PID)).ok();
+        (0..MOST_GATEWAYS).filter(live).filter_map(pid).collect()
+    }
+
     fn read_slot(&self, number: usize) -> Option<Slot> {
         for _ in 0..64 {
             let state = self.slot_word(number, STATE);

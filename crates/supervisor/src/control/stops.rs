@@ -1,6 +1,6 @@
 //! The stops on the board.
 
-use super::board::{Board, MOST_STOPS, STOP_IDS, is_alive, own_process};
+use super::board::{Board, LOST, MOST_STOPS, STOP_IDS, is_alive, own_process};
 use super::scope::{KillScope, Member, Mode, Stop, cut};
 use crate::clock;
 use rescind_model::Timestamp;
@@ -43,7 +43,8 @@ impl Board {
         }
         let everything = *scope == KillScope::Everything && mode == Mode::Kill;
         let places = if everything { MOST_STOPS } else { MOST_STOPS - 1 };
-        let number = (0..places).find(|number| self.claim(*number))?;
+        let free = (0..places).find(|number| self.claim(*number));
+        let number = free.or_else(|| self.claim_over(places))?;
         let base = Self::stop(number);
         let id = self.words().increment(STOP_IDS);
         let at = clock::now();
@@ -78,6 +79,31 @@ impl Board {
             self.words().store(base + WRITER_START, start);
         }
         claimed
+    }
+
+    /// The place of the oldest stop that is over and could not be recorded: a kill comes before a record. That it is lost is
+    /// counted, and recorded with the next.
+    fn claim_over(&self, places: usize) -> Option<usize> {
+        let over = (0..places).filter(|number| self.stop_word(*number, STATE) == OVER);
+        let oldest = over.min_by_key(|number| self.stop_word(*number, ID))?;
+        let (pid, start) = own_process();
+        let base = Self::stop(oldest);
+        let claimed = self.words().exchange(base + STATE, OVER, pid << 8 | WRITTEN);
+        if claimed {
+            self.words().store(base + WRITER_START, start);
+            self.words().increment(LOST);
+        }
+        claimed.then_some(oldest)
+    }
+
+    /// How many stops were never recorded, and never will be; counted anew from here on.
+    pub(super) fn take_lost(&self) -> u64 {
+        let lost = self.words().load(LOST);
+        if self.words().exchange(LOST, lost, 0) {
+            lost
+        } else {
+            0
+        }
     }
 
     fn same(&self, scope: &KillScope, mode: Mode) -> Option<Stop> {

@@ -26,7 +26,7 @@ fn judged(persons: u8) -> JudgedForm {
     }
 }
 
-fn hold(persons: u8) -> HoldForm {
+pub(super) fn hold(persons: u8) -> HoldForm {
     HoldForm {
         v: 1,
         action: "s.7".into(),
@@ -49,7 +49,7 @@ fn hold(persons: u8) -> HoldForm {
     }
 }
 
-fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
+pub(super) fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
     DecisionForm {
         decision,
         person: person.into(),
@@ -61,7 +61,7 @@ fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
     }
 }
 
-fn holds() -> (tempfile::TempDir, Holds) {
+pub(super) fn holds() -> (tempfile::TempDir, Holds) {
     let folder = tempfile::tempdir().unwrap();
     let holds = Holds::at(folder.path().join("holds"));
     (folder, holds)

@@ -17,14 +17,13 @@ use std::path::Path;
 pub fn run(context: &Context, export: &Path, proof: &Path, key: &str) -> Done {
     let open = |path: &Path| {
         File::open(path).map(BufReader::new).map_err(|error| {
-            Failure::new(Code::InputOutput, format!("`{}` can't be read: {error}", path.display()))
+            Failure::new(
+                Code::InputOutput,
+                format!("`{}` can't be read: {error}", path.display()),
+            )
         })
     };
-    let file = Path::new(key);
-    let key = match file.is_file() {
-        true => std::fs::read_to_string(file)?,
-        false => key.to_owned(),
-    };
+    let key = crate::commands::ledger::public_key(key)?;
     let checked = rescind_export::check(open(export)?, open(proof)?, &key).map_err(|error| {
         Failure::new(Code::ProofInvalid, chain(&error))
             .means("nothing is proved by it")
@@ -49,7 +48,10 @@ pub fn run(context: &Context, export: &Path, proof: &Path, key: &str) -> Done {
         let faults = checked.findings.len() as u64;
         let verdict = match complete {
             true => green("complete"),
-            false => red(&format!("not as it was exported, {}", count(faults, "fault", "faults"))),
+            false => red(&format!(
+                "not as it was exported, {}",
+                count(faults, "fault", "faults")
+            )),
         };
         let range = match checked.to.checked_sub(1) {
             Some(last) if checked.to > checked.from => format!("entries {} to {last}", checked.from),

@@ -1,8 +1,8 @@
 //! Where an export goes: stdout, a file, or a receiver; and the proof's file beside it.
 
 use super::ExportArgs;
-use super::interrupt::Interrupt;
 use crate::error::{Code, Done, Failure};
+use crate::interrupt::Interrupt;
 use rescind_export::{Exported, Format, Otlp, Point, Receiver, Source, Span};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
@@ -52,11 +52,16 @@ impl Kept {
         let mut options = OpenOptions::new();
         options.mode(0o600);
         let Some(length) = length else {
-            let file = options.write(true).create_new(true).open(path).map_err(|error| match error.kind() {
-                std::io::ErrorKind::AlreadyExists => fail("is there already".to_owned())
-                    .help("give another name, or the --resume file of the export that it holds"),
-                _ => fail(format!("can't be made: {error}")),
-            })?;
+            let file =
+                options
+                    .write(true)
+                    .create_new(true)
+                    .open(path)
+                    .map_err(|error| match error.kind() {
+                        std::io::ErrorKind::AlreadyExists => fail("is there already".to_owned())
+                            .help("give another name, or the --resume file of the export that it holds"),
+                        _ => fail(format!("can't be made: {error}")),
+                    })?;
             return Ok(Self::at(path, file, 0));
         };
         let file = options
@@ -65,8 +70,10 @@ impl Kept {
             .map_err(|error| fail(format!("can't be opened: {error}")))?;
         let found = file.metadata()?.len();
         if found < length {
-            return Err(fail(format!("has {found} bytes, and {length} were written: it was cut"))
-                .help("export again, into another file, without the --resume file"));
+            return Err(fail(format!(
+                "has {found} bytes, and {length} were written: it was cut"
+            ))
+            .help("export again, into another file, without the --resume file"));
         }
         file.set_len(length)?;
         Ok(Self::at(path, file, length))
@@ -92,13 +99,21 @@ impl Kept {
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {
-        Failure::new(Code::InputOutput, format!("`{}` can't be written: {error}", self.path.display()))
-            .means("what the resume point says was exported is there")
+        Failure::new(
+            Code::InputOutput,
+            format!("`{}` can't be written: {error}", self.path.display()),
+        )
+        .means("what the resume point says was exported is there")
     }
 }
 
 impl Sink {
-    pub fn open(args: &ExportArgs, source: &Source, point: Option<&Point>, interrupt: &Interrupt) -> Done<Self> {
+    pub fn open(
+        args: &ExportArgs,
+        source: &Source,
+        point: Option<&Point>,
+        interrupt: &Interrupt,
+    ) -> Done<Self> {
         let to = match args.to.as_deref() {
             None => To::Stdout(BufWriter::new(std::io::stdout())),
             Some(url) if url.contains("://") => {
@@ -272,7 +287,10 @@ fn address(url: &str, format: Format) -> String {
 fn headers(path: Option<&Path>) -> Done<Vec<(String, String)>> {
     let Some(path) = path else { return Ok(Vec::new()) };
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(Code::InputOutput, format!("`{}` can't be read: {error}", path.display()))
+        Failure::new(
+            Code::InputOutput,
+            format!("`{}` can't be read: {error}", path.display()),
+        )
     })?;
     let mut headers = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -280,7 +298,11 @@ fn headers(path: Option<&Path>) -> Done<Vec<(String, String)>> {
             continue;
         }
         let Some((name, value)) = line.split_once(':') else {
-            let what = format!("line {} of `{}` is no header: it has no colon", number + 1, path.display());
+            let what = format!(
+                "line {} of `{}` is no header: it has no colon",
+                number + 1,
+                path.display()
+            );
             return Err(Failure::new(Code::BadArgument, what));
         };
         headers.push((name.trim().to_owned(), value.trim().to_owned()));

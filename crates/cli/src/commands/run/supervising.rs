@@ -8,6 +8,7 @@ use crate::credentials::{self, NotIssued, WithCredentials};
 use crate::error::{Code, Failure, chain};
 use crate::person::person;
 use crate::staging;
+use crate::triggers::WithTriggers;
 use crate::undoing::LiveUndo;
 use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, SessionDesk, Tally};
 use rescind_files::gateway::{self, Obeying, Options, Seat, Uncaptured};
@@ -91,6 +92,7 @@ fn supervise_in_store(
     let opened = opened(args, &store, id);
     let tally = Tally::at(home.limits(), level);
     let desk = desk(args, bounds, &opened, &store, id, tally)?;
+    let triggers = Configuration::of_user().triggers()?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     if let Some(client) = &args.client {
         log.write(&[Record::Client(client.clone())])?;
@@ -110,6 +112,12 @@ fn supervise_in_store(
         desk
     } else {
         Box::new(WithCredentials::new(desk, Arc::clone(&store), Arc::clone(&log)))
+    };
+    let desk = if triggers.is_empty() {
+        desk
+    } else {
+        let member = obeying.gate().member().clone();
+        Box::new(WithTriggers::new(desk, triggers, member, Arc::clone(&store)))
     };
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);

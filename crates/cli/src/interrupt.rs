@@ -25,17 +25,19 @@ impl Interrupt {
         let descriptor = signals.descriptor()?;
         let came = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&came);
-        std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
-            loop {
-                let mut fds = [PollFd::new(&descriptor, PollFlags::IN)];
-                if poll(&mut fds, None).is_err() || signals.pending().is_empty() {
-                    continue;
+        std::thread::Builder::new()
+            .name("interrupt".to_owned())
+            .spawn(move || {
+                loop {
+                    let mut fds = [PollFd::new(&descriptor, PollFlags::IN)];
+                    if poll(&mut fds, None).is_err() || signals.pending().is_empty() {
+                        continue;
+                    }
+                    if seen.swap(true, Ordering::AcqRel) {
+                        std::process::exit(130);
+                    }
                 }
-                if seen.swap(true, Ordering::AcqRel) {
-                    std::process::exit(130);
-                }
-            }
-        })?;
+            })?;
         Ok(Self { came })
     }
 
