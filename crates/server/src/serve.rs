@@ -236,7 +236,10 @@ impl Server {
         } = self;
         let service = app.store.ledger().start_background();
         if let Err(error) = &service {
-            tracing::error!(%error, "checkpoints are not signed in the background");
+            tracing::error!(
+                error = crate::text::chain(&error),
+                "checkpoints are not signed in the background"
+            );
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -314,7 +317,10 @@ fn follow(app: &Shared) -> io::Result<Thread> {
             match seen.step(&app) {
                 Ok(()) => app.ready.store(true, Ordering::Release),
                 Err(error) => {
-                    tracing::error!(%error, "the record can't be followed just now");
+                    tracing::error!(
+                        error = crate::text::chain(&error),
+                        "the record can't be followed just now"
+                    );
                     std::thread::sleep(TROUBLE);
                 }
             }
@@ -341,7 +347,10 @@ impl Seen {
         }
         // What was done while nobody could record it is recorded now.
         if let Err(error) = app.control.record_owed(&app.store) {
-            tracing::warn!(%error, "a stop could not be recorded yet");
+            tracing::warn!(
+                error = crate::text::chain(&error),
+                "a stop could not be recorded yet"
+            );
         }
         let events = match &mut self.events {
             Some(events) => events,

@@ -186,7 +186,12 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
     app.metrics.kill_answered(kind_of(&scope), took);
     crate::tell::stopped(app, &report);
     // The board keeps what can't be recorded yet.
-    let owed = |error| tracing::error!(%error, "a stop could not be recorded yet");
+    let owed = |error| {
+        tracing::error!(
+            error = crate::text::chain(&error),
+            "a stop could not be recorded yet"
+        )
+    };
     app.control
         .record_called(&app.store, &report)
         .unwrap_or_else(owed);
