@@ -21,6 +21,7 @@ pub mod serve;
 pub mod sign;
 pub mod tell;
 pub mod text;
+pub mod upkeep;
 
 pub use config::{Configuration, ConfigurationError};
 pub use operations::{Failed, Lasting, Operations, Progress, UndoOrder};

@@ -8,7 +8,7 @@ use crate::listen::{ListenError, Port};
 use crate::open::Open;
 use crate::operations::Operations;
 use crate::router::router;
-use crate::tell;
+use crate::{tell, upkeep};
 use axum_server::Handle;
 use rescind_access::{Access, AccessError, Change, Oidc, OidcConfig, OidcError, RecordError, Secret};
 use rescind_export::Metrics;
@@ -252,6 +252,7 @@ impl Server {
             _ => None,
         };
         let telling = tell::start(&app).map_err(system("a thread"))?;
+        let upkeep = upkeep::start(&app).map_err(system("a thread"))?;
         let tls = app.configuration.tls.clone();
         let shared = Arc::clone(&app);
         let served = runtime.block_on(async move {
@@ -261,7 +262,7 @@ impl Server {
         });
         app.ending.send_replace(true);
         runtime.shutdown_timeout(Duration::from_secs(2));
-        for thread in [following, telling].into_iter().flatten() {
+        for thread in [following, telling, upkeep].into_iter().flatten() {
             let _it_has_said_why = thread.join();
         }
         drop(delivering);
