@@ -26,6 +26,7 @@ mod judged;
 mod limits;
 mod novelty;
 mod programs;
+mod projected;
 mod redaction;
 mod scopes;
 mod shown;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// The most entries of a transaction. A reader of the file sees nothing of it before it is over.
 pub(crate) const BATCH: usize = 4096;
 /// How much of sessions is kept in memory, in bytes, about. What was put away is read from its journal again.
-const KEPT: usize = 96 << 20;
+const KEPT: usize = 64 << 20;
 /// The most sessions that are kept open: each has a directory open, and a file while it is read.
 const OPEN: usize = 256;
 
@@ -196,6 +196,9 @@ impl Follower {
 
     /// Forget sessions that were not used for long, until what is kept is little enough.
     fn put_away(&mut self) {
+        // What ended has nothing more to say, but for its undos, which are sessions of their own.
+        self.sessions
+            .retain(|_, session| !session.story.as_ref().is_ok_and(|(_, tale)| tale.ended.is_some()));
         let mut kept: usize = self.sessions.values().map(Session::weight).sum();
         while (kept > KEPT || self.sessions.len() > OPEN) && self.sessions.len() > 1 {
             let oldest = self.sessions.iter().min_by_key(|(_, session)| session.used);
