@@ -4,7 +4,7 @@ use crate::names::Names;
 use crate::tale::{Places, Tale};
 use crate::walk::{Lost, Walk};
 use crate::write::Writer;
-use crate::{Error, Result, index};
+use crate::{Result, index};
 use rescind_ledger::Cursor;
 use rescind_model::{Digest, SessionId};
 use rescind_supervisor::Store;
@@ -105,7 +105,11 @@ impl Follower {
     pub fn follow(&mut self, most: usize, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
         let of = self.store.ledger().len()?;
         while self.position < of {
+            let before = self.position;
             self.batch(most)?;
+            if self.position == before {
+                break;
+            }
             progress(Progress {
                 position: self.position,
                 of,
@@ -230,10 +234,10 @@ struct Batch<'b> {
 
 impl Batch<'_> {
     fn entry(&mut self, seq: u64, bytes: &[u8]) -> Result<()> {
-        let entry: Entry = serde_json::from_slice(bytes).map_err(|error| Error::Entry {
-            seq,
-            why: error.to_string(),
-        })?;
+        // What a later version wrote is passed over; once that follows, it makes its own.
+        let Ok(entry) = serde_json::from_slice::<Entry>(bytes) else {
+            return Ok(());
+        };
         self.numbers.seq = seq;
         let Ok(id) = entry.session.parse::<SessionId>() else {
             return self.writer.control(seq, &entry);
