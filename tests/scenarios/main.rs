@@ -32,6 +32,7 @@ mod limits;
 mod mirror;
 mod novelty;
 mod programs;
+mod projected;
 mod redaction;
 mod scopes;
 mod shown;
