@@ -29,14 +29,10 @@ fn changes(scenario: &Scenario) -> Vec<Value> {
         .tell(&["ledger", "entries", "--json"])
         .success()
         .json_lines();
-    let own = entries
-        .iter()
-        .filter(|entry| entry.to_string().contains("access.changed"));
-    let note = |entry: &Value| {
-        let text = entry.pointer("/entry/note").or_else(|| entry.get("note"));
-        serde_json::from_str(text.and_then(Value::as_str).unwrap_or("null")).expect("JSON")
-    };
-    own.map(note).collect()
+    let own = entries.iter().map(|entry| entry.get("entry").unwrap_or(entry));
+    own.filter(|entry| entry["kind"] == "access.changed")
+        .map(|entry| serde_json::from_str(entry["note"].as_str().expect("a note")).expect("JSON"))
+        .collect()
 }
 
 #[test]
