@@ -4,6 +4,7 @@
 //! Tests marked `ignore` with "prove" in the reason need a terminal, the network or the machine's package manager, and
 //! run in `cargo xtask prove spine`.
 
+mod access;
 mod agent;
 mod approvals;
 mod bounds;
