@@ -162,8 +162,7 @@ fn pause(text: &str, now: SystemTime) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    let at = SystemTime::try_from(at).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
+    Some(SystemTime::from(at).duration_since(now).unwrap_or_default())
 }
 
 /// What can be shown of an answer.
