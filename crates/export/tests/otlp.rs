@@ -282,6 +282,18 @@ fn a_refusal_is_told_at_once_and_an_absence_after_some_tries() {
     let waited = waited.lock().unwrap();
     assert!(waited.len() >= 5 && waited.is_sorted(), "{waited:?}");
     assert!(Receiver::new("ftp://x", Vec::new()).is_err());
+    // Whoever follows is patient, until told otherwise.
+    let times = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&times);
+    let receiver = Receiver::new(&gone.url, Vec::new())
+        .unwrap()
+        .patient()
+        .waiting(move |_| {
+            *seen.lock().unwrap() += 1;
+            *seen.lock().unwrap() < 40
+        });
+    assert!(receiver.send("text/plain", b"x").is_err());
+    assert_eq!(*times.lock().unwrap(), 40);
 }
 
 #[test]
