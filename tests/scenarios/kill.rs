@@ -730,9 +730,26 @@ fn a_gateway_whose_board_is_lost_holds_and_is_found_on_the_next_one() {
     assert_eq!(members(&running.session), Vec::<i32>::new());
     assert_not_written_after(&running.file, after);
     running.end();
+    // What was in force on a lost board is so on the next one: the ledger has it.
+    fs::remove_file(scenario.home().join("control/board")).expect("gone");
+    Outcome::of(
+        scenario
+            .rescind(&["run", "--domain", "d/below", "--"])
+            .arg("true"),
+    )
+    .exits(125);
+    assert_eq!(word(&stops(&scenario)[0]["scope"], "name"), "d");
     scenario
         .tell(&["resume", "--domain", "d", "--why", "over"])
         .success();
+    fs::remove_file(scenario.home().join("control/board")).expect("gone");
+    Outcome::of(
+        scenario
+            .rescind(&["run", "--domain", "d/below", "--"])
+            .arg("true"),
+    )
+    .success();
+    assert_eq!(notes(&scenario, "kill.called").len(), 1);
     // Without a kill it goes on as soon as there is a board again.
     let mut running = Running::new(&scenario, "g", &[], LOOP);
     fs::remove_file(scenario.home().join("control/board")).expect("gone");

@@ -36,6 +36,9 @@ const PROVIDER: &str = "oidc-provider@9.13.3";
 /// What notifications are tried against: a mail server, and libraries that verify webhooks and read their events.
 const RECEIVERS: [&str; 3] = ["aiosmtpd==1.4.6", "standardwebhooks==1.1.0", "cloudevents==2.2.0"];
 
+/// What judges OCSF events: the schema that schema.ocsf.io exports, and a validator of JSON Schema.
+const OCSF: [&str; 2] = ["ocsf-json-schema==1.2.0", "jsonschema==4.25.1"];
+
 /// What drives the browser, and what judges whether everybody can use what it shows.
 const BROWSER: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 
@@ -106,6 +109,11 @@ pub fn counterparts() -> Vec<Counterpart> {
         ("RESCIND_SMTPD", receivers()),
         ("RESCIND_BROWSER", browser()),
         ("RESCIND_OIDC", provider()),
+        (
+            "RESCIND_OCSF_PYTHON",
+            python_with("ocsf", &OCSF, "OCSF events are not held against their schema"),
+        ),
+        ("RESCIND_PROMTOOL", promtool()),
     ]
     .into_iter()
     .filter_map(|(name, place)| Some((name, place?)))
@@ -200,6 +208,79 @@ fn receivers() -> Option<PathBuf> {
             println!(
                 "!!!! LEFT OUT: {failure}: mail and webhooks are not tried against {packages} in this run"
             );
+            None
+        }
+    }
+}
+
+/// A Python with these packages, below the target directory; `None`, said loudly, where it can't be had.
+fn python_with(name: &str, packages: &[&str], without: &str) -> Option<PathBuf> {
+    let folder = part::target().join(name);
+    let python = folder.join("bin/python");
+    let (done, wanted) = (folder.join("done"), packages.join(" "));
+    if std::fs::read_to_string(&done).is_ok_and(|text| text == wanted) {
+        return Some(python);
+    }
+    let make = || -> Result<(), Failure> {
+        part::run(
+            &format!("python3 -m venv {name}"),
+            command("python3", &["-m", "venv"]).arg(&folder),
+        )?;
+        let mut install = std::process::Command::new(folder.join("bin/pip"));
+        install
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args(packages);
+        part::run(&format!("pip install {wanted}"), &mut install)?;
+        part::run("chmod", command("chmod", &["-R", "a+rX"]).arg(&folder))?;
+        Ok(std::fs::write(&done, &wanted)?)
+    };
+    match make() {
+        Ok(()) => Some(python),
+        Err(failure) => {
+            println!("!!!! LEFT OUT: {failure}: {without} in this run");
+            None
+        }
+    }
+}
+
+/// Prometheus' own linter of metrics. Debian's package would start a server: only the program is taken out of it.
+fn promtool() -> Option<PathBuf> {
+    if have("promtool") {
+        return Some(PathBuf::from("promtool"));
+    }
+    let folder = part::target().join("prometheus");
+    let program = folder.join("usr/bin/promtool");
+    if program.exists() {
+        return Some(program);
+    }
+    let make = || -> Result<(), Failure> {
+        std::fs::create_dir_all(&folder)?;
+        let download = || {
+            let mut download = command("apt-get", &["download", "-qq", "prometheus"]);
+            part::run("apt-get download of promtool", download.current_dir(&folder))
+        };
+        if download().is_err() {
+            // A machine that is new knows no packages yet.
+            part::run("apt-get update", &mut command("apt-get", &["update", "-qq"]))?;
+            download()?;
+        }
+        let package = std::fs::read_dir(&folder)?
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| path.extension().is_some_and(|end| end == "deb"))
+            .ok_or("no package came")?;
+        let mut extract = command("dpkg", &["-x"]);
+        part::run("dpkg -x", extract.arg(&package).arg(&folder))?;
+        part::run("chmod", command("chmod", &["-R", "a+rX"]).arg(&folder))
+    };
+    match make() {
+        Ok(()) if program.exists() => Some(program),
+        made => {
+            let why = made.err().map_or_else(
+                || "it is not in the package".to_owned(),
+                |error| error.to_string(),
+            );
+            println!("!!!! LEFT OUT: {why}: metrics are not held against promtool in this run");
             None
         }
     }

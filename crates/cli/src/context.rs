@@ -50,8 +50,8 @@ impl Context {
         }
         crate::credentials::sweep(&store, std::time::Duration::ZERO);
         if let Ok(control) = Control::open(store.home()) {
-            // It is on the board until it can be.
-            let _by_a_later_command = control.record_owed(&store);
+            // It is on the board until it can be; what a lost board had is in the ledger.
+            let _by_a_later_command = control.record_owed(&store).and_then(|_| control.restore(&store));
         }
         Ok(store)
     }

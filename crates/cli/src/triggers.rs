@@ -6,16 +6,13 @@ use crate::out::say;
 use crate::text::clean;
 use rescind_desk::{Configuration, Occasion, Trigger};
 use rescind_model::Verdict;
-use rescind_supervisor::control::{Control, Member};
+use rescind_supervisor::control::{ControlError, KillReport, Member};
 use rescind_supervisor::holds::{Instead, Lesson};
 use rescind_supervisor::{Asked, Connecting, Desk, Home, Judged, Store};
-use serde_json::json;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a kill by a trigger is waited for by its own thread.
-const AT_MOST: Duration = Duration::from_secs(30);
 /// How long the end of a session waits for the record of what it set off.
 const RECORD: Duration = Duration::from_secs(3);
 
@@ -76,7 +73,11 @@ impl Watch {
             let (trigger, member, store) = (trigger.clone(), self.member.clone(), Arc::clone(&self.store));
             let why = format!("{why} (session {})", member.session);
             let thread = std::thread::Builder::new().name("trigger".to_owned());
-            match thread.spawn(move || stop(&trigger, &member, store.home(), Some(&store), &why)) {
+            let stop = move || {
+                let stopped = trigger.set_off(&member, store.home(), Some(&store), &why);
+                say_what_came_of_it(&trigger.by(), stopped);
+            };
+            match thread.spawn(stop) {
                 Ok(fired) => self.fired.push(fired),
                 Err(error) => say(format!("rescind: a trigger could not be fired: {error}")),
             }
@@ -84,38 +85,22 @@ impl Watch {
     }
 }
 
-fn stop(trigger: &Trigger, member: &Member, home: &Home, store: Option<&Store>, why: &str) {
-    let scope = trigger.scope(member);
-    let stopped = Control::open(home).and_then(|control| {
-        let report = control.kill(&scope, trigger.mode, &trigger.by(), why, AT_MOST)?;
-        Ok((control, report))
-    });
+fn say_what_came_of_it(trigger: &str, stopped: Result<KillReport, ControlError>) {
     match stopped {
-        Ok((control, report)) => {
-            say(format!("rescind: {}", clean(&report.stop.sentence())));
-            if let Some(store) = store {
-                // What can't be recorded now is on the board, and recorded by whoever comes next.
-                let _later = control
-                    .record_called(store, &report)
-                    .and_then(|()| control.record_answer(store, &report, &json!([])));
-            }
-        }
-        Err(error) => say(format!(
-            "rescind: {} could not stop {scope}: {error}",
-            trigger.by()
-        )),
+        Ok(report) => say(format!("rescind: {}", clean(&report.stop.sentence()))),
+        Err(error) => say(format!("rescind: {trigger} could stop nothing: {error}")),
     }
 }
 
 /// A verification found faults: stop what the person wants stopped then.
 pub fn tampered(home: &Home, what: &str) {
-    let triggers = match Configuration::of_user().triggers() {
-        Ok(triggers) => triggers,
-        Err(error) => return say(format!("rescind: {error}; nothing was stopped by itself")),
-    };
-    for trigger in triggers.iter().filter(|trigger| trigger.on == Occasion::Tamper) {
-        let store = Store::open(home.clone()).ok();
-        stop(trigger, &Member::default(), home, store.as_ref(), what);
+    match Configuration::of_user().triggers() {
+        Ok(triggers) => {
+            for stopped in rescind_desk::tampered(&triggers, home, what) {
+                say_what_came_of_it("trigger `tamper`", stopped);
+            }
+        }
+        Err(error) => say(format!("rescind: {error}; nothing was stopped by itself")),
     }
 }
 

@@ -24,4 +24,4 @@ pub use learned::{LONGEST, Learned, LearnedError, LearnedRules, Surroundings, Us
 pub use proposal::proposal;
 pub use tally::{Locked, Open, Room, State, Tally, TallyError};
 pub use tiers::{TiersError, parse as parse_tiers};
-pub use triggers::{Occasion, Reach, Trigger, TriggersError, parse as parse_triggers};
+pub use triggers::{Occasion, Reach, Trigger, TriggersError, parse as parse_triggers, tampered};

@@ -1,9 +1,14 @@
 //! The file that says what stops by itself: `triggers.toml`.
 
 use rescind_policy::{Place, Problem, Problems};
-use rescind_supervisor::control::{KillScope, Member, Mode};
+use rescind_supervisor::control::{Control, ControlError, KillReport, KillScope, Member, Mode};
+use rescind_supervisor::{Home, Store};
 use serde::Deserialize;
+use std::time::Duration;
 use toml::Spanned;
+
+/// How long a stop by a trigger is waited for.
+const AT_MOST: Duration = Duration::from_secs(30);
 
 /// What is wrong with such a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,11 +101,43 @@ impl Trigger {
         }
     }
 
+    /// Set it off in this session: stop, wait for that, and record it where that can be done now; else it is on the board until it
+    /// can.
+    ///
+    /// # Errors
+    /// Nothing could be stopped.
+    pub fn set_off(
+        &self,
+        member: &Member,
+        home: &Home,
+        store: Option<&Store>,
+        why: &str,
+    ) -> Result<KillReport, ControlError> {
+        let control = Control::open(home)?;
+        let report = control.kill(&self.scope(member), self.mode, &self.by(), why, AT_MOST)?;
+        if let Some(store) = store {
+            let nothing = serde_json::Value::Array(Vec::new());
+            let _later = control
+                .record_called(store, &report)
+                .and_then(|()| control.record_answer(store, &report, &nothing));
+        }
+        Ok(report)
+    }
+
     /// Who stops it, for the record.
     #[must_use]
     pub fn by(&self) -> String {
         format!("trigger `{}`", self.on.name())
     }
+}
+
+/// A verification found this: set off what is to be set off then, of these triggers. What each came to.
+#[must_use]
+pub fn tampered(triggers: &[Trigger], home: &Home, what: &str) -> Vec<Result<KillReport, ControlError>> {
+    let own = triggers.iter().filter(|trigger| trigger.on == Occasion::Tamper);
+    let store = Store::open(home.clone()).ok();
+    own.map(|trigger| trigger.set_off(&Member::default(), home, store.as_ref(), what))
+        .collect()
 }
 
 /// Read such a file.

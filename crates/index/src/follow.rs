@@ -13,13 +13,22 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The most entries of a transaction. A reader of the file sees nothing of it before it is over.
-const BATCH: usize = 4096;
+pub(crate) const BATCH: usize = 4096;
 /// How much of sessions is kept in memory, in bytes, about. What was put away is read from its journal again.
 const KEPT: usize = 96 << 20;
 /// The most sessions that are kept open: each has a directory open, and a file while it is read.
 const OPEN: usize = 256;
+
+/// What is to be scrubbed still: the full text from its beginning, the rest of it, the write-ahead log.
+const MERGE: i64 = 1;
+const MERGING: i64 = 2;
+const CUT: i64 = 3;
+/// How many pages are merged at once, and how long at most.
+const MERGED: i64 = 500;
+const SCRUBBING: Duration = Duration::from_millis(100);
 
 /// How far following is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +90,7 @@ impl Follower {
         let last = connection.query_row("SELECT value FROM meta WHERE key = 'next'", [], |row| row.get(0))?;
         Ok(Self {
             cursor: store.ledger().cursor(position)?,
-            names: Names::read(&connection)?,
+            names: Names::default(),
             store,
             connection,
             position,
@@ -93,16 +102,17 @@ impl Follower {
     }
 
     /// Take in all that is there.
-    pub fn follow(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
+    pub fn follow(&mut self, most: usize, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
         let of = self.store.ledger().len()?;
         while self.position < of {
-            self.batch()?;
+            self.batch(most)?;
             progress(Progress {
                 position: self.position,
                 of,
             });
             self.put_away();
         }
+        self.scrub()?;
         for session in self.sessions.values_mut() {
             if let Ok((walk, _)) = &mut session.story {
                 walk.rest();
@@ -111,8 +121,8 @@ impl Follower {
         Ok(self.position)
     }
 
-    /// Take in up to [`BATCH`] entries, in one transaction.
-    fn batch(&mut self) -> Result<()> {
+    /// Take in up to so many entries, in one transaction.
+    fn batch(&mut self, most: usize) -> Result<()> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -125,7 +135,7 @@ impl Follower {
             used: &mut self.used,
         };
         let mut last = None;
-        for _ in 0..BATCH {
+        for _ in 0..most.max(1) {
             let Some((seq, bytes)) = self.cursor.advance()? else {
                 break;
             };
@@ -143,6 +153,45 @@ impl Follower {
         drop(batch);
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Words of what was erased lie in the full text until it is merged, and in the write-ahead log until that is cut off:
+    /// some of that at a time, so that nobody waits for it long.
+    fn scrub(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let state: i64 =
+                self.connection
+                    .query_row("SELECT value FROM meta WHERE key = 'scrub'", [], |row| row.get(0))?;
+            let next = match state {
+                0 => return Ok(()),
+                state @ (MERGE | MERGING) => {
+                    let pages = if state == MERGE { -MERGED } else { MERGED };
+                    let before = self.connection.total_changes();
+                    self.connection
+                        .execute("INSERT INTO texts (texts, rank) VALUES ('merge', ?1)", [pages])?;
+                    let over = self.connection.total_changes() - before < 2;
+                    if over { CUT } else { MERGING }
+                }
+                _ => {
+                    let busy: i64 =
+                        self.connection
+                            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+                    if busy != 0 {
+                        // Somebody reads; another time.
+                        return Ok(());
+                    }
+                    0
+                }
+            };
+            if next != state {
+                self.connection
+                    .execute("UPDATE meta SET value = ?1 WHERE key = 'scrub'", [next])?;
+            }
+            if begun.elapsed() > SCRUBBING {
+                return Ok(());
+            }
+        }
     }
 
     /// Forget sessions that were not used for long, until what is kept is little enough.

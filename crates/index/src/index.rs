@@ -1,6 +1,6 @@
 //! The projection: opened, followed by one process at a time, read by any number.
 
-use crate::follow::{Follower, Progress};
+use crate::follow::{BATCH, Follower, Progress};
 use crate::{Error, Result, schema};
 use rusqlite::{Connection, TransactionBehavior};
 use rustix::fs::{FlockOperation, flock};
@@ -83,13 +83,19 @@ impl Index {
     /// # Errors
     /// As [`Index::follow`].
     pub fn follow_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
+        self.follow_by(BATCH, progress)
+    }
+
+    /// The same, in transactions of so many entries: for tests, which kill it between and within them.
+    #[doc(hidden)]
+    pub fn follow_by(&self, batch: usize, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
         self.take_lead()?;
         let mut follower = self.inner.leads();
         let Some(own) = follower.as_mut() else {
             drop(follower);
             return self.position();
         };
-        let done = own.follow(progress);
+        let done = own.follow(batch, progress);
         if done.is_err() {
             // Whatever went wrong, what is in memory may not be what is on the disk.
             *follower = None;

@@ -11,6 +11,7 @@ pub(crate) const VERSION: i64 = 1;
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE words (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY, sid TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL, agent INTEGER NOT NULL,
     owner INTEGER NOT NULL, domain INTEGER NOT NULL, environment INTEGER NOT NULL, began_ms INTEGER NOT NULL,
@@ -18,7 +19,10 @@ CREATE TABLE sessions (
     failures INTEGER NOT NULL DEFAULT 0, waiting INTEGER NOT NULL DEFAULT 0, supervisor TEXT NOT NULL DEFAULT '',
     offset INTEGER NOT NULL DEFAULT 0, last_seq INTEGER NOT NULL, text TEXT NOT NULL DEFAULT '', body TEXT);
 CREATE INDEX sessions_open ON sessions (id) WHERE over IS NULL AND erased = 0;
-CREATE INDEX sessions_began ON sessions (began_ms);
+CREATE INDEX sessions_agent ON sessions (agent);
+CREATE INDEX sessions_owner ON sessions (owner);
+CREATE INDEX sessions_domain ON sessions (domain);
+CREATE INDEX sessions_environment ON sessions (environment);
 CREATE TABLE actions (
     id INTEGER PRIMARY KEY, session INTEGER NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,
     agent INTEGER NOT NULL, owner INTEGER NOT NULL, domain INTEGER NOT NULL, environment INTEGER NOT NULL,
@@ -116,5 +120,6 @@ pub(crate) fn make(connection: &Connection, ledger: &str) -> Result<()> {
     set.execute(("position", 0_i64))?;
     set.execute(("last", ""))?;
     set.execute(("next", 0_i64))?;
+    set.execute(("scrub", 0_i64))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::body::Body;
-use crate::names::Names;
+use crate::names::{Names, Of};
 use crate::rows::{ActionRow, ChangeRow, SessionRow};
 use crate::tale::{ActionFacts, Tale, Took};
 use crate::walk::Lost;
@@ -19,7 +19,6 @@ pub(crate) struct Writer<'b> {
     minutes: BTreeMap<i64, (i64, i64)>,
     /// Actions whose state an undo may have changed.
     unsettled: BTreeSet<i64>,
-    erased: bool,
 }
 
 /// What all actions of a session have in common.
@@ -39,12 +38,15 @@ impl<'b> Writer<'b> {
             names,
             minutes: BTreeMap::new(),
             unsettled: BTreeSet::new(),
-            erased: false,
         }
     }
 
     fn word(&mut self, text: &str) -> Result<i64> {
-        self.names.number(self.connection, text)
+        self.names.number(self.connection, Of::Words, text)
+    }
+
+    fn name(&mut self, text: &str) -> Result<i64> {
+        self.names.number(self.connection, Of::Names, text)
     }
 
     /// A session's row and how far its journal was read.
@@ -60,19 +62,20 @@ impl<'b> Writer<'b> {
 
     /// A session's row, with what the ledger alone says.
     pub fn begin(&mut self, id: &SessionId, seq: u64, entry: &Entry) -> Result<i64> {
-        let none = self.word("")?;
+        let (kind, none) = (self.word("")?, self.name("")?);
         let row = signed(seq);
         self.connection
             .prepare_cached(
                 "INSERT INTO sessions (id, sid, kind, agent, owner, domain, environment, began_ms, began, last_seq)
-                 VALUES (?1, ?2, ?3, ?3, ?3, ?3, ?3, ?4, ?5, ?1)",
+                 VALUES (?1, ?2, ?6, ?3, ?3, ?3, ?3, ?4, ?5, ?1)",
             )?
             .execute(params![
                 row,
                 id.as_str(),
                 none,
                 milliseconds(&entry.time),
-                entry.time
+                entry.time,
+                kind
             ])?;
         Ok(row)
     }
@@ -150,10 +153,10 @@ impl<'b> Writer<'b> {
         session.damage = damage;
         let shared = Shared {
             row,
-            agent: self.word(&session.agent)?,
-            owner: self.word(&session.owner)?,
-            domain: self.word(&session.domain)?,
-            environment: self.word(&session.environment)?,
+            agent: self.name(&session.agent)?,
+            owner: self.name(&session.owner)?,
+            domain: self.name(&session.domain)?,
+            environment: self.name(&session.environment)?,
             words: format!("{} {} {}", session.agent, session.owner, session.domain),
         };
         for (node, action) in std::mem::take(&mut tale.below) {
@@ -378,11 +381,6 @@ impl<'b> Writer<'b> {
                 )?
                 .execute([minute, first, last])?;
         }
-        if std::mem::take(&mut self.erased) {
-            // Words of what is erased lie in old segments until these are merged.
-            self.connection
-                .execute_batch("INSERT INTO texts (texts) VALUES ('optimize')")?;
-        }
         Ok(())
     }
 
@@ -477,13 +475,19 @@ impl<'b> Writer<'b> {
         connection.execute("DELETE FROM below WHERE session = ?1", [row])?;
         connection.execute("DELETE FROM undone WHERE undo = ?1", [id.as_str()])?;
         connection.execute("DELETE FROM undos WHERE undo = ?1", [id.as_str()])?;
-        let none = self.word("")?;
-        connection.execute(
-            "UPDATE sessions SET kind = ?2, agent = ?2, owner = ?2, domain = ?2, environment = ?2, erased = 1,
-             failures = 0, waiting = 0, supervisor = '', offset = 0, text = '', body = NULL WHERE id = ?1",
-            params![row, none],
+        let names: [i64; 4] = connection.query_row(
+            "SELECT agent, owner, domain, environment FROM sessions WHERE id = ?1",
+            [row],
+            |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]),
         )?;
-        self.erased = true;
+        let (kind, none) = (self.word("")?, self.name("")?);
+        connection.execute(
+            "UPDATE sessions SET kind = ?3, agent = ?2, owner = ?2, domain = ?2, environment = ?2, erased = 1,
+             failures = 0, waiting = 0, supervisor = '', offset = 0, text = '', body = NULL WHERE id = ?1",
+            params![row, none, kind],
+        )?;
+        self.names.forget(connection, &names)?;
+        connection.execute("UPDATE meta SET value = 1 WHERE key = 'scrub'", [])?;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::tell;
 use axum_server::Handle;
 use rescind_access::{Access, AccessError, Change, Oidc, OidcConfig, OidcError, RecordError, Secret};
 use rescind_export::Metrics;
-use rescind_index::Index;
+use rescind_index::{Events, Index};
 use rescind_notify::{Channels, ChannelsError, Outbox, OutboxError};
 use rescind_supervisor::control::{Charge, Control, ControlError};
 use rescind_supervisor::entry::EntryKind;
@@ -309,9 +309,9 @@ fn follow(app: &Shared) -> io::Result<Thread> {
     let app = Arc::clone(app);
     let thread = std::thread::Builder::new().name("follow".to_owned());
     let thread = thread.spawn(move || {
-        let mut seen = 0;
+        let mut seen = Seen::default();
         while !app.is_ending() {
-            match step(&app, &mut seen) {
+            match seen.step(&app) {
                 Ok(()) => app.ready.store(true, Ordering::Release),
                 Err(error) => {
                     tracing::error!(%error, "the record can't be followed just now");
@@ -323,20 +323,36 @@ fn follow(app: &Shared) -> io::Result<Thread> {
     Ok(Some(thread))
 }
 
-fn step(app: &App, seen: &mut u64) -> Result<(), rescind_index::Error> {
-    app.index.follow()?;
-    let position = app.index.position()?;
-    if position != *seen {
-        *seen = position;
-        app.changed();
+/// How far the record was followed.
+#[derive(Default)]
+struct Seen {
+    position: Option<u64>,
+    /// Counted from where the server was started.
+    events: Option<Events>,
+}
+
+impl Seen {
+    fn step(&mut self, app: &App) -> Result<(), rescind_index::Error> {
+        app.index.follow()?;
+        let position = app.index.position()?;
+        if self.position != Some(position) {
+            self.position = Some(position);
+            app.changed();
+        }
+        // What was done while nobody could record it is recorded now.
+        if let Err(error) = app.control.record_owed(&app.store) {
+            tracing::warn!(%error, "a stop could not be recorded yet");
+        }
+        let events = match &mut self.events {
+            Some(events) => events,
+            none => none.insert(Events::from(&app.store, position)?),
+        };
+        while let Some(event) = events.next()? {
+            app.metrics.see(&event);
+        }
+        events.wait(LOOK)?;
+        Ok(())
     }
-    // What was done while nobody could record it is recorded now.
-    if let Err(error) = app.control.record_owed(&app.store) {
-        tracing::warn!(%error, "a stop could not be recorded yet");
-    }
-    let mut events = rescind_index::Events::from(&app.store, position)?;
-    events.wait(LOOK)?;
-    Ok(())
 }
 
 /// Log lines to stderr, from here on.

@@ -148,7 +148,7 @@ impl<'a> Export<'a> {
             _ => Exporter::begin(ledger, args.format, args.from.unwrap_or(0), session)?,
         };
         let next = exporter.next();
-        Ok(Self {
+        let begun = Self {
             store,
             sink: Sink::open(args, exporter.source(), point.as_ref(), interrupt)?,
             events: Events::from(store, next).map_err(unreadable)?,
@@ -159,7 +159,10 @@ impl<'a> Export<'a> {
             first: next,
             shown: Instant::now(),
             exporter,
-        })
+        };
+        // The files are there from now on: that they are this export's must be known after a crash.
+        begun.remember()?;
+        Ok(begun)
     }
 
     fn run(&mut self, follow: bool, interrupt: &Interrupt) -> Done<Ended> {

@@ -12,7 +12,7 @@ use rescind_model::SessionId;
 use rescind_policy::Environment;
 use rescind_supervisor::control::{Control, Member, Mode, STOP_FILE};
 use rescind_supervisor::journal::ClientForm;
-use rescind_supervisor::{Home, session_id};
+use rescind_supervisor::{Home, Store, session_id};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -249,6 +249,12 @@ pub fn stop_of(home: &Home, member: &Member) -> Option<Failure> {
             return Some(Failure::new(Code::ControlUnusable, chain(&error)).means("nothing was started"));
         }
     };
+    if control.lacks_stops()
+        && let Err(error) = Store::open(home.clone()).and_then(|store| control.restore(&store))
+    {
+        let why = format!("what is stopped can't be told: {}", chain(&error));
+        return Some(Failure::new(Code::ControlUnusable, why).means("nothing was started"));
+    }
     if control.stop_file() {
         let why = format!(
             "everything is killed by the file `{}`",

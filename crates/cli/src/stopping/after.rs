@@ -2,7 +2,7 @@
 //! but never for long: what can't be recorded now is on the board, and in the ledger as soon as that can be written.
 
 use crate::context::Context;
-use crate::credentials::{End, revoke_session};
+use crate::credentials::{End, Kept, outstanding, revoke_session};
 use crate::error::Done;
 use crate::undoing::close_books;
 use rescind_supervisor::Store;
@@ -123,28 +123,46 @@ fn follow(
     let store = Store::open(context.home()?)?;
     control.record_called(&store, report)?;
     tell(Step::Called);
+    let ends = match report.stop.mode {
+        Mode::Kill => revoke(&store, report, to)?,
+        Mode::Pause => Vec::new(),
+    };
+    control.record_answer(&store, report, &credentials_json(&ends))?;
     if report.stop.mode == Mode::Kill {
         for stopped in &report.sessions {
             close(&store, stopped);
         }
     }
-    let outstanding = match report.stop.mode {
-        Mode::Kill => crate::credentials::outstanding(&store)?,
-        Mode::Pause => Vec::new(),
-    };
-    let has = |stopped: &&Stopped| {
-        outstanding
-            .iter()
-            .any(|kept| kept.session == stopped.member.session)
-    };
-    let mut ends = Vec::new();
-    for stopped in report.sessions.iter().filter(has) {
-        tell(Step::Revoking);
-        ends.extend(revoke_session(&store, &stopped.member.session, None)?);
-    }
-    control.record_answer(&store, report, &credentials_json(&ends))?;
     tell(Step::Done(ends));
     Ok(())
+}
+
+/// Revoke the credentials of those that were killed. Their supervisors are at it, too; whoever comes second finds it done.
+fn revoke(store: &Store, report: &KillReport, to: &Sender<Result<Step, String>>) -> Done<Vec<End>> {
+    let killed = |kept: &Kept| {
+        let is_one = |stopped: &Stopped| stopped.member.session == kept.session;
+        report.sessions.iter().any(is_one)
+    };
+    let mut before = outstanding(store)?;
+    before.retain(killed);
+    let mut ends: Vec<End> = Vec::new();
+    for kept in &before {
+        let is_done = |end: &End| end.session == kept.session && end.credential == kept.credential;
+        if ends.iter().any(is_done) {
+            continue;
+        }
+        let _nobody_waits = to.send(Ok(Step::Revoking));
+        ends.extend(revoke_session(store, &kept.session, None)?);
+        if !ends.iter().any(is_done) {
+            let (session, credential) = (kept.session.clone(), kept.credential.clone());
+            ends.push(End {
+                session,
+                credential,
+                unproved: None,
+            });
+        }
+    }
+    Ok(ends)
 }
 
 /// See that the books of a session are closed that did not end by itself. What can't be closed now is by the next command.

@@ -1,9 +1,10 @@
 //! Actions.
 
 use super::scan::{self, Narrowed};
-use super::{asked, domains};
+use super::{Words, asked, domains};
 use crate::body::Body;
 use crate::filter::milliseconds;
+use crate::names::Of;
 use crate::page::{Page, Paged};
 use crate::rows::{ActionDetail, ActionRow, ChangeRow};
 use crate::{ActionFilter, DomainSet, Index, Result};
@@ -14,13 +15,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 const RARE: usize = 4000;
 
 const COLUMNS: &str = "
-SELECT s.sid, a.n, a.seq, (SELECT text FROM words WHERE id = a.agent), (SELECT text FROM words WHERE id = a.owner),
-    (SELECT text FROM words WHERE id = a.domain), (SELECT text FROM words WHERE id = a.environment),
-    (SELECT text FROM words WHERE id = a.role), (SELECT text FROM words WHERE id = a.class),
-    (SELECT text FROM words WHERE id = a.verdict), (SELECT text FROM words WHERE id = a.state),
-    (SELECT text FROM words WHERE id = a.coverage), (SELECT text FROM words WHERE id = a.surface),
-    a.score, a.effects, a.body, a.id
-FROM actions a JOIN sessions s ON s.id = a.session";
+SELECT s.sid, a.n, a.seq, a.agent, a.owner, a.domain, a.environment, a.role, a.class, a.verdict, a.state, a.coverage,
+    a.surface, a.score, a.effects, a.body
+FROM actions a JOIN sessions s ON s.id = a.session WHERE a.id = ?1";
 
 impl Index {
     /// A page of actions.
@@ -32,8 +29,9 @@ impl Index {
             let narrowed = narrowed(connection, filter)?;
             let found = scan::page(connection, "actions", &narrowed, page)?;
             let mut rows = Vec::with_capacity(found.rows.len());
+            let mut words = Words::of(connection);
             for id in found.rows {
-                rows.extend(row(connection, id)?);
+                rows.extend(row(&mut words, id)?);
             }
             Ok(Paged {
                 rows,
@@ -59,7 +57,8 @@ impl Index {
             let Some(place) = found.optional()? else {
                 return Ok(None);
             };
-            let Some(action) = row(connection, place)?.filter(|row| may.covers(&row.domain)) else {
+            let found = row(&mut Words::of(connection), place)?;
+            let Some(action) = found.filter(|row| may.covers(&row.domain)) else {
                 return Ok(None);
             };
             Ok(Some(ActionDetail {
@@ -71,38 +70,39 @@ impl Index {
 }
 
 /// The row of an action.
-fn row(connection: &Connection, id: i64) -> Result<Option<ActionRow>> {
-    let mut ask = connection.prepare_cached(&format!("{COLUMNS} WHERE a.id = ?1"))?;
-    let found = ask.query_row([id], |row| Ok((filled(row)?, row.get::<_, String>(15)?)));
-    let Some((mut row, body)) = found.optional()? else {
+fn row(words: &mut Words<'_>, id: i64) -> Result<Option<ActionRow>> {
+    let mut ask = words.connection.prepare_cached(COLUMNS)?;
+    let mut found = ask.query([id])?;
+    let Some(columns) = found.next()? else {
         return Ok(None);
     };
-    serde_json::from_str::<Body>(&body)?.fill(&mut row);
+    let mut row = filled(columns, words)?;
+    serde_json::from_str::<Body>(columns.get_ref(15)?.as_str().unwrap_or("{}"))?.fill(&mut row);
     Ok(Some(row))
 }
 
-fn filled(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
+fn filled(row: &Row<'_>, words: &mut Words<'_>) -> Result<ActionRow> {
     let session: String = row.get(0)?;
-    let n: i64 = row.get(1)?;
-    let number = |place: usize| -> rusqlite::Result<u64> {
+    let number = |place: usize| -> Result<u64> {
         let number: i64 = row.get(place)?;
         Ok(u64::try_from(number).unwrap_or(0))
     };
+    let mut text = |of: Of, place: usize| words.text(of, row.get(place)?);
     Ok(ActionRow {
-        action: format!("{session}.{n}"),
+        action: format!("{session}.{}", number(1)?),
         session,
         n: number(1)?,
         seq: number(2)?,
-        agent: row.get(3)?,
-        owner: row.get(4)?,
-        domain: row.get(5)?,
-        environment: row.get(6)?,
-        role: row.get(7)?,
-        class: row.get(8)?,
-        verdict: row.get(9)?,
-        state: row.get(10)?,
-        coverage: row.get(11)?,
-        surface: row.get(12)?,
+        agent: text(Of::Names, 3)?,
+        owner: text(Of::Names, 4)?,
+        domain: text(Of::Names, 5)?,
+        environment: text(Of::Names, 6)?,
+        role: text(Of::Words, 7)?,
+        class: text(Of::Words, 8)?,
+        verdict: text(Of::Words, 9)?,
+        state: text(Of::Words, 10)?,
+        coverage: text(Of::Words, 11)?,
+        surface: text(Of::Words, 12)?,
         score: row.get(13)?,
         effects: number(14)?,
         ..ActionRow::default()
@@ -129,18 +129,18 @@ fn narrowed(connection: &Connection, filter: &ActionFilter) -> Result<Narrowed> 
     let mut narrowed = Narrowed::default();
     let mut facets = Vec::new();
     let words = [
-        ("agent", "actions_agent", "a", &filter.agent),
-        ("owner", "actions_owner", "o", &filter.owner),
-        ("environment", "", "e", &filter.environment),
-        ("class", "actions_class", "c", &filter.class),
-        ("role", "", "", &filter.role),
-        ("verdict", "actions_verdict", "", &filter.verdict),
-        ("state", "actions_state", "", &filter.state),
-        ("coverage", "actions_coverage", "", &filter.coverage),
-        ("surface", "", "", &filter.surface),
+        (Of::Names, "agent", "actions_agent", "a", &filter.agent),
+        (Of::Names, "owner", "actions_owner", "o", &filter.owner),
+        (Of::Names, "environment", "", "e", &filter.environment),
+        (Of::Words, "class", "actions_class", "c", &filter.class),
+        (Of::Words, "role", "", "", &filter.role),
+        (Of::Words, "verdict", "actions_verdict", "", &filter.verdict),
+        (Of::Words, "state", "actions_state", "", &filter.state),
+        (Of::Words, "coverage", "actions_coverage", "", &filter.coverage),
+        (Of::Words, "surface", "", "", &filter.surface),
     ];
-    for (column, index, facet, word) in words {
-        match asked(connection, word.as_ref())? {
+    for (of, column, index, facet, word) in words {
+        match asked(connection, of, word.as_ref())? {
             Some(None) => {}
             Some(Some(number)) => {
                 narrowed.equal(column, index, vec![number]);

@@ -3,6 +3,7 @@
 use super::scan::{self, Narrowed};
 use super::{asked, domains};
 use crate::filter::milliseconds;
+use crate::names::Of;
 use crate::page::{Page, Paged};
 use crate::rows::{SessionRow, UndoRow};
 use crate::{DomainSet, Index, Result, SessionFilter};
@@ -172,13 +173,13 @@ pub(super) fn open(connection: &Connection, domains: Option<&Vec<i64>>) -> Resul
 fn narrowed(connection: &Connection, filter: &SessionFilter) -> Result<Narrowed> {
     let mut narrowed = Narrowed::default();
     let words = [
-        ("agent", &filter.agent),
-        ("owner", &filter.owner),
-        ("environment", &filter.environment),
-        ("kind", &filter.kind),
+        (Of::Names, "agent", &filter.agent),
+        (Of::Names, "owner", &filter.owner),
+        (Of::Names, "environment", &filter.environment),
+        (Of::Words, "kind", &filter.kind),
     ];
-    for (column, word) in words {
-        match asked(connection, word.as_ref())? {
+    for (of, column, word) in words {
+        match asked(connection, of, word.as_ref())? {
             Some(None) => {}
             Some(Some(number)) => narrowed.equal(column, "", vec![number]),
             None => narrowed.nothing = true,

@@ -2,7 +2,7 @@
 
 use super::{domains, sessions};
 use crate::index::position;
-use crate::names::number;
+use crate::names::{Of, number};
 use crate::page::{Order, Page, Paged, cursor};
 use crate::rows::{ControlRow, Summary};
 use crate::{DomainSet, Index, Result};
@@ -27,13 +27,13 @@ impl Index {
                 position: position(connection)?,
                 ..Summary::default()
             };
-            if let Some(held) = number(connection, "held")? {
+            if let Some(held) = number(connection, Of::Words, "held")? {
                 summary.waiting = count(
                     connection,
                     &format!("SELECT count(*) FROM actions WHERE state = {held} {within}"),
                 )?;
             }
-            let deny = number(connection, "deny")?.unwrap_or(-1);
+            let deny = number(connection, Of::Words, "deny")?.unwrap_or(-1);
             let mut ask = connection.prepare_cached(&format!(
                 "SELECT (SELECT text FROM words WHERE id = class), count(*), sum(at_ms >= ?2), sum(verdict = {deny}),
                  sum(failed) FROM actions INDEXED BY actions_time WHERE at_ms >= ?1 {within} GROUP BY class"

@@ -1,5 +1,6 @@
 //! A session as a picture: its actions by time and surface.
 
+use crate::names::{Of, number};
 use crate::rows::{Mark, Timeline};
 use crate::{DomainSet, Index, Result};
 use rescind_model::Timestamp;
@@ -33,8 +34,8 @@ impl Index {
             let bins = (most / u64::from(surfaces.max(1))).max(1);
             let bin = if single { 0 } else { (length / bins + 1).max(1) };
             let group = if single { "n" } else { "at, surface" };
-            let words = ["hold", "deny"].map(|word| crate::names::number(connection, word));
-            let [hold, deny] = words;
+            let numbers = ["hold", "deny"].map(|word| number(connection, Of::Words, word));
+            let [hold, deny] = numbers;
             let (hold, deny) = (hold?.unwrap_or(-1), deny?.unwrap_or(-1));
             let mut ask = connection.prepare_cached(&format!(
                 "SELECT (max(at_ms - ?2, 0) / ?3) * ?3 AS at, (SELECT text FROM words WHERE id = surface), count(*),
@@ -43,20 +44,20 @@ impl Index {
             ))?;
             let step = crate::write::signed(bin.max(1));
             let rows = ask.query_map([id, began, step], |row| {
-                let number = |place: usize| -> rusqlite::Result<u64> {
+                let unsigned = |place: usize| -> rusqlite::Result<u64> {
                     let number: i64 = row.get(place)?;
                     Ok(u64::try_from(number).unwrap_or(0))
                 };
                 Ok(Mark {
-                    at: number(0)?,
+                    at: unsigned(0)?,
                     length: bin,
                     surface: row.get(1)?,
-                    actions: number(2)?,
-                    effects: number(3)?,
-                    failures: number(4)?,
-                    holds: number(5)?,
-                    denials: number(6)?,
-                    first: number(7)?,
+                    actions: unsigned(2)?,
+                    effects: unsigned(3)?,
+                    failures: unsigned(4)?,
+                    holds: unsigned(5)?,
+                    denials: unsigned(6)?,
+                    first: unsigned(7)?,
                 })
             })?;
             Ok(Some(Timeline {

@@ -268,11 +268,6 @@ impl Action {
             message: said.rev().find_map(|said| said.message.clone()),
         })
     }
-
-    /// How many bytes of memory it takes, about.
-    pub fn weight(&self) -> usize {
-        700 + self.resources.len() * 32 + self.changes.len() * 320
-    }
 }
 
 impl Change {

@@ -133,7 +133,7 @@ pub async fn one(
                 @if let Some(closed) = &closed { (over(closed)) }
                 div.what-box tabindex="0" role="region" aria-label="The command" { (clean(&command(form))) }
                 (facts(&hold))
-                @if let Some(preview) = &form.preview { (previewed(preview)) }
+                @if let Some(preview) = form.preview.as_ref().filter(|preview| !preview.paths.is_empty()) { (previewed(preview)) }
                 (said(&hold))
             }
             @if closed.is_none() {

@@ -108,10 +108,7 @@ fn tiles(app: &App, sees: &DomainSet) -> Result<Markup, Problem> {
 }
 
 fn feed(app: &App, sees: &DomainSet) -> Result<Markup, Problem> {
-    let filter = ActionFilter {
-        role: Some("action".to_owned()),
-        ..ActionFilter::of(sees.clone())
-    };
+    let filter = ActionFilter::of(sees.clone());
     let found = app.index.actions(&filter, &Page::first(FEED))?;
     Ok(html! {
         @if found.rows.is_empty() {

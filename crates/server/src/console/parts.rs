@@ -31,7 +31,7 @@ impl Level {
     #[must_use]
     pub fn of_class(class: &str) -> Self {
         match class {
-            "trivially_reversible" | "reversible_with_state" => Self::Good,
+            "no_effect" | "trivially_reversible" | "reversible_with_state" => Self::Good,
             "reversible_with_backup" | "partially_reversible" => Self::Warn,
             "irreversible" => Self::Bad,
             _ => Self::Plain,
@@ -71,8 +71,9 @@ pub fn chip(text: &str, level: Level) -> Markup {
 #[must_use]
 pub fn class(name: &str) -> Markup {
     let words = match name {
+        "no_effect" => "changes nothing",
         "trivially_reversible" => "reversible",
-        "reversible_with_state" => "reversible, state kept",
+        "reversible_with_state" => "reversible by state",
         "reversible_with_backup" => "reversible by backup",
         "partially_reversible" => "partly reversible",
         "" => "not judged",
@@ -85,16 +86,11 @@ pub fn class(name: &str) -> Markup {
 #[must_use]
 pub fn score(score: u64) -> Markup {
     let width = score.min(100).saturating_mul(44) / 100;
-    let fill = match Level::of_score(score) {
-        Level::Bad => "var(--bad)",
-        Level::Warn => "var(--warn)",
-        Level::Good | Level::Plain => "var(--good)",
-    };
     html! {
         span.score {
             svg width="44" height="6" viewBox="0 0 44 6" aria-hidden="true" {
-                rect width="44" height="6" rx="3" fill="var(--line)";
-                rect width=(width) height="6" rx="3" fill=(fill);
+                rect.rest width="44" height="6" rx="3" {}
+                rect class=(Level::of_score(score).name()) width=(width) height="6" rx="3" {}
             }
             span { span.hidden { "risk " } (score) }
         }

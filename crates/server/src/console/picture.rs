@@ -35,10 +35,10 @@ pub fn draw(timeline: &Timeline) -> Markup {
     );
     html! {
         div.stack {
-            svg.timeline viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(words) preserveAspectRatio="xMinYMin meet" {
+            svg.timeline viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(words) preserveAspectRatio="xMinYMin meet" {
                 @for (at, surface) in surfaces.iter().enumerate() {
                     @let y = TOP + at as u64 * LANE;
-                    rect.lane x=(LEFT) y=(y) width=(WIDTH - LEFT) height=(LANE - 6) rx="6";
+                    rect.lane x=(LEFT) y=(y) width=(WIDTH - LEFT) height=(LANE - 6) rx="6" {}
                     text x="0" y=(y + 24) { (surface) }
                 }
                 @for mark in &timeline.marks {
@@ -47,7 +47,7 @@ pub fn draw(timeline: &Timeline) -> Markup {
                 }
                 @for tick in 0..=4_u64 {
                     @let at = length * tick / 4;
-                    line.axis x1=(x(at)) x2=(x(at)) y1=(TOP) y2=(height - AXIS + 4);
+                    line.axis x1=(x(at)) x2=(x(at)) y1=(TOP) y2=(height - AXIS + 4) {}
                     text x=(x(at)) y=(height - 8) text-anchor=(if tick == 4 { "end" } else if tick == 0 { "start" } else { "middle" }) { (span(at)) }
                 }
             }
@@ -70,11 +70,11 @@ fn draw_mark(timeline: &Timeline, mark: &Mark, y: u64, x: &impl Fn(u64) -> u64) 
     html! {
         a href={ "/actions/" (timeline.session) "." (mark.first) } aria-label=(what) tabindex="-1" {
             title { (what) }
-            @if mark.actions > 0 { rect.m-action x=(from) y=(y + 21 - tall / 2) width=(width) height=(tall) rx="2"; }
-            @if mark.effects > 0 { rect.m-effect x=(from) y=(y + 31) width=(width) height="4" rx="2"; }
-            @if mark.failures > 0 { path.m-failure d=(format!("M{} {}l5 9h-10z", middle, y + 3)); }
-            @if mark.holds > 0 { path.m-hold d=(format!("M{} {}l5 5l-5 5l-5 -5z", middle, y + 2)); }
-            @if mark.denials > 0 { circle.m-denial cx=(middle) cy=(y + 7) r="4"; }
+            @if mark.actions > 0 { rect.m-action x=(from) y=(y + 21 - tall / 2) width=(width) height=(tall) rx="2" {} }
+            @if mark.effects > 0 { rect.m-effect x=(from) y=(y + 31) width=(width) height="4" rx="2" {} }
+            @if mark.failures > 0 { path.m-failure d=(format!("M{} {}l5 9h-10z", middle, y + 3)) {} }
+            @if mark.holds > 0 { path.m-hold d=(format!("M{} {}l5 5l-5 5l-5 -5z", middle, y + 2)) {} }
+            @if mark.denials > 0 { circle.m-denial cx=(middle) cy=(y + 7) r="4" {} }
         }
     }
 }
@@ -83,11 +83,11 @@ fn legend() -> Markup {
     let sign = |inner: Markup| html! { svg.timeline viewBox="0 0 12 12" aria-hidden="true" { (inner) } };
     html! {
         div.legend aria-hidden="true" {
-            span { (sign(html! { rect.m-action y="3" width="12" height="6" rx="2"; })) "actions" }
-            span { (sign(html! { rect.m-effect y="4" width="12" height="4" rx="2"; })) "changed something" }
-            span { (sign(html! { path.m-failure d="M6 1l5 9h-10z"; })) "failed" }
-            span { (sign(html! { path.m-hold d="M6 1l5 5l-5 5l-5 -5z"; })) "held" }
-            span { (sign(html! { circle.m-denial cx="6" cy="6" r="4"; })) "denied" }
+            span { (sign(html! { rect.m-action y="3" width="12" height="6" rx="2" {} })) "actions" }
+            span { (sign(html! { rect.m-effect y="4" width="12" height="4" rx="2" {} })) "changed something" }
+            span { (sign(html! { path.m-failure d="M6 1l5 9h-10z" {} })) "failed" }
+            span { (sign(html! { path.m-hold d="M6 1l5 5l-5 5l-5 -5z" {} })) "held" }
+            span { (sign(html! { circle.m-denial cx="6" cy="6" r="4" {} })) "denied" }
         }
     }
 }

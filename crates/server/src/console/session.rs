@@ -59,10 +59,12 @@ pub async fn page(
         (remarks(&row))
         div.stack data-part=[(row.state == "running").then(|| format!("/parts/sessions/{}", row.session))] { (live) }
         @if !undos.is_empty() { (undo_panel(&undos)) }
-        section.panel {
-            div.panel-head { h2 { "What it changed" } }
-            div.panel-body {
-                p { a href={ "/sessions/" (row.session) "/changes" } { "Show " (count(row.effects, "change", "changes")) " as differences" } }
+        @if row.effects > 0 {
+            section.panel {
+                div.panel-head { h2 { "What it changed" } }
+                div.panel-body {
+                    p { a href={ "/sessions/" (row.session) "/changes" } { "Show " (count(row.effects, "change", "changes")) " as differences" } }
+                }
             }
         }
         section.panel {

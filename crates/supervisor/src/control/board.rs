@@ -25,6 +25,7 @@ pub(super) const CHARGE_PID: usize = 7;
 pub(super) const CHARGE_START: usize = 8;
 pub(super) const CHARGE_BOOT: usize = 9;
 pub(super) const LOST: usize = 10;
+pub(super) const RESTORED: usize = 11;
 
 const HEAD: usize = 512;
 /// Words of a record of either table.

@@ -1,10 +1,12 @@
 //! What was stopped goes into the ledger as soon as that can be: by whoever opens the store next, where the killer could not.
 
+use super::board::{BORN, RESTORED};
 use super::stops::{ANSWERED, CALLED};
-use super::{Control, KillReport, KillScope, Stop};
-use crate::entry::EntryKind;
+use super::{Control, KillReport, KillScope, Mode, Stop};
+use crate::entry::{Entry, EntryKind};
 use crate::{Store, StoreError, now};
 use rescind_model::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// After so long, in ns, nobody is about to record what came of a kill.
@@ -75,6 +77,48 @@ impl Control {
         Ok(recorded)
     }
 
+    /// Whether this board is in the place of a lost one, and nobody has put the stops back yet that were in force there.
+    #[must_use]
+    pub fn lacks_stops(&self) -> bool {
+        let words = self.board.words();
+        words.load(BORN) != 0 && words.load(RESTORED) == 0
+    }
+
+    /// Put the stops back that were in force on a lost board, by what the ledger says was called and not lifted. How many.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub fn restore(&self, store: &Store) -> Result<usize, StoreError> {
+        if !self.lacks_stops() {
+            return Ok(0);
+        }
+        let mut in_force: Vec<CalledForm> = Vec::new();
+        let length = store.ledger().len()?;
+        let mut from = 0;
+        while from < length {
+            let to = length.min(from + AT_ONCE);
+            for bytes in store.ledger().read(from..to)? {
+                replay(&mut in_force, &bytes);
+            }
+            from = to;
+        }
+        let mut restored = 0;
+        for called in &in_force {
+            let stop = self
+                .board
+                .announce(&called.scope, called.mode, &called.by, &called.why);
+            if let Some(stop) = stop {
+                restored += 1;
+                for what in [CALLED, ANSWERED] {
+                    let _by_another_command = self.board.take_record(stop.id, what);
+                }
+            }
+        }
+        self.board.change();
+        self.board.words().store(RESTORED, 1);
+        Ok(restored)
+    }
+
     fn enter(
         &self,
         store: &Store,
@@ -109,6 +153,50 @@ impl Control {
         let stops: Vec<u64> = self.stops_of(scope).iter().map(|stop| stop.id).collect();
         let note = json!({"scope": scope, "by": by, "why": why, "stops": stops});
         store.note_control(EntryKind::KillLifted, note.to_string())
+    }
+}
+
+/// So many entries are read at once.
+const AT_ONCE: u64 = 4_096;
+
+/// What of `kill.called` and `kill.lifted` says what is in force.
+#[derive(Deserialize)]
+struct CalledForm {
+    scope: KillScope,
+    #[serde(default = "kill")]
+    mode: Mode,
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    why: String,
+}
+
+fn kill() -> Mode {
+    Mode::Kill
+}
+
+fn replay(in_force: &mut Vec<CalledForm>, bytes: &[u8]) {
+    let Ok(entry) = serde_json::from_slice::<Entry>(bytes) else {
+        return;
+    };
+    if !matches!(entry.kind, EntryKind::KillCalled | EntryKind::KillLifted) {
+        return;
+    }
+    let form = entry
+        .note
+        .and_then(|note| serde_json::from_str::<CalledForm>(&note).ok());
+    let Some(form) =
+        form.filter(|form| !(matches!(form.scope, KillScope::Session(_)) && form.mode == Mode::Kill))
+    else {
+        return;
+    };
+    if entry.kind == EntryKind::KillLifted {
+        in_force.retain(|other| other.scope != form.scope);
+    } else if in_force
+        .iter()
+        .all(|other| (&other.scope, other.mode) != (&form.scope, form.mode))
+    {
+        in_force.push(form);
     }
 }
 

@@ -35,6 +35,18 @@ const FREE: u64 = 0;
 const WRITTEN: u64 = 1;
 const LIVE: u64 = 2;
 
+/// Above this bit of the state is how many owners the place had, below it the process of its owner.
+const OWNERS: u32 = 40;
+
+fn writer_of(state: u64) -> u64 {
+    (state & ((1 << OWNERS) - 1)) >> 8
+}
+
+/// Whether there is a process of this number; one that only got the number keeps a place that was half taken, until it ends.
+fn exists(pid: u64) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| rescind_sys::process_stat(pid).is_some())
+}
+
 /// A gateway, as it was found on the board.
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
@@ -88,18 +100,23 @@ impl Board {
 
     fn claim_slot(&self, number: usize) -> bool {
         let state = self.slot_word(number, STATE);
-        let (pid, start) = (self.slot_word(number, PID), self.slot_word(number, START));
-        let left = self.slot_word(number, BOOT) != self.boot() || !is_alive(pid, start);
-        let free = state & 0xff == FREE;
-        // One that was just taken has not said yet by whom.
-        let fresh = state & 0xff == WRITTEN && start == 0;
-        if !free && (!left || fresh) {
+        let takeable = match state & 0xff {
+            FREE => true,
+            // What whoever died here had written is nobody's.
+            WRITTEN => !exists(writer_of(state)),
+            _ => {
+                let (pid, start) = (self.slot_word(number, PID), self.slot_word(number, START));
+                self.slot_word(number, BOOT) != self.boot() || !is_alive(pid, start)
+            }
+        };
+        if !takeable {
             return false;
         }
-        let next = (state >> 8).wrapping_add(1) << 8 | WRITTEN;
+        let (pid, start) = own_process();
+        let owners = (state >> OWNERS).wrapping_add(1);
+        let next = owners << OWNERS | pid << 8 | WRITTEN;
         let claimed = self.words().exchange(Self::slot(number) + STATE, state, next);
         if claimed {
-            let (pid, start) = own_process();
             self.set_slot(number, BOOT, self.boot());
             self.set_slot(number, PID, pid);
             self.set_slot(number, START, start);
@@ -109,7 +126,6 @@ impl Board {
 
     /// A gateway leaves: nothing of its tree is left.
     pub(super) fn leave(&self, number: usize) {
-        self.set_slot(number, START, 0);
         let state = self.slot_word(number, STATE);
         self.set_slot(number, STATE, state & !0xff | FREE);
         self.tell();

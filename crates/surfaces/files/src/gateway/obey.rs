@@ -42,6 +42,7 @@ pub fn obey(seat: &Seat, gate: Arc<Gate>) -> io::Result<Obeying> {
         guardian: seat.guardian_process,
         guardian_start: process_stat(seat.guardian_process).map_or(0, |(_, _, start)| start),
         standing: HashMap::new(),
+        ended: false,
     };
     let thread = std::thread::Builder::new().name("obeys".to_owned());
     thread.spawn(move || follower.run())?;
@@ -68,6 +69,8 @@ struct Follower {
     guardian_start: u64,
     /// The processes that a pause has stopped, with their starts.
     standing: HashMap<i32, u64>,
+    /// Whether the tree was ended: what we start ourselves afterwards, to close the books, is none of it.
+    ended: bool,
 }
 
 /// How long the guardian is waited for between two rounds.
@@ -82,7 +85,9 @@ impl Follower {
             match self.gate.follow() {
                 Follow::Nothing => {}
                 Follow::Kill(epoch) => {
-                    self.end_tree();
+                    if !std::mem::replace(&mut self.ended, true) {
+                        self.end_tree();
+                    }
                     self.gate.done(epoch);
                 }
                 Follow::Pause(epoch) => {

@@ -204,7 +204,7 @@ fn answer_one(
     gate: &Arc<Gate>,
     call: Notification,
 ) {
-    let told = |why: &str| tell(call.thread, &format!("held: {why}"));
+    let told = |why: &str| tell(super::tree::process_of(call.thread), &format!("held: {why}"));
     loop {
         if gate.wait(told) == Waited::Killed {
             return;
