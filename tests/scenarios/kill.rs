@@ -420,8 +420,9 @@ fn denials_in_a_row_stop_what_the_trigger_says() {
     let kubectl = scenario.scratch().join("kubectl");
     fs::copy("/bin/true", &kubectl).expect("a program");
     let denied = format!("{} delete ns prod", kubectl.display());
+    // What runs in between begins the count anew.
     let script = format!(
-        "touch a; {denied}; {denied}; touch b; {denied}; {denied}; touch c; sleep 0.05; {denied}; sleep 1000"
+        "{denied}; {denied}; touch a; {denied}; {denied}; touch b; {denied}; {denied}; {denied}; sleep 20; touch c"
     );
     let mut command = scenario.rescind(&["run", "--domain", "shop", "--", "sh", "-c", &script]);
     let outcome = Outcome::of(&mut command);
