@@ -3,6 +3,8 @@
 //! Nothing here uses a crate of the product: what judges it shares no code with it.
 
 mod binary;
+mod browser;
+mod collector;
 mod counts;
 mod manifest;
 mod postgres;
@@ -10,9 +12,12 @@ mod processes;
 mod random;
 mod remote;
 mod scenario;
+mod served;
 mod wait;
 
 pub use binary::rescind_binary;
+pub use browser::{Browser, LOOKS, Person};
+pub use collector::Collector;
 pub use counts::{Seed, count, proved, proving};
 pub use manifest::Manifest;
 pub use postgres::Postgres;
@@ -20,4 +25,5 @@ pub use processes::{Process, descendants, kill, process_named};
 pub use random::Random;
 pub use remote::{Made, Remote, Stopped, Then};
 pub use scenario::{Outcome, Place, Scenario, Who, text};
+pub use served::Served;
 pub use wait::{until, within};

@@ -153,7 +153,7 @@ pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
                 name == *part || name.starts_with(&format!("{part}-")) || name.ends_with(&format!("-{part}"))
             })
     };
-    let agent = machine::prepare().map(|()| machine::coding_agent())?;
+    let counterparts = machine::prepare().map(|()| machine::counterparts())?;
     part::run(
         "release build",
         &mut cargo(&["build", "--release", "--package", "rescind", "--quiet"]),
@@ -175,7 +175,7 @@ pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
         Proof::Control => &CONTROL,
     };
     for item in items.iter().filter(|item| wanted(item.name)) {
-        note(item.name, show(item, seed, agent.as_deref()));
+        note(item.name, show(item, seed, &counterparts));
     }
     if proof != Proof::Control && wanted("10-bench") {
         let judging: &[&str] = if spine { &[] } else { &["--only", "judge"] };
@@ -190,7 +190,7 @@ pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
     }
 }
 
-fn show(item: &Item, seed: &str, agent: Option<&Path>) -> Result<(), Failure> {
+fn show(item: &Item, seed: &str, counterparts: &[machine::Counterpart]) -> Result<(), Failure> {
     let start = Instant::now();
     let filter = match item.tests.contains("package(") {
         true => item.tests.replace(
@@ -214,9 +214,7 @@ fn show(item: &Item, seed: &str, agent: Option<&Path>) -> Result<(), Failure> {
         .env("RESCIND_SEED", seed)
         .envs(item.counts.iter().copied());
     tests.env("RESCIND_BIN", part::target().join("release/rescind"));
-    if let Some(agent) = agent {
-        tests.env("RESCIND_CLAUDE", agent);
-    }
+    tests.envs(counterparts.iter().map(|(name, place)| (name, place)));
     let folder = part::target().join("prove");
     fs::create_dir_all(&folder)?;
     let log = folder.join(format!("{}.log", item.name));

@@ -5,28 +5,39 @@
 //! decision file is a message and never the record. No process of a session can make one: the directory is rescind's
 //! own, and the commands that decide refuse inside a session.
 //!
-//! `holds/ACTION.hold` is the hold, `holds/ACTION.by-PERSON` a decision, `holds/ACTION.closed` how it ended.
+//! `holds/ACTION.hold` is the hold, `holds/ACTION.by-PERSON` a decision, `holds/ACTION.closed` how it ended. What is over
+//! lies there for a day, so that a late decision can be told why it comes too late, and is then swept away: the record has
+//! it all.
 
 mod error;
+mod files;
 mod lesson;
+mod open;
 mod pattern;
 mod preview;
+mod sweep;
 mod tiers;
+mod watch;
 
 pub use error::HoldError;
 pub use lesson::{AlwaysForm, Instead, Lesson};
+pub use open::{HoldFilter, HoldList, OpenHolds};
 pub use pattern::{OpenWord, Pattern, PatternError, split};
 pub use preview::{PathForm, PreviewForm};
+pub use sweep::KEPT_AFTER;
 pub use tiers::{Tier, TierForm, Tiers, USUAL_WAIT, after};
 
 use crate::journal::JudgedForm;
 use crate::{clock, lives};
 use rescind_model::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use watch::Looked;
 
 /// An action that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +54,12 @@ pub struct HoldForm {
     pub argv: Vec<String>,
     /// The working directory.
     pub cwd: String,
+    /// The session's domain; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub domain: String,
+    /// The session's environment; empty where it was not given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub environment: String,
     /// Since when it waits, RFC 3339.
     pub since: String,
     /// When it is denied, RFC 3339.
@@ -157,13 +174,36 @@ pub struct Hold {
 #[derive(Debug, Clone)]
 pub struct Holds {
     directory: PathBuf,
+    domain: String,
+    environment: String,
+    /// What [`Holds::look`] knows.
+    looked: Arc<Mutex<Looked>>,
 }
 
 impl Holds {
     /// Those in this directory, which need not be there yet.
     #[must_use]
     pub fn at(directory: PathBuf) -> Self {
-        Self { directory }
+        Self {
+            looked: Arc::new(Mutex::new(Looked::at(directory.clone()))),
+            directory,
+            domain: String::new(),
+            environment: String::new(),
+        }
+    }
+
+    /// The same for a session of this domain and environment: holds that it opens say so.
+    #[must_use]
+    pub fn of_session(mut self, domain: &str, environment: &str) -> Self {
+        domain.clone_into(&mut self.domain);
+        environment.clone_into(&mut self.environment);
+        self
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn fail(&self, source: io::Error) -> HoldError {
@@ -185,8 +225,18 @@ impl Holds {
         let mut made = fs::DirBuilder::new();
         made.recursive(true).mode(0o700);
         made.create(&self.directory).map_err(|error| self.fail(error))?;
-        self.place(form, &self.path(&form.action, "hold"))
-            .map_err(|error| self.fail(error))
+        let target = self.path(&form.action, "hold");
+        let placed = if form.domain.is_empty() && form.environment.is_empty() {
+            let form = HoldForm {
+                domain: self.domain.clone(),
+                environment: self.environment.clone(),
+                ..form.clone()
+            };
+            self.place(&form, &target)
+        } else {
+            self.place(form, &target)
+        };
+        placed.map_err(|error| self.fail(error))
     }
 
     /// All that wait now, oldest first; those whose waiter died are left out.
@@ -194,21 +244,14 @@ impl Holds {
     /// # Errors
     /// [`HoldError::Directory`].
     pub fn waiting(&self) -> Result<Vec<Hold>, HoldError> {
-        let entries = match fs::read_dir(&self.directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.fail(error)),
-        };
+        let all = files::scan(&self.directory).map_err(|error| self.fail(error))?;
+        let mut alive: HashMap<String, bool> = HashMap::new();
         let mut holds = Vec::new();
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let Some(action) = name.to_str().and_then(|name| name.strip_suffix(".hold")) else {
-                continue;
-            };
-            if let Some(hold) = self.read(action).map_err(|error| self.fail(error))?
-                && self.closed(action).is_none()
-                && lives(&hold.form.waiter)
-            {
+        for (action, files) in all.iter().filter(|(_, files)| files.is_open()) {
+            let read = files::read(&self.directory, action, files).map_err(|error| self.fail(error))?;
+            let Some(hold) = read else { continue };
+            let waiter = hold.form.waiter.clone();
+            if *alive.entry(waiter).or_insert_with_key(|waiter| lives(waiter)) {
                 holds.push(hold);
             }
         }
@@ -230,6 +273,15 @@ impl Holds {
             form,
             decisions: self.decisions(action)?,
         }))
+    }
+
+    /// The same as [`Holds::read`] for whoever asks again and again: read only where something of it changed since.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn look(&self, action: &str) -> io::Result<Option<Hold>> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.at_hold(action)
     }
 
     /// How a hold ended, if it did.
@@ -422,5 +474,7 @@ fn read_form<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     }
 }
 
+#[cfg(test)]
+mod open_tests;
 #[cfg(test)]
 mod tests;

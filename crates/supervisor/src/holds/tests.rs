@@ -26,7 +26,7 @@ fn judged(persons: u8) -> JudgedForm {
     }
 }
 
-fn hold(persons: u8) -> HoldForm {
+pub(super) fn hold(persons: u8) -> HoldForm {
     HoldForm {
         v: 1,
         action: "s.7".into(),
@@ -34,6 +34,8 @@ fn hold(persons: u8) -> HoldForm {
         requester: "ann".into(),
         argv: ["kubectl", "delete", "ns", "x"].map(str::to_owned).to_vec(),
         cwd: "/".into(),
+        domain: String::new(),
+        environment: String::new(),
         since: clock::now().to_string(),
         expires: Timestamp(clock::now().0 + 60_000_000_000).to_string(),
         judged: judged(persons),
@@ -47,7 +49,7 @@ fn hold(persons: u8) -> HoldForm {
     }
 }
 
-fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
+pub(super) fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
     DecisionForm {
         decision,
         person: person.into(),
@@ -59,7 +61,7 @@ fn said(person: &str, decision: Decision, digest: &str) -> DecisionForm {
     }
 }
 
-fn holds() -> (tempfile::TempDir, Holds) {
+pub(super) fn holds() -> (tempfile::TempDir, Holds) {
     let folder = tempfile::tempdir().unwrap();
     let holds = Holds::at(folder.path().join("holds"));
     (folder, holds)

@@ -190,7 +190,7 @@ fn options(
         refuse_escapes: args.escapes == OnEscape::Refuse,
         record_output: !args.no_output,
         own: Vec::new(),
-        holds: Holds::at(home.holds()),
+        holds: Holds::at(home.holds()).of_session(&opened.domain, &opened.environment),
         hold_for: args.hold_for.map(minutes),
         tiers: Configuration::of_user().tiers()?,
         agent_name: opened.agent.clone(),

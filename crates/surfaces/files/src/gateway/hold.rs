@@ -226,6 +226,8 @@ impl Gateway {
             requester: self.options.requester.clone(),
             argv: started.argv.clone(),
             cwd: started.cwd.clone(),
+            domain: String::new(),
+            environment: String::new(),
             since: since.to_string(),
             expires: tiers.last().map_or_else(usual, |tier| tier.until.clone()),
             judged: judged.form.clone(),
@@ -277,7 +279,7 @@ impl Gateway {
     }
 
     fn outcome(&self, held: &Held) -> Option<(Closed, Vec<DecisionForm>)> {
-        let said = self.options.holds.read(&held.form.action).ok().flatten();
+        let said = self.options.holds.look(&held.form.action).ok().flatten();
         let outcome = said.as_ref().and_then(|hold| hold.outcome(&held.form.digest));
         let decisions = said.map(|hold| hold.decisions).unwrap_or_default();
         // Whoever waited for a program is gone when its parent is: then a late approval runs nothing.
