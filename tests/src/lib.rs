@@ -14,6 +14,8 @@ mod random;
 mod remote;
 mod scenario;
 mod served;
+mod stream;
+mod visitor;
 mod wait;
 
 pub use binary::rescind_binary;
@@ -28,4 +30,6 @@ pub use random::Random;
 pub use remote::{Made, Remote, Stopped, Then};
 pub use scenario::{Outcome, Place, Scenario, Who, text};
 pub use served::Served;
+pub use stream::{Follower, Told};
+pub use visitor::Visitor;
 pub use wait::{until, within};
