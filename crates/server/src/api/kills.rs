@@ -330,13 +330,32 @@ impl From<ControlError> for Problem {
 /// What of the board somebody may see.
 #[must_use]
 pub fn control_seen(app: &App, domains: &DomainSet) -> Control {
-    let gateways = app.control.gateways().into_iter();
+    let mut gateways = app.control.gateways();
+    gateways.retain(|gateway| domains.covers(&gateway.member.domain));
+    let mut stops = app.control.stops();
+    stops.retain(|stop| is_shown(app, domains, &gateways, &stop.scope));
     Control {
-        stops: app.control.stops(),
-        gateways: gateways
-            .filter(|gateway| domains.covers(&gateway.member.domain))
-            .collect(),
+        stops,
+        gateways,
         stop_file: app.control.stop_file(),
+    }
+}
+
+/// Whether a stop is about anything that somebody may see. Of other domains not even the names are told.
+fn is_shown(app: &App, domains: &DomainSet, seen: &[GatewayStatus], scope: &KillScope) -> bool {
+    let DomainSet::Under(own) = domains else {
+        return true;
+    };
+    match scope {
+        KillScope::Everything => true,
+        KillScope::Domain(domain) => {
+            domains.covers(domain) || own.iter().any(|own| rescind_index::covers(domain, own))
+        }
+        KillScope::Session(id) => {
+            seen.iter().any(|gateway| gateway.member.session == *id)
+                || app.index.session(id, domains).ok().flatten().is_some()
+        }
+        KillScope::Agent(name) => seen.iter().any(|gateway| gateway.member.agent == *name),
     }
 }
 
