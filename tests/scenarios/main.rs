@@ -33,6 +33,7 @@ mod kill_load;
 mod limits;
 mod mirror;
 mod novelty;
+mod people;
 mod programs;
 mod projected;
 mod redaction;

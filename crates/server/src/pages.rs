@@ -47,7 +47,6 @@ impl Pages {
     }
 
     /// The routes themselves.
-    #[must_use]
     pub fn router(self) -> Router<Shared> {
         self.router
     }

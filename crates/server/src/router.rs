@@ -83,6 +83,7 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(agent::issue, agent::revoke))
         .routes(routes!(agent::me))
         .routes(routes!(agent::narrow))
+        .routes(routes!(agent::renew))
         .routes(routes!(agent::hold))
         .routes(routes!(crate::observe::metrics))
 }
@@ -157,7 +158,6 @@ fn live_pages() -> Pages {
 }
 
 /// Everything.
-#[must_use]
 pub fn router(app: &Shared) -> Router {
     let limits = &app.configuration.limits;
     let seconds = Duration::from_secs(limits.request_seconds);

@@ -176,6 +176,12 @@ impl Server {
             None => None,
         };
         let first = access.bootstrap()?;
+        // Where agents of this machine find it.
+        let told = std::fs::write(folder.join("url"), format!("{base_url}\n"));
+        told.map_err(|source| ServeError::System {
+            what: "a file in the state directory",
+            source,
+        })?;
         let app = Arc::new(App {
             rates: Rates::new(&configuration.limits),
             base_url,

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::sign::{May, Operator, Viewer};
 use axum::extract::State;
 use axum::http::StatusCode;
-use rescind_access::{Actor, Role};
+use rescind_access::{Actor, Authority, Role};
 use rescind_index::DomainSet;
 use rescind_supervisor::control::{ControlError, GatewayStatus, KillReport, KillScope, Member, Mode, Stop};
 use serde::{Deserialize, Serialize};
@@ -201,6 +201,12 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
         .filter(|_| mode == Mode::Kill)
         .filter_map(|stopped| stopped.member.session.parse().ok())
         .collect();
+    let by = Authority::Actor(actor.clone());
+    for session in &ended {
+        if let Err(error) = app.access.revoke_session(&by, session) {
+            tracing::error!(error = crate::text::chain(&error), %session, "its tokens are not revoked, and end by themselves");
+        }
+    }
     let credentials = app.operations.revoke(&ended);
     let list = Value::Array(credentials.clone());
     app.control
@@ -327,35 +333,26 @@ impl From<ControlError> for Problem {
     }
 }
 
-/// What of the board somebody may see.
+/// What of the board somebody may see: what is in their domains, and what stops things there.
 #[must_use]
 pub fn control_seen(app: &App, domains: &DomainSet) -> Control {
     let mut gateways = app.control.gateways();
     gateways.retain(|gateway| domains.covers(&gateway.member.domain));
     let mut stops = app.control.stops();
-    stops.retain(|stop| is_shown(app, domains, &gateways, &stop.scope));
+    stops.retain(|stop| match &stop.scope {
+        KillScope::Everything => true,
+        KillScope::Domain(domain) => domains.meets(domain),
+        KillScope::Agent(_) => {
+            domains.is_everything() || gateways.iter().any(|gateway| stop.scope.covers(&gateway.member))
+        }
+        KillScope::Session(id) => {
+            domains.is_everything() || matches!(app.index.session(id, domains), Ok(Some(_)))
+        }
+    });
     Control {
         stops,
         gateways,
         stop_file: app.control.stop_file(),
-    }
-}
-
-/// Whether a stop is about anything that somebody may see. Of other domains not even the names are told.
-fn is_shown(app: &App, domains: &DomainSet, seen: &[GatewayStatus], scope: &KillScope) -> bool {
-    let DomainSet::Under(own) = domains else {
-        return true;
-    };
-    match scope {
-        KillScope::Everything => true,
-        KillScope::Domain(domain) => {
-            domains.covers(domain) || own.iter().any(|own| rescind_index::covers(domain, own))
-        }
-        KillScope::Session(id) => {
-            seen.iter().any(|gateway| gateway.member.session == *id)
-                || app.index.session(id, domains).ok().flatten().is_some()
-        }
-        KillScope::Agent(name) => seen.iter().any(|gateway| gateway.member.agent == *name),
     }
 }
 
