@@ -35,7 +35,7 @@ fn a_run_and_its_undo_are_shown_as_the_log_shows_them() {
     scenario.write("old", "old");
     scenario.write("gone", "gone");
     let script = "echo new > new; touch made; cp new old; rm gone; mkdir -p deep/er; mv new deep/er/moved; \
-                  sh -c 'echo x > deep/x; echo y > deep/y'; false; kubectl delete ns drone; kubectl delete ns drone";
+                  sh -c 'echo x > deep/x; echo y > deep/y'; ls nowhere; kubectl delete ns drone; kubectl delete ns drone";
     let running = Running::new(&scenario, script);
     let first = name(&hold(&scenario));
     {
@@ -88,7 +88,7 @@ fn a_run_and_its_undo_are_shown_as_the_log_shows_them() {
         let decided = row.decided.as_ref().map(|decided| decided.how.clone());
         assert_eq!(Value::from(decided), told["approval"]["outcome"]);
     }
-    assert_eq!(states(&index, &session, "false"), ["failed"]);
+    assert_eq!(states(&index, &session, "ls"), ["failed"]);
     assert_eq!(states(&index, &session, "kubectl"), ["done", "rejected"]);
     let listed = scenario.tell(&["sessions", "--json"]).success().json_lines();
     let row = index

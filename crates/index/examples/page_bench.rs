@@ -42,9 +42,10 @@ fn main() {
         }
     });
     println!(
-        "followed {} entries in {:.1} s; the file has {} MiB; memory {} MiB, at most {} MiB",
+        "followed {} entries in {:.1} s ({:.1} s of a processor); the file has {} MiB; memory {} MiB, at most {} MiB",
         position.unwrap(),
         begun.elapsed().as_secs_f64(),
+        processor().as_secs_f64(),
         path.metadata().unwrap().len() >> 20,
         memory("VmRSS"),
         memory("VmHWM"),
