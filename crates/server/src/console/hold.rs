@@ -4,7 +4,7 @@ use super::layout::csrf;
 use super::parts::{Level, bytes, chip, class, clean, count, moment, score, short, until};
 use super::{Looking, PageError};
 use crate::api::holds::{Decide, Wanted, decide, visible};
-use crate::app::{Shared, blocking};
+use crate::app::{App, Shared, blocking};
 use crate::extract::{Form, Path, Query};
 use crate::problem::Problem;
 use crate::sign::domains;
@@ -16,7 +16,10 @@ use rescind_supervisor::holds::{
     ClosedForm, Decision, Hold, HoldFilter, HoldForm, HoldList, PathForm, PreviewForm,
 };
 use serde::Deserialize;
+use std::time::{Duration, Instant};
 
+/// How long a page waits for a decision to be taken note of.
+const SETTLE: Duration = Duration::from_millis(1_000);
 /// So many are listed.
 const LISTED: usize = 100;
 
@@ -292,7 +295,7 @@ fn said(hold: &Hold) -> Markup {
 fn buttons(looking: &Looking, form: &HoldForm) -> Markup {
     let session = form.action.split('.').next().unwrap_or_default();
     html! {
-        form method="post" action={ "/holds/" (form.action) } {
+        form.through method="post" action={ "/holds/" (form.action) } {
             (csrf(&looking.reader))
             input type="hidden" name="digest" value=(form.digest);
             div.panel-body {
@@ -339,6 +342,24 @@ pub async fn post(
         change: None,
     };
     let (actor, name) = (looking.actor.clone(), action.clone());
-    blocking(&app, move |app| decide(app, &actor, &name, said)).await?;
+    blocking(&app, move |app| {
+        decide(app, &actor, &name, said)?;
+        settle(app, &name);
+        Ok(())
+    })
+    .await?;
     Ok(Redirect::to(&format!("/holds/{}", super::encoded(&action))).into_response())
+}
+
+/// Wait a moment until whoever holds the program has taken note, so that the page that follows does not ask again. Where
+/// more persons are asked it goes on waiting, and the page says who said what.
+fn settle(app: &App, action: &str) {
+    let end = Instant::now() + SETTLE;
+    let mut seen = 0;
+    while Instant::now() < end && app.holds.closed(action).is_none() {
+        match app.open.wait(seen, Duration::from_millis(20)) {
+            Ok(version) => seen = version,
+            Err(_) => return,
+        }
+    }
 }
