@@ -6,14 +6,14 @@ use crate::limits::Rates;
 use crate::open::Open;
 use crate::operations::Operations;
 use crate::problem::Problem;
-use rescind_access::{Access, Oidc};
+use rescind_access::{Access, Oidc, OidcConfig};
 use rescind_export::Metrics;
 use rescind_index::Index;
 use rescind_notify::Outbox;
 use rescind_supervisor::Store;
 use rescind_supervisor::control::Control;
 use rescind_supervisor::holds::Holds;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
@@ -36,8 +36,8 @@ pub struct App {
     pub holds: Holds,
     /// Who may do what.
     pub access: Access,
-    /// A provider of identities.
-    pub oidc: Option<Arc<Oidc>>,
+    /// A provider of identities, asked for its endpoints when somebody signs in there: it may be down when the server starts.
+    pub oidc: Option<Provider>,
     /// What is stopped, and who runs.
     pub control: Arc<Control>,
     /// What is done by commands.
@@ -58,7 +58,57 @@ pub struct App {
     pub ready: AtomicBool,
 }
 
+/// A provider of identities.
+pub struct Provider {
+    config: OidcConfig,
+    found: Mutex<Option<Oidc>>,
+}
+
+impl Provider {
+    /// With this configuration.
+    #[must_use]
+    pub fn new(config: OidcConfig) -> Self {
+        Self {
+            config,
+            found: Mutex::new(None),
+        }
+    }
+
+    /// What people know it by.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    /// The provider, asked for its endpoints once.
+    ///
+    /// # Errors
+    /// It can't be reached, or is not what it should be.
+    pub fn oidc(&self) -> Result<Oidc, Problem> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(oidc) = &*found {
+            return Ok(oidc.clone());
+        }
+        let oidc = Oidc::discover(self.config.clone()).map_err(|error| {
+            tracing::error!(error = crate::text::chain(&error), "the provider can't be asked");
+            Problem::inner("the provider of identities can't be asked just now")
+        })?;
+        Ok(found.insert(oidc).clone())
+    }
+}
+
 impl App {
+    /// The provider of identities.
+    ///
+    /// # Errors
+    /// None is configured, or it can't be reached.
+    pub fn provider(&self) -> Result<Oidc, Problem> {
+        let provider = self.oidc.as_ref();
+        provider
+            .ok_or_else(|| Problem::not_found("no provider is configured"))?
+            .oidc()
+    }
+
     /// The name of the cookie: with TLS one that no other host or path can set.
     #[must_use]
     pub fn cookie_name(&self) -> &'static str {

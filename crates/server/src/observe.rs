@@ -51,9 +51,8 @@ fn gauges(app: &App) -> Result<Gauges, Problem> {
         sessions_running: summary.running,
         gateways_serving: serving,
         gateways_held: gateways.len() as u64 - serving,
-        ledger_entries: ledger.len().map_err(fail)?,
         notifications_queued: queued,
-        ..Gauges::default()
+        ..Gauges::of_ledger(ledger).map_err(fail)?
     })
 }
 

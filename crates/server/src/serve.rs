@@ -1,6 +1,6 @@
 //! A server's life: everything is opened and checked, then the port; then it follows the record until it is told to end.
 
-use crate::app::{App, Shared};
+use crate::app::{App, Provider, Shared};
 use crate::config::{Configuration, ConfigurationError, LogFormat};
 use crate::jobs::Jobs;
 use crate::limits::Rates;
@@ -10,7 +10,7 @@ use crate::operations::Operations;
 use crate::router::router;
 use crate::{tell, upkeep};
 use axum_server::Handle;
-use rescind_access::{Access, AccessError, Change, Oidc, OidcConfig, OidcError, RecordError, Secret};
+use rescind_access::{Access, AccessError, Change, OidcConfig, OidcError, RecordError, Secret};
 use rescind_export::Metrics;
 use rescind_index::{Events, Index};
 use rescind_notify::{Channels, ChannelsError, Outbox, OutboxError};
@@ -171,10 +171,7 @@ impl Server {
         let charge = control.take_charge(configuration.lease())?;
         let port = Port::open(&configuration)?;
         let base_url = configuration.base_url(port.address());
-        let oidc = match oidc_config(&configuration, &base_url)? {
-            Some(config) => Some(Arc::new(Oidc::discover(config)?)),
-            None => None,
-        };
+        let oidc = oidc_config(&configuration, &base_url)?.map(Provider::new);
         let first = access.bootstrap()?;
         // Where agents of this machine find it.
         let told = std::fs::write(folder.join("url"), format!("{base_url}\n"));

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use rescind_access::{AccessError, Actor, AgentPrincipal, Domains, PersonPrincipal, Principal, Role};
 use rescind_index::DomainSet;
 use std::marker::PhantomData;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The header that carries what ties a request to its sign-in, where it comes by cookie and changes something.
 pub const CSRF: &str = "x-csrf";
@@ -63,7 +63,8 @@ pub struct Signed {
 /// An agent of a session. No endpoint of people's takes one.
 pub struct Agent(pub AgentPrincipal);
 
-/// Where a request comes from.
+/// Where a request comes from. Of IPv6 the network, which is one household's or one machine's: nobody gets around a limit by
+/// taking another address of it.
 #[derive(Debug, Clone, Copy)]
 pub struct From(pub IpAddr);
 
@@ -194,6 +195,16 @@ fn address(parts: &Parts) -> IpAddr {
     connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| {
         address.ip()
     })
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(long) if !long.is_loopback() => {
+            let [a, b, c, d, ..] = long.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        other => other,
+    }
 }
 
 fn authenticate(app: &Shared, token: &str) -> Result<Principal, Problem> {

@@ -44,9 +44,7 @@ impl Teller {
                 Ok(version) => {
                     seen = version;
                     app.changed();
-                    if let Some(outbox) = &app.outbox {
-                        self.look(app, outbox);
-                    }
+                    self.look(app, app.outbox.as_deref());
                 }
                 Err(error) => {
                     tracing::error!(error = crate::text::chain(&error), "the holds can't be read");
@@ -56,7 +54,7 @@ impl Teller {
         }
     }
 
-    fn look(&mut self, app: &App, outbox: &Outbox) {
+    fn look(&mut self, app: &App, outbox: Option<&Outbox>) {
         let filter = HoldFilter::of(DomainSet::Everything);
         let mut after: Option<String> = None;
         let mut waiting = HashMap::new();
@@ -78,7 +76,7 @@ impl Teller {
                     Some((_, asked)) if *asked != tier => Some(Event::Escalated),
                     Some(_) => None,
                 };
-                if let Some(event) = event {
+                if let (Some(event), Some(outbox)) = (event, outbox) {
                     put(outbox, &held(app, hold, event, &tier));
                 }
                 waiting.insert(form.action.clone(), (form.moved, tier));
@@ -90,10 +88,28 @@ impl Teller {
         }
         for action in self.known.keys().filter(|action| !waiting.contains_key(*action)) {
             if let (Ok(Some(hold)), Some(closed)) = (app.holds.read(action), app.holds.closed(action)) {
-                put(outbox, &decided(app, &hold, &closed));
+                count(app, &hold, &closed);
+                if let Some(outbox) = outbox {
+                    put(outbox, &decided(app, &hold, &closed));
+                }
             }
         }
         self.known = waiting;
+    }
+}
+
+/// How long a hold waited, and its decision.
+fn count(app: &App, hold: &Hold, closed: &ClosedForm) {
+    let between = |from: &str, to: &str| {
+        let (from, to) = (from.parse::<Timestamp>().ok()?, to.parse::<Timestamp>().ok()?);
+        u64::try_from(to.0.saturating_sub(from.0)).ok().map(Duration::from_nanos)
+    };
+    if let Some(waited) = between(&hold.form.since, &closed.at) {
+        app.metrics.hold_ended(closed.how.name(), waited);
+    }
+    let last = closed.decisions.iter().map(|said| &said.at).max();
+    if let Some(took) = last.and_then(|said| between(said, &closed.at)) {
+        app.metrics.decision_delivered(took);
     }
 }
 

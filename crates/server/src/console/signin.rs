@@ -233,11 +233,8 @@ const BROWSER: &str = "rescind-oidc";
 /// There is none, or it can't be asked.
 pub async fn oidc(State(app): State<Shared>, Query(query): Query<Next>) -> Result<Response, PageError> {
     let begun = blocking(&app, |app| {
-        let oidc = app
-            .oidc
-            .as_ref()
-            .ok_or_else(|| Problem::not_found("no provider is configured"))?;
-        oidc.begin(false)
+        app.provider()?
+            .begin(false)
             .map_err(|error| Problem::inner(error.to_string()))
     });
     let begun = begun.await?;
@@ -293,11 +290,7 @@ pub async fn back(
     };
     let next = cookie(&headers, "rescind-next").map(decoded).unwrap_or_default();
     let signed_in = blocking(&app, move |app| {
-        let oidc = app
-            .oidc
-            .as_ref()
-            .ok_or_else(|| Problem::not_found("no provider is configured"))?;
-        let identity = oidc.finish(&answer).map_err(|error| {
+        let identity = app.provider()?.finish(&answer).map_err(|error| {
             tracing::warn!(
                 error = crate::text::chain(&error),
                 "a sign-in at the provider failed"
