@@ -286,7 +286,7 @@ impl Batch<'_> {
             if offset > 0 {
                 let places = self.writer.places(row).unwrap_or_default();
                 let mut places = Known(places.into_iter());
-                walk.to_offset(offset, |frame| tale.frame(frame, &mut places));
+                walk.again(offset, |frame| tale.frame(frame, &mut places));
                 // All of that is written down.
                 tale.actions();
                 tale.took();

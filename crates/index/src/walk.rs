@@ -127,8 +127,8 @@ impl Walk {
         }
     }
 
-    /// Read all that is there up to an offset.
-    pub fn to_offset(&mut self, offset: u64, mut each: impl FnMut(&[u8])) {
+    /// Read again what was read before, up to an offset.
+    pub fn again(&mut self, offset: u64, mut each: impl FnMut(&[u8])) {
         while self.at < offset {
             if self.frames.is_none() {
                 self.frames = self.reader.frames(self.at).ok();
