@@ -1,4 +1,4 @@
-//! `cargo xtask prove spine` and `prove judgement`: every promise at its full count, a line of numbers for each.
+//! `cargo xtask prove spine`, `prove judgement` and `prove control`: every promise at its full count, a line of numbers for each.
 
 use crate::part::{self, cargo};
 use crate::{Failure, bench, machine, test, values};
@@ -27,7 +27,20 @@ pub enum Proof {
     Spine,
     /// Judging: what waits, who decides, limits.
     Judgement,
+    /// Control: the server, the kill switch, approvals anywhere.
+    Control,
 }
+
+/// The promises of control that tests show.
+const CONTROL: [Item; 1] = [Item {
+    name: "3-kill",
+    tests: "(package(rescind-scenarios) & test(/^kill(_load)?::/)) | (package(rescind-supervisor) & test(/control/))",
+    counts: &[
+        ("RESCIND_KILL_SESSIONS", "50"),
+        ("RESCIND_KILL_CALLS", "100"),
+        ("RESCIND_KILLER_KILLS", "100"),
+    ],
+}];
 
 /// The promises of judging that tests show.
 const JUDGEMENT: [Item; 9] = [
@@ -136,11 +149,11 @@ pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
     let parts = values(options, "--part");
     let wanted = |name: &str| {
         parts.is_empty()
-            || parts
-                .iter()
-                .any(|part| name == *part || name.starts_with(&format!("{part}-")))
+            || parts.iter().any(|part| {
+                name == *part || name.starts_with(&format!("{part}-")) || name.ends_with(&format!("-{part}"))
+            })
     };
-    let agent = machine::prepare().map(|()| machine::coding_agent())?;
+    let counterparts = machine::prepare().map(|()| machine::counterparts())?;
     part::run(
         "release build",
         &mut cargo(&["build", "--release", "--package", "rescind", "--quiet"]),
@@ -156,11 +169,15 @@ pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
     if spine && wanted("1-fresh") {
         note("1-fresh", fresh_clone());
     }
-    let items: &[Item] = if spine { &SPINE } else { &JUDGEMENT };
+    let items: &[Item] = match proof {
+        Proof::Spine => &SPINE,
+        Proof::Judgement => &JUDGEMENT,
+        Proof::Control => &CONTROL,
+    };
     for item in items.iter().filter(|item| wanted(item.name)) {
-        note(item.name, show(item, seed, agent.as_deref()));
+        note(item.name, show(item, seed, &counterparts));
     }
-    if wanted("10-bench") {
+    if proof != Proof::Control && wanted("10-bench") {
         let judging: &[&str] = if spine { &[] } else { &["--only", "judge"] };
         note("10-bench", bench::run(judging));
     }
@@ -173,7 +190,7 @@ pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
     }
 }
 
-fn show(item: &Item, seed: &str, agent: Option<&Path>) -> Result<(), Failure> {
+fn show(item: &Item, seed: &str, counterparts: &[machine::Counterpart]) -> Result<(), Failure> {
     let start = Instant::now();
     let filter = match item.tests.contains("package(") {
         true => item.tests.replace(
@@ -197,9 +214,7 @@ fn show(item: &Item, seed: &str, agent: Option<&Path>) -> Result<(), Failure> {
         .env("RESCIND_SEED", seed)
         .envs(item.counts.iter().copied());
     tests.env("RESCIND_BIN", part::target().join("release/rescind"));
-    if let Some(agent) = agent {
-        tests.env("RESCIND_CLAUDE", agent);
-    }
+    tests.envs(counterparts.iter().map(|(name, place)| (name, place)));
     let folder = part::target().join("prove");
     fs::create_dir_all(&folder)?;
     let log = folder.join(format!("{}.log", item.name));

@@ -10,7 +10,7 @@ use crate::part::{self, cargo};
 /// The first part that failed.
 pub fn run() -> Result<(), Failure> {
     machine::prepare()?;
-    let agent = machine::coding_agent();
+    let counterparts = machine::counterparts();
     part::run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     part::run(
         "build",
@@ -49,9 +49,7 @@ pub fn run() -> Result<(), Failure> {
         false => cargo(&["test", "--workspace", "--no-fail-fast"]),
     };
     tests.env("RESCIND_BIN", part::target().join("debug/rescind"));
-    if let Some(agent) = agent {
-        tests.env("RESCIND_CLAUDE", agent);
-    }
+    tests.envs(counterparts);
     println!("== tests");
     let status = tests.status()?;
     if status.success() {

@@ -1,9 +1,9 @@
 //! The command line.
 
 use crate::commands::{
-    approvals, catalog, completions, diff, discard, errors, exec, history, hook, kill, ledger, limits, log,
-    man, plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
-    verify, why,
+    access, approvals, catalog, completions, diff, discard, errors, exec, export, history, hook, kill,
+    ledger, limits, log, man, plan, policy, promote, prune, release, resume, review, revoke, run, serve,
+    sessions, show, status, tour, undo, verify, why,
 };
 use crate::exit;
 use clap::{Parser, Subcommand};
@@ -65,6 +65,8 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     /// Verify the ledger, and everything that is kept, against it
     Verify(verify::VerifyArgs),
+    /// The record for other systems: JSON Lines, CloudEvents, OCSF, OpenTelemetry; with a proof that nothing is missing
+    Export(Box<export::ExportArgs>),
     /// Export, prove, check and mirror the ledger
     Ledger(ledger::LedgerArgs),
     /// Check, test and show what actions are judged by
@@ -79,10 +81,18 @@ pub enum Command {
     Approve(approvals::ApproveArgs),
     /// Deny an action that waits
     Reject(approvals::RejectArgs),
-    /// End a running session's whole tree now
+    /// Stop a session, an agent, a domain or everything now, for good
     Kill(kill::KillArgs),
+    /// Hold a session, an agent, a domain or everything in place, until it is resumed
+    Pause(kill::KillArgs),
+    /// Be the control plane of this machine: API, console, event stream
+    Serve(serve::ServeArgs),
+    /// Go on without the server that was in charge
+    Release(release::ReleaseArgs),
     /// Revoke credentials of sessions now, and say whether they are dead
     Revoke(revoke::RevokeArgs),
+    /// Who may do what: people, API tokens, agents' tokens
+    Access(access::AccessArgs),
     /// What is known of commands: explain one, test, lint and list the entries
     Catalog(catalog::CatalogArgs),
     /// Print completions for a shell

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod access;
 pub mod approvals;
 pub mod bounds;
 pub mod calls;
@@ -9,6 +10,7 @@ pub mod diff;
 pub mod discard;
 pub mod errors;
 pub mod exec;
+pub mod export;
 pub mod history;
 pub mod hook;
 pub mod keeper;
@@ -22,10 +24,12 @@ pub mod plan;
 pub mod policy;
 pub mod promote;
 pub mod prune;
+pub mod release;
 pub mod resume;
 pub mod review;
 pub mod revoke;
 pub mod run;
+pub mod serve;
 pub mod sessions;
 pub mod show;
 pub mod status;

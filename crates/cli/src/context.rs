@@ -4,6 +4,7 @@ use crate::error::{Code, Done, Failure, chain};
 use crate::out::say;
 use crate::text::clean;
 use rescind_model::{ActionId, SessionId};
+use rescind_supervisor::control::Control;
 use rescind_supervisor::journal::{SessionKind, SessionOpened};
 use rescind_supervisor::{Home, SessionView, Store, lives, opened};
 
@@ -48,6 +49,10 @@ impl Context {
             ));
         }
         crate::credentials::sweep(&store, std::time::Duration::ZERO);
+        if let Ok(control) = Control::open(store.home()) {
+            // It is on the board until it can be; what a lost board had is in the ledger.
+            let _by_a_later_command = control.record_owed(&store).and_then(|_| control.restore(&store));
+        }
         Ok(store)
     }
 
@@ -109,12 +114,14 @@ pub fn inside() -> Failure {
 
 /// Whether the environment says that this is a supervised process, and a filter is on it. An agent can clear its
 /// environment; then its descent tells.
-fn inside_by_environment() -> bool {
+#[must_use]
+pub fn inside_by_environment() -> bool {
     std::env::var_os("RESCIND_SESSION").is_some() && is_filtered()
 }
 
 /// Whether a seccomp filter is on this process.
-fn is_filtered() -> bool {
+#[must_use]
+pub fn is_filtered() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
     mode.is_some_and(|mode| mode.trim() == "2")
@@ -139,13 +146,19 @@ fn inside_by_descent(store: &Store) -> Done<bool> {
             supervisors.extend(pid_of(&opened.supervisor));
         }
     }
+    Ok(is_below(&supervisors))
+}
+
+/// Whether one of these processes is this one or above it.
+#[must_use]
+pub fn is_below(supervisors: &[u32]) -> bool {
     if supervisors.is_empty() {
-        return Ok(false);
+        return false;
     }
     let mut pid = std::process::id();
     while pid > 1 {
         if supervisors.contains(&pid) {
-            return Ok(true);
+            return true;
         }
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let parent = stat
@@ -153,7 +166,7 @@ fn inside_by_descent(store: &Store) -> Done<bool> {
             .and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1));
         pid = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
     }
-    Ok(false)
+    false
 }
 
 /// The process number in a mark.

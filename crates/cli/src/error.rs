@@ -67,6 +67,9 @@ codes! {
     SessionBusy "session-busy" "state" Failed;
     NotRunning "not-running" "state" Failed;
     NotStopped "not-stopped" "state" Failed;
+    Stopped "stopped" "state" Failed;
+    ScopeNotStopped "scope-not-stopped" "state" Failed;
+    ControlUnusable "control-unusable" "store" Failed;
     NoSuchCredential "no-such-credential" "not-found" Failed;
     CredentialInvalid "credential-invalid" "credential" Failed;
     CredentialNotIssued "credential-not-issued" "credential" Failed;
@@ -85,6 +88,9 @@ codes! {
     RuleUnfit "rule-unfit" "hold" Failed;
     HookSettings "hook-settings" "hook" Failed;
     HoldDecided "hold-decided" "hold" Failed;
+    NoSuchAccess "no-such-access" "not-found" Failed;
+    AccessRefused "access-refused" "access" Failed;
+    AccessUnusable "access-unusable" "store" Failed;
     StateDirectory "state-directory" "store" Failed;
     StoreUnreachable "store-unreachable" "store" Failed;
     LedgerUnusable "ledger-unusable" "store" Failed;
@@ -105,6 +111,7 @@ codes! {
     PolicyInvalid "policy-invalid" "policy" Failed;
     PolicyTestFailed "policy-test-failed" "policy" Failed;
     MirrorFailed "mirror-failed" "store" Failed;
+    ExportFailed "export-failed" "store" Failed;
     GitFailed "git-failed" "system" Failed;
     InputOutput "input-output" "system" Failed;
     KernelLacks "kernel-lacks" "system" Failed;
@@ -113,6 +120,9 @@ codes! {
     NotReal "not-real" "state" Failed;
     StageConflicts "stage-conflicts" "conflict" Conflicts;
     PromoteFailed "promote-failed" "state" Failed;
+    PlanChanged "plan-changed" "conflict" Conflicts;
+    ServerConfiguration "server-configuration" "server" Failed;
+    ServerPort "server-port" "server" Failed;
 }
 
 impl Failure {
@@ -246,7 +256,8 @@ impl From<ConfigurationError> for Failure {
             }
             ConfigurationError::Policies(_)
             | ConfigurationError::Bounds(_)
-            | ConfigurationError::Tiers(_) => {
+            | ConfigurationError::Tiers(_)
+            | ConfigurationError::Triggers(_) => {
                 Self::new(Code::PolicyInvalid, message).help("`rescind policy check` says where")
             }
             ConfigurationError::Catalog(_) => {
@@ -315,6 +326,22 @@ impl From<rescind_vault::Error> for Failure {
 impl From<rescind_ledger::MirrorError> for Failure {
     fn from(error: rescind_ledger::MirrorError) -> Self {
         Self::new(Code::MirrorFailed, chain(&error)).means("the ledger itself is not affected")
+    }
+}
+
+impl From<rescind_export::ExportError> for Failure {
+    fn from(error: rescind_export::ExportError) -> Self {
+        use rescind_export::ExportError as Error;
+        let message = chain(&error);
+        let failure = |code| Self::new(code, message.clone()).means("the ledger itself is not affected");
+        match error {
+            Error::Ledger(_) => failure(Code::LedgerUnusable).help("`rescind verify` looks at all of it"),
+            Error::Short { .. } | Error::NotTheSame { .. } => failure(Code::VerificationFailed)
+                .help("`rescind verify` looks at all of it; a mirror shows what was there"),
+            Error::Io { .. } => failure(Code::InputOutput),
+            Error::Proof { .. } | Error::Note(_) => failure(Code::ProofInvalid),
+            Error::Order { .. } | Error::Refused { .. } | Error::Point { .. } => failure(Code::ExportFailed),
+        }
     }
 }
 

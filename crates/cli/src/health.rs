@@ -96,10 +96,30 @@ impl Checks {
     #[must_use]
     pub fn run<'d>(&self, domains: impl IntoIterator<Item = &'d str>) -> Vec<CheckForm> {
         let domains: Vec<&str> = domains.into_iter().collect();
-        let asked = self
-            .checks
-            .iter()
-            .filter(|check| domains.iter().any(|domain| check.is_for(domain)));
+        self.run_those(|check| domains.iter().any(|domain| check.is_for(domain)))
+    }
+
+    /// The same, and those of the domains below these.
+    #[must_use]
+    pub fn run_around(&self, domains: &[String]) -> Vec<CheckForm> {
+        let is_below = |own: &str, domain: &str| {
+            own.strip_prefix(domain)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.run_those(|check| {
+            let below = |domain: &String| check.domain.as_ref().is_some_and(|own| is_below(own, domain));
+            domains.iter().any(|domain| check.is_for(domain) || below(domain))
+        })
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn run_all(&self) -> Vec<CheckForm> {
+        self.run_those(|_| true)
+    }
+
+    fn run_those(&self, is_asked: impl Fn(&Check) -> bool) -> Vec<CheckForm> {
+        let asked = self.checks.iter().filter(|check| is_asked(check));
         let mut ran: Vec<CheckForm> = asked.map(Check::run).collect();
         ran.extend(self.fault.as_ref().map(|(path, why)| CheckForm {
             name: path.display().to_string(),

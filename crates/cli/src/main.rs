@@ -15,13 +15,17 @@ mod error;
 mod exit;
 mod health;
 mod history;
+mod interrupt;
 mod judging;
 mod out;
 mod pages;
 mod person;
 mod record;
+mod serving;
 mod staging;
+mod stopping;
 mod text;
+mod triggers;
 mod undoing;
 
 use clap::Parser as _;
@@ -49,9 +53,9 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Done {
     use commands::{
-        approvals, catalog, completions, diff, discard, errors, exec, hook, kill, ledger, limits, log, man,
-        plan, policy, promote, prune, resume, review, revoke, run, sessions, show, status, tour, undo,
-        verify, why,
+        access, approvals, catalog, completions, diff, discard, errors, exec, export, hook, kill, ledger,
+        limits, log, man, plan, policy, promote, prune, release, resume, review, revoke, run, serve,
+        sessions, show, status, tour, undo, verify, why,
     };
     let context = Context { json: cli.json };
     match &cli.command {
@@ -75,6 +79,7 @@ fn dispatch(cli: &Cli) -> Done {
         Command::CarryOver(args) => Ok(Exit::Agent(promote::carry_over(args))),
         Command::Resume(args) => resume::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
+        Command::Export(args) => export::run(&context, args),
         Command::Ledger(args) => ledger::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Limits(args) => limits::run(&context, args),
@@ -83,7 +88,11 @@ fn dispatch(cli: &Cli) -> Done {
         Command::Approve(args) => approvals::approve(&context, args),
         Command::Reject(args) => approvals::reject(&context, args),
         Command::Kill(args) => kill::run(&context, args),
+        Command::Pause(args) => kill::pause(&context, args),
+        Command::Serve(args) => serve::run(&context, args),
+        Command::Release(args) => release::run(&context, args),
         Command::Revoke(args) => revoke::run(&context, args),
+        Command::Access(args) => access::run(&context, args),
         Command::Catalog(args) => catalog::run(&context, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

@@ -1,11 +1,32 @@
 //! Who gives a command, as the operating system has it.
 
+use crate::error::{Code, Done, Failure};
 use rustix::process::getuid;
+use std::sync::OnceLock;
+
+/// In whose name this command is given, where that is not the machine's user.
+static FOR: OnceLock<String> = OnceLock::new();
+
+/// Act in the name of somebody who has signed in elsewhere. For what is recorded only: it opens nothing.
+///
+/// # Errors
+/// The name is none.
+pub fn act_for(name: &str) -> Done<()> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-:".contains(letter);
+    if name.is_empty() || name.len() > 80 || !name.chars().all(plain) {
+        return Err(Failure::new(Code::BadArgument, format!("`{name}` is no name")));
+    }
+    let _only_one_a_command = FOR.set(name.to_owned());
+    Ok(())
+}
 
 /// The person: the login name of the user, and behind `sudo` that of who called it. Nobody signs in here: this is as
 /// good as the machine's own users are kept apart.
 #[must_use]
 pub fn person() -> String {
+    if let Some(name) = FOR.get() {
+        return name.clone();
+    }
     let uid = getuid();
     let called = uid.is_root().then(|| std::env::var("SUDO_USER").ok()).flatten();
     let name = called

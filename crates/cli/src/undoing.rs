@@ -25,4 +25,4 @@ pub use live::LiveUndo;
 pub use prepare::Prepared;
 pub use scope::{ScopeArgs, pattern};
 pub use show::{plan_json, print_plan};
-pub use stop::{settle_dead, stop};
+pub use stop::{close_books, settle_dead, stop};

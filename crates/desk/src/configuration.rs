@@ -1,6 +1,7 @@
 //! What people configure: policies, limits and freezes, entries of the catalog, each in files below one folder.
 
 use crate::tiers::{self, TiersError};
+use crate::triggers::{self, Trigger, TriggersError};
 use jiff::tz::TimeZone;
 use rescind_catalog::{Builder, Catalog, LoadError};
 use rescind_policy::{Bounds, BoundsError, Problems, Rules};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 const MOST_BYTES: u64 = 4 << 20;
 
 /// The folder, `$XDG_CONFIG_HOME/rescind`: `policies/*.cedar`, `policies/tests/*.toml`, `limits.toml`, `approvals.toml`,
-/// `catalog/*.yaml`.
+/// `triggers.toml`, `catalog/*.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Configuration {
     root: Option<PathBuf>,
@@ -57,6 +58,9 @@ pub enum ConfigurationError {
     /// The tiers of approvals are wrong.
     #[error(transparent)]
     Tiers(#[from] TiersError),
+    /// The triggers are wrong.
+    #[error(transparent)]
+    Triggers(#[from] TriggersError),
     /// An entry of the catalog is wrong.
     #[error("the catalog can't be used")]
     Catalog(#[source] LoadError),
@@ -178,6 +182,28 @@ impl Configuration {
                 Ok(tiers::parse(&file.name, &file.text)?)
             }
             None => Ok(Tiers::default()),
+        }
+    }
+
+    /// The file of what stops by itself, if there is one.
+    ///
+    /// # Errors
+    /// That can't be told.
+    pub fn triggers_file(&self) -> Done<Option<PathBuf>> {
+        self.file("triggers.toml")
+    }
+
+    /// What stops by itself. Without a file nothing does.
+    ///
+    /// # Errors
+    /// The file can't be read, or is wrong.
+    pub fn triggers(&self) -> Done<Vec<Trigger>> {
+        match self.triggers_file()? {
+            Some(path) => {
+                let file = Text::read(&path)?;
+                Ok(triggers::parse(&file.name, &file.text)?)
+            }
+            None => Ok(Vec::new()),
         }
     }
 

@@ -14,6 +14,7 @@ mod learned;
 mod proposal;
 mod tally;
 mod tiers;
+mod triggers;
 mod ways;
 
 pub use configuration::{Configuration, ConfigurationError, Text, catalog_with, zone};
@@ -23,3 +24,4 @@ pub use learned::{LONGEST, Learned, LearnedError, LearnedRules, Surroundings, Us
 pub use proposal::proposal;
 pub use tally::{Locked, Open, Room, State, Tally, TallyError};
 pub use tiers::{TiersError, parse as parse_tiers};
+pub use triggers::{Occasion, Reach, Trigger, TriggersError, parse as parse_triggers, tampered};

@@ -304,7 +304,7 @@ impl Batch<'_> {
             if offset > 0 {
                 let places = self.writer.places(row).unwrap_or_default();
                 let mut places = Known(places.into_iter());
-                walk.again(offset, |frame| tale.frame(frame, &mut places));
+                walk.advance_to(offset, |frame| tale.frame(frame, &mut places));
                 // All of that is written down.
                 tale.actions();
                 tale.took();

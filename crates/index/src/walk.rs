@@ -136,7 +136,7 @@ impl Walk {
     }
 
     /// Read again what was read before, up to an offset.
-    pub fn again(&mut self, offset: u64, mut each: impl FnMut(&[u8])) {
+    pub fn advance_to(&mut self, offset: u64, mut each: impl FnMut(&[u8])) {
         while self.at < offset {
             if self.frames.is_none() {
                 self.frames = self.reader.frames(self.at).ok();

@@ -1,5 +1,5 @@
-//! Mirrors over plain HTTP/1.1: a client for pushing, and a receiver that keeps the same rules on its side.
-//! One request a connection; everything is bounded in bytes and time.
+//! Mirrors over HTTP: a client for pushing, also over TLS, and a receiver for plain HTTP/1.1 that keeps the same rules on its
+//! side. Everything is bounded in bytes and time.
 
 mod message;
 mod receiver;
@@ -8,20 +8,37 @@ pub use receiver::serve_mirror;
 
 use crate::Checkpoint;
 use crate::mirror::{MirrorError, Store};
-use message::{Head, Request};
+use message::Request;
 use std::io::{self, BufReader, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A mirror behind an `http://` URL.
+/// A mirror behind an `http://` or `https://` URL.
 pub(crate) struct HttpStore {
     url: String,
-    authority: String,
-    prefix: String,
+    agent: ureq::Agent,
+}
+
+/// The certificates that are trusted: those in the file that `SSL_CERT_FILE` names, else Mozilla's list.
+///
+/// # Errors
+/// The file can't be read; a sentence that says so.
+pub fn trusted_roots() -> Result<RootCerts, String> {
+    let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else {
+        return Ok(RootCerts::WebPki);
+    };
+    let text = std::fs::read(&file)
+        .map_err(|error| format!("the certificates in `{}` can't be read: {error}", file.display()))?;
+    let found = parse_pem(&text).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    Ok(RootCerts::Specific(Arc::new(found.collect())))
 }
 
 impl HttpStore {
@@ -31,19 +48,11 @@ impl HttpStore {
             place: url.to_owned(),
             what,
         };
-        if url.starts_with("https://") {
-            return Err(error(
-                "https is not spoken here; use http:// to a proxy that does, or a directory",
-            ));
-        }
         let rest = url
             .strip_prefix("http://")
-            .ok_or_else(|| error("only http:// URLs and directories can"))?;
-        let (authority, prefix) = rest
-            .split_once('/')
-            .map_or((rest, String::new()), |(authority, path)| {
-                (authority, format!("/{}", path.trim_end_matches('/')))
-            });
+            .or_else(|| url.strip_prefix("https://"))
+            .ok_or_else(|| error("only http:// and https:// URLs and directories can"))?;
+        let authority = rest.split('/').next().unwrap_or_default();
         let strange =
             |text: &str| text.bytes().any(|byte| !byte.is_ascii_graphic()) || text.contains(['@', '?', '#']);
         if authority.is_empty() || strange(rest) {
@@ -51,74 +60,61 @@ impl HttpStore {
                 "it has no host, or characters that a mirror's URL can't have",
             ));
         }
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port {
-            authority.to_owned()
-        } else {
-            format!("{authority}:80")
-        };
-        let prefix = if prefix == "/" { String::new() } else { prefix };
+        let roots =
+            trusted_roots().map_err(|_| error("the certificates that SSL_CERT_FILE names can't be read"))?;
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER))
+            .timeout_recv_body(Some(ANSWER))
+            .timeout_send_body(Some(ANSWER))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .build();
         Ok(Self {
-            url: url.to_owned(),
-            authority,
-            prefix,
+            url: url.trim_end_matches('/').to_owned(),
+            agent: agent.into(),
         })
     }
 
     /// Send a request; status and body of the answer, at most `limit` bytes.
     fn ask(
         &self,
-        method: &str,
+        put: Option<&[u8]>,
         path: &str,
-        body: &[u8],
         once: bool,
         limit: u64,
     ) -> Result<(u16, Vec<u8>), MirrorError> {
-        let failed = |source: io::Error| MirrorError::Io {
-            doing: if method == "GET" { "fetch" } else { "send" },
-            path: format!("{}/{path}", self.url),
-            source: Arc::new(source),
+        let address = format!("{}/{path}", self.url);
+        let kind = match path {
+            "checkpoint" => "text/plain; charset=utf-8",
+            _ => "application/octet-stream",
         };
-        let target = format!("{}/{path}", self.prefix);
-        let condition = if once { "If-None-Match: *\r\n" } else { "" };
-        let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{condition}Content-Type: {}\r\nContent-Length: {}\r\n\r\n",
-            self.authority,
-            if path == "checkpoint" {
-                "text/plain; charset=utf-8"
-            } else {
-                "application/octet-stream"
-            },
-            body.len()
-        );
-        let exchange = || -> io::Result<(u16, Vec<u8>)> {
-            let mut stream = self.connect()?;
-            stream.set_read_timeout(Some(ANSWER))?;
-            stream.set_write_timeout(Some(ANSWER))?;
-            stream.write_all(head.as_bytes())?;
-            // A receiver may refuse before it has read everything; its answer counts, not the broken pipe.
-            let sent = stream.write_all(body);
-            let mut reader = BufReader::new(stream);
-            let answer = message::read_head(&mut reader).and_then(|head| {
-                let status = status(&head)?;
-                Ok((status, message::read_body(&mut reader, &head, limit)?))
-            });
-            answer.or_else(|error| sent.and(Err(error)))
+        let exchange = || -> Result<(u16, Vec<u8>), ureq::Error> {
+            let mut response = match put {
+                None => self.agent.get(&address).call()?,
+                Some(body) => {
+                    let mut request = self.agent.put(&address).header("Content-Type", kind);
+                    if once {
+                        request = request.header("If-None-Match", "*");
+                    }
+                    request.send(body)?
+                }
+            };
+            let status = response.status().as_u16();
+            // One more than may be, so that what is too long is seen to be.
+            let body = response
+                .body_mut()
+                .with_config()
+                .limit(limit.saturating_add(1))
+                .read_to_vec()?;
+            Ok((status, body))
         };
-        exchange().map_err(failed)
-    }
-
-    fn connect(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in self.authority.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, CONNECT) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        exchange().map_err(|error| MirrorError::Io {
+            doing: if put.is_none() { "fetch" } else { "send" },
+            path: address.clone(),
+            source: Arc::new(error.into_io()),
+        })
     }
 
     fn refused(&self, path: &str, status: u16, body: &[u8]) -> MirrorError {
@@ -135,15 +131,9 @@ impl HttpStore {
     }
 }
 
-fn status(head: &Head) -> io::Result<u16> {
-    let code = head.first.split(' ').nth(1).and_then(|code| code.parse().ok());
-    code.filter(|_| head.first.starts_with("HTTP/1."))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is no HTTP"))
-}
-
 impl Store for HttpStore {
     fn get(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, MirrorError> {
-        match self.ask("GET", path, &[], false, limit)? {
+        match self.ask(None, path, false, limit)? {
             (200, body) => Ok(Some(body)),
             (404, _) => Ok(None),
             (status, body) => Err(self.refused(path, status, &body)),
@@ -151,7 +141,7 @@ impl Store for HttpStore {
     }
 
     fn create(&self, path: &str, bytes: &[u8]) -> Result<(), MirrorError> {
-        match self.ask("PUT", path, bytes, true, message::MAX_TEXT)? {
+        match self.ask(Some(bytes), path, true, message::MAX_TEXT)? {
             (200 | 201 | 204, _) => Ok(()),
             (412, _) if self.get(path, bytes.len() as u64)?.as_deref() == Some(bytes) => Ok(()),
             (412, _) => {
@@ -167,13 +157,8 @@ impl Store for HttpStore {
     }
 
     fn publish(&self, checkpoint: &Checkpoint) -> Result<(), MirrorError> {
-        match self.ask(
-            "PUT",
-            "checkpoint",
-            checkpoint.text.as_bytes(),
-            false,
-            message::MAX_TEXT,
-        )? {
+        let text = checkpoint.text.as_bytes();
+        match self.ask(Some(text), "checkpoint", false, message::MAX_TEXT)? {
             (200 | 201 | 204, _) => Ok(()),
             (status, body) => Err(self.refused("checkpoint", status, &body)),
         }

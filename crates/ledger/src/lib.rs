@@ -26,6 +26,7 @@ mod note;
 mod proof;
 mod queue;
 mod scribe;
+mod statement;
 mod tail;
 mod tiles;
 mod verify;
@@ -37,11 +38,12 @@ pub use cursor::Cursor;
 pub use disk::{Interference, Probe, Step};
 pub use error::{Error, Result};
 pub use frame::MAX_ENTRY;
-pub use http::serve_mirror;
+pub use http::{serve_mirror, trusted_roots};
 pub use ledger::{Ledger, Options};
-pub use mirror::{MirrorError, MirrorReport, Pushed, verify_mirror};
+pub use mirror::{MirrorError, MirrorReport, Pushed, read_mirror, verify_mirror};
 pub use note::{NoteError, Verifier};
 pub use proof::{Checked, ProofError, check};
+pub use statement::open_statement;
 pub use verify::{Against, Fault, Report, verify};
 
 /// Space kept for [`Ledger::append_from_reserve`], in bytes.

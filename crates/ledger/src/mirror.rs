@@ -5,7 +5,7 @@ mod extend;
 mod list;
 mod push;
 
-pub use extend::{MirrorReport, verify_mirror};
+pub use extend::{MirrorReport, read_mirror, verify_mirror};
 pub use push::Pushed;
 
 pub(crate) use dir::DirStore;

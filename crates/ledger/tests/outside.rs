@@ -63,7 +63,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn assert_sound(dir: &Path, key: &str, size: u64) {
-    let report = verify_mirror(dir, key).unwrap();
+    let report = verify_mirror(dir.to_str().unwrap(), key).unwrap();
     assert!(report.faults.is_empty(), "{:#?}", report.faults);
     assert_eq!(report.checkpoint.unwrap().size, size);
 }
@@ -168,7 +168,7 @@ fn any_change_of_an_export_is_found_by_both_verifiers() {
             let mut changed = bytes.clone();
             changed[place] ^= 4;
             std::fs::write(&path, &changed).unwrap();
-            let report = verify_mirror(&dir, &key).unwrap();
+            let report = verify_mirror(dir.to_str().unwrap(), &key).unwrap();
             assert!(
                 report
                     .faults
@@ -181,7 +181,11 @@ fn any_change_of_an_export_is_found_by_both_verifiers() {
         }
         std::fs::remove_file(&path).unwrap();
         assert!(
-            name == "key.pub" || !verify_mirror(&dir, &key).unwrap().faults.is_empty(),
+            name == "key.pub"
+                || !verify_mirror(dir.to_str().unwrap(), &key)
+                    .unwrap()
+                    .faults
+                    .is_empty(),
             "{name}"
         );
         std::fs::write(&path, bytes).unwrap();
@@ -267,7 +271,7 @@ fn the_background_service_brings_mirrors_up_to_date_within_a_second() {
     for size in 1..=3 {
         ledger.append(b"entry", Level::Process).unwrap();
         let start = std::time::Instant::now();
-        while verify_mirror(&mirror, &ledger.verifier_key())
+        while verify_mirror(mirror.to_str().unwrap(), &ledger.verifier_key())
             .ok()
             .and_then(|report| report.checkpoint)
             .is_none_or(|checkpoint| checkpoint.size < size)

@@ -325,7 +325,7 @@ fn a_ledger_rolled_back_as_a_whole_is_found_against_an_earlier_checkpoint_and_a_
         refused.to_string().contains("rolled back or changed"),
         "{refused}"
     );
-    let report = rescind_ledger::verify_mirror(&mirror, &ledger.verifier_key()).unwrap();
+    let report = rescind_ledger::verify_mirror(mirror.to_str().unwrap(), &ledger.verifier_key()).unwrap();
     assert_eq!(report.checkpoint.unwrap().size, 700);
     assert!(report.faults.is_empty());
 }

@@ -247,6 +247,18 @@ impl Scopes {
         &self.scopes
     }
 
+    /// When they end, if ever.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// For how many actions they are, if that is bounded.
+    #[must_use]
+    pub fn most_uses(&self) -> Option<u64> {
+        self.uses
+    }
+
     /// What a subagent gets that asks for `asked`: what both permit, and never more than either.
     #[must_use]
     pub fn narrow(&self, asked: &Self) -> Self {

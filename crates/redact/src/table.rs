@@ -42,6 +42,11 @@ pub(crate) const TOKENS: &[Token] = &[
     token("github-token", "ghs_", Dotted, (30, 0), Free),
     token("github-token", "ghr_", Alnum, (30, 0), Free),
     token("github-token", "github_pat_", Word, (22, 0), Free),
+    // Our own: docs/formats/access.md. API tokens, agents' tokens, cookies, and what ties a browser to a sign-in elsewhere.
+    token("rescind-token", "rsc_api_", Alnum, (40, 0), Free),
+    token("rescind-token", "rsc_agt_", Alnum, (40, 0), Free),
+    token("rescind-token", "rsc_web_", Alnum, (40, 0), Free),
+    token("rescind-token", "rsc_oid_", Alnum, (40, 0), Free),
     token("gitlab-token", "glpat-", Dotted, (20, 0), Free),
     token("gitlab-token", "gldt-", Dotted, (20, 0), Free),
     token("gitlab-token", "glptt-", Dotted, (20, 0), Free),

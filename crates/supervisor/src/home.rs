@@ -108,6 +108,12 @@ impl Home {
         self.root.join("hooks")
     }
 
+    /// Where it is said what is stopped, and who runs (docs/formats/control.md).
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.root.join("control")
+    }
+
     /// The journal of a session (docs/formats/vault.md).
     #[must_use]
     pub fn journal(&self, session: &rescind_model::SessionId) -> PathBuf {

@@ -3,6 +3,7 @@
 mod bodies;
 mod books;
 mod clock;
+pub mod control;
 mod desk;
 mod domains;
 mod driver;

@@ -86,6 +86,10 @@ impl Store {
             source,
         };
         home.make().map_err(fail)?;
+        // Before the ledger: where there is one and no board, a board was lost. Whoever needs it says what is wrong with it.
+        if !home.control().join("board").exists() {
+            let _not_needed_here = crate::control::Control::open(&home);
+        }
         let ledger = Ledger::open(&home.ledger(), &rescind_ledger::Options::default())?;
         let vault = Vault::open(&home.vault(), rescind_vault::Options::default())?;
         let rules = match std::fs::read_to_string(home.rules()) {

@@ -11,8 +11,10 @@ mod listener;
 mod memory;
 mod mounts;
 mod process;
+mod shared;
 mod signals;
 mod support;
+mod tree;
 
 pub use child::spawn_bound;
 pub use descriptors::{receive_descriptor, send_descriptor};
@@ -26,5 +28,7 @@ pub use process::{
     exit_status, forbid_new_privileges, fork, has_attributes, has_filter, install_filter, kill_process,
     listener_is_taken, pidfd_get, pidfd_open, pidfd_signal, reap, same_open_file, set_name, zombie_status,
 };
+pub use shared::SharedWords;
 pub use signals::{SignalFd, ignore_signals};
 pub use support::{Lack, probe};
+pub use tree::{Below, descendants, end_below, process_lives, process_stat, signal_below};

@@ -5,6 +5,9 @@ mod changing;
 mod lasting;
 mod view;
 
+pub use changing::check as check_change;
+pub use lasting::always as lasting_of;
+
 use crate::context::Context;
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;

@@ -1,5 +1,7 @@
 //! `rescind ledger`: export, prove, check, mirror.
 
+mod mirrors;
+
 use crate::context::{self, Context};
 use crate::error::{Code, Done, Failure, chain};
 use crate::exit::Exit;
@@ -50,9 +52,9 @@ pub enum LedgerCommand {
     Key,
     /// Sign a checkpoint over everything and print it; keep it elsewhere for `verify --since`
     Checkpoint,
-    /// Keep a mirror that gets every checkpoint within a second
+    /// Keep a mirror that gets every checkpoint within a second, while a session runs or with --follow
     Mirror {
-        /// A folder or an http:// address
+        /// A folder, or an http:// or https:// address
         place: Option<String>,
         /// Keep no mirror there any more
         #[arg(long, conflicts_with_all = ["list", "now"])]
@@ -63,9 +65,36 @@ pub enum LedgerCommand {
         /// Bring all mirrors up to date now
         #[arg(long)]
         now: bool,
+        /// Sign what comes and bring all mirrors up to date within a second, until Ctrl-C
+        #[arg(long, conflicts_with_all = ["remove", "list"])]
+        follow: bool,
     },
-    /// The entries of the ledger
-    Entries,
+    /// Receive mirrors of others' ledgers into a folder, over plain HTTP
+    Receive {
+        /// The folder
+        folder: PathBuf,
+        /// Where to listen. Whoever can connect can read the mirror, and send what no checkpoint covers yet
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7419")]
+        listen: String,
+    },
+    /// Verify a mirror or an export by itself, with the public key; needs no store
+    Verify {
+        /// A folder, or an http:// or https:// address
+        #[arg(long, value_name = "PLACE")]
+        mirror: String,
+        /// The public key (`rescind ledger key`), or a file that holds it: one that was kept elsewhere
+        #[arg(long, value_name = "PUB")]
+        key: String,
+    },
+    /// The entries of the ledger, or of a mirror
+    Entries {
+        /// Those of this mirror, verified; needs no store
+        #[arg(long, value_name = "PLACE", requires = "key")]
+        mirror: Option<String>,
+        /// The public key, or a file that holds it
+        #[arg(long, value_name = "PUB", requires = "mirror")]
+        key: Option<String>,
+    },
 }
 
 /// Do it.
@@ -90,8 +119,22 @@ pub fn run(context: &Context, args: &LedgerArgs) -> Done {
             remove,
             list,
             now,
-        } => mirror(context, place.as_deref(), *remove, *list, *now),
-        LedgerCommand::Entries => entries(context),
+            follow,
+        } => {
+            let done = mirror(context, place.as_deref(), *remove, *list, *now || *follow)?;
+            if *follow {
+                mirrors::follow(context)
+            } else {
+                Ok(done)
+            }
+        }
+        LedgerCommand::Receive { folder, listen } => mirrors::receive(folder, listen),
+        LedgerCommand::Verify { mirror, key } => mirrors::verify(context, mirror, key),
+        LedgerCommand::Entries {
+            mirror: Some(mirror),
+            key: Some(key),
+        } => mirrors::entries(context, mirror, key),
+        LedgerCommand::Entries { .. } => entries(context),
     }
 }
 
@@ -165,20 +208,25 @@ fn prove(context: &Context, action: &str, to: Option<&Path>, end: bool) -> Done 
     Ok(Exit::Ok)
 }
 
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Code::InputOutput,
+        format!("`{}` can't be read: {error}", path.display()),
+    )
+}
+
+/// A public key, given as it is or as a file that holds it.
+pub(crate) fn public_key(given: &str) -> Done<String> {
+    let file = Path::new(given);
+    if file.is_file() {
+        return std::fs::read_to_string(file).map_err(|error| unreadable(file, &error));
+    }
+    Ok(given.to_owned())
+}
+
 fn check(context: &Context, path: &Path, key: &str) -> Done {
-    let unreadable = |path: &Path, error: &std::io::Error| {
-        Failure::new(
-            Code::InputOutput,
-            format!("`{}` can't be read: {error}", path.display()),
-        )
-    };
     let proof = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    let file = Path::new(key);
-    let key = if file.is_file() {
-        std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?
-    } else {
-        key.to_owned()
-    };
+    let key = public_key(key)?;
     let checked = rescind_ledger::check(&proof, &key).map_err(|error| {
         Failure::new(Code::ProofInvalid, chain(&error))
             .means("nothing is proved by it")
@@ -270,28 +318,31 @@ fn entries(context: &Context) -> Done {
     let mut out = Out::new();
     for entry in store.ledger().cursor(0)? {
         let (index, bytes) = entry?;
-        let parsed: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        if context.json {
-            out.json(&json!({"index": index, "entry": parsed}))?;
-            continue;
-        }
-        let text = |name: &str| {
-            parsed
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let about = Some(text("action"))
-            .filter(|action| !action.is_empty())
-            .unwrap_or_else(|| text("session"));
-        out.line(format!(
-            "{index:>8} {} {:<18} {about} {}",
-            local_time(&text("time")),
-            clean(&text("kind")),
-            clean(&text("note"))
-        ))?;
+        entry_line(context, &mut out, index, &bytes)?;
     }
     out.end()?;
     Ok(Exit::Ok)
+}
+
+fn entry_line(context: &Context, out: &mut Out, index: u64, bytes: &[u8]) -> Done<()> {
+    let parsed: Value = serde_json::from_slice(bytes).unwrap_or(Value::Null);
+    if context.json {
+        return out.json(&json!({"index": index, "entry": parsed}));
+    }
+    let text = |name: &str| {
+        parsed
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let about = Some(text("action"))
+        .filter(|action| !action.is_empty())
+        .unwrap_or_else(|| text("session"));
+    out.line(format!(
+        "{index:>8} {} {:<18} {about} {}",
+        local_time(&text("time")),
+        clean(&text("kind")),
+        clean(&text("note"))
+    ))
 }

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::out::{Out, dim, green, red};
 use crate::text::{clean, count};
 use clap::{Args, Subcommand};
-use rescind_desk::{Configuration, Text, parse_tiers, zone};
+use rescind_desk::{Configuration, Text, parse_tiers, parse_triggers, zone};
 use rescind_policy::{
     Bounds, Case, CaseFailure, DEFAULT_CASES, DEFAULT_POLICY, Problem, Problems, Rules, SCHEMA, cases,
 };
@@ -32,7 +32,7 @@ pub enum PolicyCommand {
     ///
     /// Without files: the default policy with policies/*.cedar, limits.toml and approvals.toml of $XDG_CONFIG_HOME/rescind.
     Check {
-        /// Policies (.cedar), limits and freezes (.toml), tiers (approvals.toml)
+        /// Policies (.cedar), limits and freezes (.toml), tiers (approvals.toml), triggers (triggers.toml)
         files: Vec<PathBuf>,
     },
     /// Judge the shipped cases and your own, and say which come out otherwise
@@ -98,6 +98,7 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
             let mut files = own.files("policies", &["cedar"])?;
             files.extend(own.limits()?);
             files.extend(own.approvals()?);
+            files.extend(own.triggers_file()?);
             files
         }
         files => files.to_vec(),
@@ -115,11 +116,18 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
         }
         Err(Problems(found)) => problems.extend(found),
     }
-    let (mut limit_count, mut freeze_count, mut tier_count) = (0, 0, 0);
+    let (mut limit_count, mut freeze_count, mut tier_count, mut trigger_count) = (0, 0, 0, 0);
     for file in &limits {
         if Path::new(&file.name).file_name() == Some(OsStr::new("approvals.toml")) {
             match parse_tiers(&file.name, &file.text) {
                 Ok(tiers) => tier_count += tiers.tiers.len(),
+                Err(error) => problems.extend(error.problems.0),
+            }
+            continue;
+        }
+        if Path::new(&file.name).file_name() == Some(OsStr::new("triggers.toml")) {
+            match parse_triggers(&file.name, &file.text) {
+                Ok(triggers) => trigger_count += triggers.len(),
                 Err(error) => problems.extend(error.problems.0),
             }
             continue;
@@ -144,15 +152,17 @@ fn check(context: &Context, files: &[PathBuf]) -> Done {
             "limits": limit_count,
             "freezes": freeze_count,
             "tiers": tier_count,
+            "triggers": trigger_count,
         }))?;
     } else {
         out.line(format!(
-            "{}: {} (the default ones among them), {}, {}, {}",
+            "{}: {} (the default ones among them), {}, {}, {}, {}",
             green("valid"),
             count(policy_count as u64, "policy", "policies"),
             count(limit_count as u64, "limit", "limits"),
             count(freeze_count as u64, "freeze", "freezes"),
             count(tier_count as u64, "tier", "tiers"),
+            count(trigger_count as u64, "trigger", "triggers"),
         ))?;
         for path in &files {
             out.line(dim(&format!("  {}", clean(&path.display().to_string()))))?;

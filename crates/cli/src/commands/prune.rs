@@ -116,7 +116,9 @@ pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
 
 /// Holds that are over for a day have nothing to say that the record has not. What can't be removed now is later.
 fn sweep(store: &Store) {
-    let before = now().0.saturating_sub(i64::try_from(KEPT_AFTER.as_nanos()).unwrap_or(i64::MAX));
+    let before = now()
+        .0
+        .saturating_sub(i64::try_from(KEPT_AFTER.as_nanos()).unwrap_or(i64::MAX));
     let _later = Holds::at(store.home().holds()).sweep(Timestamp(before));
 }
 

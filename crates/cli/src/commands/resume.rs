@@ -1,5 +1,7 @@
 //! `rescind resume`: what was taken back of a session and why, for the agent to try again, if its domain is healthy.
 
+mod go_on;
+
 use crate::changes::summary;
 use crate::context::{self, Context};
 use crate::error::{Code, Done, Failure};
@@ -8,6 +10,7 @@ use crate::health::{self, Checks};
 use crate::history::{History, receipt, receipt_json};
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::record::{self, SystemStep, exit_word, system_steps};
+use crate::stopping::StopScopeArgs;
 use crate::text::{clean, clean_lines, count, local_time};
 use clap::Args;
 use rescind_model::ActionId;
@@ -19,7 +22,17 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Args)]
 pub struct ResumeArgs {
     /// The session, by its id or a part of it; the last run if none is given
+    #[arg(conflicts_with = "stopped")]
     pub session: Option<String>,
+    /// Let this session go on that is paused
+    #[arg(long = "session", value_name = "SESSION", group = "stopped", requires = "why")]
+    pub paused: Option<String>,
+    /// Or what else is paused or killed.
+    #[command(flatten)]
+    pub scope: StopScopeArgs,
+    /// Why it may go on, for the record
+    #[arg(long, value_name = "TEXT", requires = "stopped")]
+    pub why: Option<String>,
 }
 
 /// How many paths are named for a person.
@@ -30,6 +43,9 @@ const PATHS: usize = 40;
 /// # Errors
 /// Nothing of the session is undone, its undo is not finished, or a health check failed.
 pub fn run(context: &Context, args: &ResumeArgs) -> Done {
+    if args.paused.is_some() || args.scope.scope().is_some() {
+        return go_on::run(context, args);
+    }
     let store = context.store_outside()?;
     let id = context::session(&store, args.session.as_deref())?;
     let history = History::load(&store, &id)?;

@@ -1,21 +1,23 @@
 //! `rescind run`: put an agent under supervision.
 
+mod agent_token;
 mod summary;
 mod supervising;
 
 use super::bounds::{self, Bounds, BoundsArgs};
-use crate::error::Failure;
+use crate::error::{Code, Failure, chain};
 use crate::staging;
 use clap::{Args, ValueEnum};
 use rescind_files::gateway::{self, Launch, REASON_VARIABLE};
 use rescind_model::SessionId;
 use rescind_policy::Environment;
+use rescind_supervisor::control::{Control, Member, Mode, STOP_FILE};
 use rescind_supervisor::journal::ClientForm;
-use rescind_supervisor::{Home, session_id};
+use rescind_supervisor::{Home, Store, session_id};
 use rescind_sys::ExitStatus;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
-use supervising::{afterwards, configuration_folder, supervise};
+use supervising::{afterwards, configuration_folder, member_of, stopped, supervise};
 
 /// Arguments of `rescind run`.
 #[derive(Debug, Clone, Args)]
@@ -198,6 +200,9 @@ pub fn run(args: &RunArgs) -> i32 {
         .promotes
         .as_ref()
         .map_or_else(session_id, |promotes| promotes.id.clone());
+    if let Some(refusal) = stop_of(&home, &member_of(args, &id)) {
+        return refused(&refusal);
+    }
     // On the stage it would be made on the stage.
     configuration_folder();
     let staged = match args.stage.then(|| staging::enter(&home, &id)).transpose() {
@@ -235,6 +240,31 @@ pub fn run(args: &RunArgs) -> i32 {
             FAILED
         }
     }
+}
+
+/// What keeps such a session from being started: a kill, and no pause, in which it waits.
+pub fn stop_of(home: &Home, member: &Member) -> Option<Failure> {
+    let control = match Control::open(home) {
+        Ok(control) => control,
+        Err(error) => {
+            return Some(Failure::new(Code::ControlUnusable, chain(&error)).means("nothing was started"));
+        }
+    };
+    if control.lacks_stops()
+        && let Err(error) = Store::open(home.clone()).and_then(|store| control.restore(&store))
+    {
+        let why = format!("what is stopped can't be told: {}", chain(&error));
+        return Some(Failure::new(Code::ControlUnusable, why).means("nothing was started"));
+    }
+    if control.stop_file() {
+        let why = format!(
+            "everything is killed by the file `{}`",
+            home.root().join(STOP_FILE).display()
+        );
+        return Some(stopped(&why).help("take that file away"));
+    }
+    let stop = control.stop_of(member)?;
+    (stop.mode == Mode::Kill).then(|| stopped(&stop.sentence()))
 }
 
 /// In the front: end as the agent ended.

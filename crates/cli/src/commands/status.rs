@@ -1,7 +1,7 @@
 //! `rescind status`: what is held, what is broken, what isn't covered here.
 
 use super::sessions::life;
-use crate::context::Context;
+use crate::context::{Context, inside_by_environment};
 use crate::credentials;
 use crate::error::{Done, chain};
 use crate::exit::Exit;
@@ -9,6 +9,7 @@ use crate::out::{Out, bold, dim, red, yellow};
 use crate::text::{ago, bytes, clean, count, local_time};
 use clap::Args;
 use rescind_model::SessionId;
+use rescind_supervisor::control::{ChargeStatus, Control, GatewayStatus, Order, Stop};
 use rescind_supervisor::{Life, Store, now};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -44,6 +45,10 @@ struct Found {
     lacks: Vec<rescind_sys::Lack>,
     credentials: Vec<credentials::Kept>,
     staged: Vec<SessionId>,
+    stops: Vec<Stop>,
+    stop_file: bool,
+    gateways: Vec<GatewayStatus>,
+    charge: Option<ChargeStatus>,
 }
 
 /// Print the status.
@@ -78,7 +83,17 @@ fn look(store: &Store) -> Done<Found> {
         }
         Err(error) => mirrors.push(("the list of mirrors".to_owned(), Some(chain(&error)))),
     }
+    // From within a session it can't be looked at.
+    let control = match inside_by_environment() {
+        true => None,
+        false => Some(Control::open(store.home())?),
+    };
+    let control = control.as_ref();
     Ok(Found {
+        stops: control.map(Control::stops).unwrap_or_default(),
+        stop_file: control.is_some_and(Control::stop_file),
+        gateways: control.map(Control::gateways).unwrap_or_default(),
+        charge: control.and_then(Control::charge),
         entries: store.ledger().len()?,
         ledger_bytes: folder_bytes(store.ledger().dir()),
         checkpoint: store.ledger().last_checkpoint()?,
@@ -197,6 +212,7 @@ fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
             ))?;
         }
     }
+    print_control(out, found)?;
     if !found.credentials.is_empty() {
         out.line(format!("\n{}", bold("credentials of sessions")))?;
         for kept in &found.credentials {
@@ -241,6 +257,59 @@ fn print(out: &mut Out, store: &Store, found: &Found) -> Done<()> {
     }
     for (what, why) in NOT_COVERED {
         out.line(format!("  {what}: {why}"))?;
+    }
+    Ok(())
+}
+
+/// What is stopped, who could be, and who is in charge.
+fn print_control(out: &mut Out, found: &Found) -> Done<()> {
+    if found.stop_file {
+        out.line(red(
+            "\nthe file STOP kills everything: take it away to let things start again",
+        ))?;
+    }
+    if !found.stops.is_empty() {
+        out.line(format!("\n{}", bold("stopped")))?;
+    }
+    for stop in &found.stops {
+        let recorded = if stop.recorded { "" } else { "; not on record yet" };
+        out.line(format!(
+            "  {}, {}{recorded}",
+            red(&clean(&stop.sentence())),
+            ago(&stop.at, now())
+        ))?;
+    }
+    if !found.gateways.is_empty() {
+        out.line(format!("\n{}", bold("gateways")))?;
+    }
+    for gateway in &found.gateways {
+        let member = &gateway.member;
+        let order = match gateway.order {
+            Order::Run => "lets actions start".to_owned(),
+            Order::Paused => yellow("paused"),
+            Order::Killed => red("killed"),
+            Order::Held => yellow("holds what is new"),
+        };
+        let domain = match member.domain.as_str() {
+            "" => String::new(),
+            domain => format!(" in {}", clean(domain)),
+        };
+        let (session, agent) = (&member.session, clean(&member.agent));
+        out.line(format!(
+            "  {session} {agent}{domain}: {order}, lease {} ms",
+            gateway.lease_ms
+        ))?;
+    }
+    match &found.charge {
+        Some(charge) if charge.left_ms == 0 => out.line(red(
+            "\nthe server in charge is gone, and what is new is held: `rescind serve` takes charge again, `rescind release` goes \
+             on without it",
+        ))?,
+        Some(charge) => out.line(format!(
+            "\nin charge: the server, process {}, for {} ms more unless it says so again",
+            charge.process, charge.left_ms
+        ))?,
+        None => {}
     }
     Ok(())
 }
@@ -290,6 +359,10 @@ fn json(store: &Store, found: &Found) -> Value {
         },
         "running": open(Life::Running),
         "interrupted": open(Life::Broken),
+        "stops": found.stops,
+        "stop_file": found.stop_file,
+        "gateways": found.gateways,
+        "charge": found.charge,
         "staged": found.staged.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mirrors": mirrors.collect::<Vec<_>>(),
         "credentials": found.credentials.iter().map(credential).collect::<Vec<_>>(),

@@ -28,6 +28,15 @@ pub struct UndoArgs {
     /// Let a session that is running go on, and take back what it has done up to now
     #[arg(long)]
     pub keep_running: bool,
+    /// Only if the plan is this one: its `digest`, as `plan --json` has it
+    #[arg(long, value_name = "DIGEST")]
+    pub plan: Option<String>,
+    /// In whose name, where it is given for somebody who has signed in elsewhere
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Say how far it is, as JSON lines on stderr
+    #[arg(long, hide = true)]
+    pub progress: bool,
     /// Only show the plan
     #[arg(long, short = 'n')]
     pub dry_run: bool,
@@ -47,13 +56,23 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
         );
     }
     let store = context.store_outside()?;
+    if let Some(name) = &args.by {
+        crate::person::act_for(name)?;
+    }
     let mut prepared = Prepared::new(&store, &args.scope, true)?;
+    prepared.lines = args.progress;
     let running = prepared.running();
     if !running.is_empty() && !args.keep_running {
         match stopped(context, &store, prepared, &running, args)? {
-            Some(again) => prepared = again,
+            Some(again) => {
+                prepared = again;
+                prepared.lines = args.progress;
+            }
             None => return Ok(Exit::Failed),
         }
+    }
+    if let Some(shown) = &args.plan {
+        is_as_shown(&prepared, shown)?;
     }
     let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
     if !context.json || !args.yes {
@@ -102,6 +121,22 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     } else {
         Exit::Ok
     })
+}
+
+/// Whether the plan is the one that somebody was shown: what is decided about conflicts is not part of what is shown.
+///
+/// # Errors
+/// It is another one.
+fn is_as_shown(prepared: &Prepared<'_>, shown: &str) -> Done<()> {
+    let asking = prepared.plan(OnConflict::Ask);
+    if asking.digest().to_string() == shown {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::PlanChanged,
+        "what an undo would do has changed since it was shown",
+    )
+    .help("look at the plan again: `rescind plan`"))
 }
 
 /// The plan: an answer where nothing follows it, else talk.

@@ -5,6 +5,7 @@ use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, dim, green, red, say};
 use crate::text::{clean, count};
+use crate::triggers::tampered;
 use clap::Args;
 use rescind_supervisor::verify::{Report, verify};
 use serde_json::{Value, json};
@@ -43,6 +44,14 @@ pub fn run(context: &Context, args: &VerifyArgs) -> Done {
         None => None,
     };
     let report = verify(&home, since.as_deref());
+    if !report.is_sound() && !crate::context::inside_by_environment() {
+        let faults = report.ledger.faults.iter().map(ToString::to_string);
+        let first = faults.chain(report.faults.iter().map(ToString::to_string)).next();
+        tampered(
+            &home,
+            &format!("verification found: {}", first.unwrap_or_default()),
+        );
+    }
     let mut out = Out::new();
     if context.json {
         out.json(&as_json(&report))?;

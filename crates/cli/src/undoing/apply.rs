@@ -162,7 +162,7 @@ fn in_session(
     let bodies = StoredBodies::new(prepared.store, Some(log)).dispensable(!met_others);
     let recorder: &SessionLog = log;
     let mut session = SystemSession::open(log.id().clone(), recorder, opening)?;
-    let mut line = Line::new();
+    let mut line = Line::new(prepared.lines);
     let surfaces = prepared.surfaces();
     let receipt = rescind_recovery::apply(plan, &mut session, &surfaces, &bodies, &mut |progress| {
         line.tell(progress)

@@ -31,6 +31,8 @@ pub struct Prepared<'s> {
     pub args: ScopeArgs,
     /// The undo to go on with.
     pub resume: Option<(SessionId, Position)>,
+    /// Whether progress is told as JSON lines: to another program.
+    pub lines: bool,
     /// Whether what it has to be told of objects is on record.
     noted: bool,
     /// What the driver notes down.
@@ -93,6 +95,7 @@ impl<'s> Prepared<'s> {
         let notes = JournalNotes::default();
         let driver = driver(&history, history.root().map(objects::table), &notes);
         Ok(Self {
+            lines: false,
             store,
             session,
             args,
@@ -153,6 +156,7 @@ impl<'s> Prepared<'s> {
         let commands = remedies::caller(store, across.runs());
         let subject = Subject::Several(Box::new(across));
         Ok(Self {
+            lines: false,
             commands,
             driver: subject.driver(&notes),
             store,

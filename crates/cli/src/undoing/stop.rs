@@ -4,6 +4,7 @@ use super::settle::settle;
 use crate::context::pid_of;
 use crate::error::{Code, Done, Failure};
 use rescind_model::{Level, SessionId};
+use rescind_supervisor::control::{end_members, members};
 use rescind_supervisor::journal::SessionKind;
 use rescind_supervisor::{SessionView, Store, StoreError, lives};
 use rescind_sys::{pidfd_open, pidfd_signal};
@@ -19,6 +20,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long after the last record of a session a call that was let through may still have taken effect, should the
 /// guardian have been killed, too.
 const IN_FLIGHT: Duration = Duration::from_millis(250);
+/// How long a supervisor may take to close its books.
+const BOOKS: Duration = Duration::from_secs(2);
 /// How long the guardian may take to end the tree.
 const TREE: Duration = Duration::from_secs(5);
 
@@ -47,14 +50,40 @@ pub fn stop(store: &Store, id: &SessionId, now: bool) -> Done<()> {
             .means("they may still write to files that are open; no new call of theirs is let through")
             .help("end them with `kill -9`, then give the command again"));
     }
+    finish(store, id)?;
+    // Its supervisor may have been made to end before it could revoke them.
+    crate::credentials::sweep(store, GRACE);
+    Ok(())
+}
+
+/// The books of a session whose tree has ended: its supervisor closes them, and is waited for, not for long; where it is gone
+/// we do. Its credentials are left to the caller.
+///
+/// # Errors
+/// There is no such session, or its books can't be closed.
+pub fn close_books(store: &Store, id: &SessionId) -> Done<()> {
+    let begun = rescind_supervisor::opened(store, id)?;
+    if let Some(process) = pid_of(&begun.supervisor)
+        .and_then(|pid| pidfd_open(i32::try_from(pid).ok()?).ok())
+        .filter(|_| lives(&begun.supervisor))
+        && !ended(process.as_fd(), BOOKS)
+    {
+        return Ok(());
+    }
+    if rescind_supervisor::unended(store)?.contains(id) {
+        finish(store, id)?;
+    }
+    Ok(())
+}
+
+/// Record what it left, right after its end, and close its books.
+fn finish(store: &Store, id: &SessionId) -> Done<()> {
     match store.resume(id, Level::Process) {
         // Another command is at its books.
         Err(StoreError::Vault(rescind_vault::Error::Busy { .. })) => {}
         log => settle(store, &log?, None)?,
     }
     rescind_supervisor::finish_books(store)?;
-    // Its supervisor may have been made to end before it could revoke them.
-    crate::credentials::sweep(store, GRACE);
     Ok(())
 }
 
@@ -141,36 +170,15 @@ fn ended(process: BorrowedFd<'_>, within: Duration) -> bool {
 }
 
 /// Wait until no process says in its environment that it is of the session; those that are left.
-fn wait_for_tree(id: &SessionId) -> Vec<u32> {
+fn wait_for_tree(id: &SessionId) -> Vec<i32> {
     let begun = Instant::now();
     loop {
-        let left = members(id);
-        if left.is_empty() || begun.elapsed() > TREE {
-            return left;
+        if end_members(id.as_str()) {
+            return Vec::new();
         }
-        for pid in &left {
-            if let Some(process) = i32::try_from(*pid).ok().and_then(|pid| pidfd_open(pid).ok()) {
-                let _gone_then = members_of(*pid, id).then(|| pidfd_signal(process.as_fd(), SIGKILL));
-                let _waited = ended(process.as_fd(), Duration::from_millis(100));
-            }
+        if begun.elapsed() > TREE {
+            return members(id.as_str());
         }
+        std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-fn members(id: &SessionId) -> Vec<u32> {
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    numbers
-        .filter(|pid| *pid != std::process::id() && members_of(*pid, id))
-        .collect()
-}
-
-fn members_of(pid: u32, id: &SessionId) -> bool {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let own = format!("RESCIND_SESSION={id}");
-    environment
-        .split(|byte| *byte == 0)
-        .any(|variable| variable == own.as_bytes())
 }

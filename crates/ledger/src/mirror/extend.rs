@@ -20,42 +20,67 @@ pub struct MirrorReport {
     pub notes: Vec<Fault>,
 }
 
-/// Check everything in the mirror (or export) at `dir`: the checkpoint's signature by `vkey`, every entry,
-/// every tile.
+/// Check everything in the mirror (or export) at `place`, a directory or a URL: the checkpoint's signature by `vkey`, every
+/// entry, every tile. Of a directory also that nothing else is in it.
 ///
 /// # Errors
-/// If `vkey` is no key or the directory can't be read.
-pub fn verify_mirror(dir: &Path, vkey: &str) -> Result<MirrorReport, MirrorError> {
+/// If `vkey` is no key or the mirror can't be read.
+pub fn verify_mirror(place: &str, vkey: &str) -> Result<MirrorReport, MirrorError> {
+    read_mirror(place, vkey, &mut |_, _| {})
+}
+
+/// The same, and each entry goes to `see` with its index, in order, as it is read: it is proved only once the report has no
+/// faults.
+///
+/// # Errors
+/// As [`verify_mirror`].
+pub fn read_mirror(
+    place: &str,
+    vkey: &str,
+    see: &mut dyn FnMut(u64, &[u8]),
+) -> Result<MirrorReport, MirrorError> {
     let key: Verifier = vkey.trim().parse()?;
-    let store = DirStore::unlocked(dir);
+    if place.contains("://") {
+        return Ok(verify_store(&crate::http::HttpStore::open(place)?, &key, see)?.0);
+    }
+    let store = DirStore::unlocked(Path::new(place));
+    let (mut report, seen) = verify_store(&store, &key, see)?;
+    let Some(size) = report.checkpoint.as_ref().map(|checkpoint| checkpoint.size) else {
+        return Ok(report);
+    };
+    for path in store.paths(1 << 24)? {
+        if !seen.contains(&path) && path != "checkpoint" && path != "key.pub" {
+            other(&store, &path, size, &mut report)?;
+        }
+    }
+    Ok(report)
+}
+
+/// Check what the checkpoint covers; also the paths that were read.
+fn verify_store(
+    store: &dyn Store,
+    key: &Verifier,
+    see: &mut dyn FnMut(u64, &[u8]),
+) -> Result<(MirrorReport, HashSet<String>), MirrorError> {
     let mut report = MirrorReport {
         checkpoint: None,
         faults: Vec::new(),
         notes: Vec::new(),
     };
-    let Some(bytes) = store.get("checkpoint", checkpoint::LIMIT)? else {
-        report
-            .faults
-            .push(Fault::at("checkpoint", None, None, "there is none"));
-        return Ok(report);
+    let opened = match store.get("checkpoint", checkpoint::LIMIT)? {
+        None => Err("there is none".to_owned()),
+        Some(bytes) => Checkpoint::open(&bytes, key).map_err(|error| error.to_string()),
     };
-    let checkpoint = match Checkpoint::open(&bytes, &key) {
+    let checkpoint = match opened {
         Ok(checkpoint) => checkpoint,
-        Err(error) => {
-            report
-                .faults
-                .push(Fault::at("checkpoint", None, None, error.to_string()));
-            return Ok(report);
+        Err(what) => {
+            report.faults.push(Fault::at("checkpoint", None, None, what));
+            return Ok((report, HashSet::new()));
         }
     };
-    let mut check = Check {
-        store: &store,
-        seen: HashSet::new(),
-        faults: Vec::new(),
-    };
-    check.extension(Tiler::default(), &[], &checkpoint)?;
+    let mut check = Check::new(store);
+    check.extension(Tiler::default(), &[], &checkpoint, see)?;
     report.faults = std::mem::take(&mut check.faults);
-    let seen = std::mem::take(&mut check.seen);
     let public = store.get("key.pub", crate::key::LIMIT)?;
     if public.is_some_and(|bytes| bytes != format!("{key}\n").as_bytes()) {
         report.faults.push(Fault::at(
@@ -65,13 +90,8 @@ pub fn verify_mirror(dir: &Path, vkey: &str) -> Result<MirrorReport, MirrorError
             "it is another key than the one given",
         ));
     }
-    for path in store.paths(1 << 24)? {
-        if !seen.contains(&path) && path != "checkpoint" && path != "key.pub" {
-            other(&store, &path, checkpoint.size, &mut report)?;
-        }
-    }
     report.checkpoint = Some(checkpoint);
-    Ok(report)
+    Ok((report, std::mem::take(&mut check.seen)))
 }
 
 /// A file that the checkpoint does not need: an older partial tile must be the beginning of what replaced it.
@@ -123,12 +143,8 @@ pub(crate) fn extends(
     new: &Checkpoint,
 ) -> Result<Vec<Fault>, MirrorError> {
     let Some(old) = old else {
-        let mut check = Check {
-            store,
-            seen: HashSet::new(),
-            faults: Vec::new(),
-        };
-        check.extension(Tiler::default(), &[], new)?;
+        let mut check = Check::new(store);
+        check.extension(Tiler::default(), &[], new, &mut |_, _| {})?;
         return Ok(check.faults);
     };
     if new.size < old.size || (new.size == old.size && new.root != old.root) {
@@ -140,12 +156,8 @@ pub(crate) fn extends(
     }
     match edge(store, old)? {
         Ok((tiler, leaves)) => {
-            let mut check = Check {
-                store,
-                seen: HashSet::new(),
-                faults: Vec::new(),
-            };
-            check.extension(tiler, &leaves, new)?;
+            let mut check = Check::new(store);
+            check.extension(tiler, &leaves, new, &mut |_, _| {})?;
             Ok(check.faults)
         }
         Err(fault) => Ok(vec![fault]),
@@ -206,10 +218,24 @@ struct Check<'a> {
     faults: Vec<Fault>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(store: &'a dyn Store) -> Self {
+        Self {
+            store,
+            seen: HashSet::new(),
+            faults: Vec::new(),
+        }
+    }
+
     /// Read bundle after bundle from `tiler` on, and compare every tile and the root. `leaves` are the hashes
-    /// the first entries must have.
-    fn extension(&mut self, mut tiler: Tiler, leaves: &[Hash], new: &Checkpoint) -> Result<(), MirrorError> {
+    /// the first entries must have. `see` gets every entry.
+    fn extension(
+        &mut self,
+        mut tiler: Tiler,
+        leaves: &[Hash],
+        new: &Checkpoint,
+        see: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<(), MirrorError> {
         let mut due = leaves.iter();
         let mut objects = Vec::new();
         while tiler.size() < new.size {
@@ -238,6 +264,7 @@ impl Check<'_> {
                         "an entry is not the one that was signed before",
                     );
                 }
+                see(tiler.size(), entry);
                 tiler.push(entry, &mut objects);
             }
             for object in objects.drain(..) {

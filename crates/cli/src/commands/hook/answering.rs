@@ -8,6 +8,7 @@ use crate::commands::keeper::{self, Kept};
 use crate::commands::run::inside_supervised_tree;
 use rescind_hooks::{Act, Answer, Call, Client, LARGEST, Phase, Told, told, under_exec};
 use rescind_model::Operation;
+use rescind_supervisor::control::{Control, Member};
 use rescind_supervisor::journal::ClientForm;
 use rescind_supervisor::{Home, process_mark};
 use std::fs::File;
@@ -70,6 +71,12 @@ fn answer_to(call: &Call) -> Answer {
         }
         Err(_) => return Answer::Pass,
     };
+    if call.phase == Phase::Before
+        && call.act != Act::Other
+        && let Some(why) = stopped(&home, call)
+    {
+        return Answer::Deny { why };
+    }
     match (call.phase, &call.act) {
         (Phase::Before, Act::Shell { command }) if call.client.takes_changed_input() => {
             supervised(&home, call, command)
@@ -94,6 +101,21 @@ fn answer_to(call: &Call) -> Answer {
         }
         _ => Answer::Pass,
     }
+}
+
+/// What stops an agent outside: a pause as much as a kill, since nobody here could wait for its end.
+fn stopped(home: &Home, call: &Call) -> Option<String> {
+    let member = Member {
+        session: call.session.clone(),
+        agent: call.client.name().to_owned(),
+        domain: String::new(),
+    };
+    let why = match Control::open(home) {
+        Err(error) => error.to_string(),
+        Ok(control) if control.stop_file() => "everything is killed by the file STOP".to_owned(),
+        Ok(control) => control.stop_of(&member)?.sentence(),
+    };
+    Some(format!("{why}; the call is refused, nothing was changed"))
 }
 
 /// The answer where the client itself runs under `rescind run`: only the reason is added, for the record.

@@ -1,20 +1,23 @@
 //! The supervisor's side of `rescind run`: the store, who judges, and what the gateway has to know.
 
+use super::agent_token::AgentToken;
 use super::summary::last_lines;
 use super::{Durability, FAILED, OnEscape, OnUncaptured, RunArgs};
 use crate::commands::bounds::Bounds;
 use crate::commands::{known, prune};
 use crate::credentials::{self, NotIssued, WithCredentials};
-use crate::error::chain;
+use crate::error::{Code, Failure, chain};
 use crate::person::person;
 use crate::staging;
+use crate::triggers::WithTriggers;
 use crate::undoing::LiveUndo;
 use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, SessionDesk, Tally};
-use rescind_files::gateway::{self, Options, Seat, Uncaptured};
+use rescind_files::gateway::{self, Obeying, Options, Seat, Uncaptured};
 use rescind_files::stage::Entered;
 use rescind_model::{Level, SessionId};
 use rescind_policy::Environment;
 use rescind_shell::{CommandLooks, Trusted};
+use rescind_supervisor::control::{Gate, Member};
 use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::{ExitForm, Record, SessionEnded, SessionKind, SessionOpened};
 use rescind_supervisor::{Desk, Home, Looks, Store, StoreError, Undo, UndoneStates, now, process_mark, salt};
@@ -32,8 +35,29 @@ pub fn supervise(
     seat: &Seat,
     staged: Option<&Entered>,
 ) -> i32 {
-    match supervise_in_store(args, bounds, home, id, seat, staged) {
+    let member = member_of(args, id);
+    let joined =
+        Gate::join(home, member, seat.guardian_process).and_then(|gate| gateway::obey(seat, Arc::new(gate)));
+    let obeying = match joined {
+        Ok(obeying) => obeying,
+        Err(error) => {
+            staged.map(staging::drop_empty);
+            eprintln!(
+                "error[control-unusable]: it could not be stopped ({error}); the agent was not started, nothing was changed"
+            );
+            return FAILED;
+        }
+    };
+    let ended = supervise_in_store(args, bounds, home, id, seat, staged, &obeying);
+    let gate = obeying.gate();
+    gate.leave();
+    match ended {
         Ok(()) => 0,
+        Err(_) if gate.is_killed() => {
+            staged.map(staging::drop_empty);
+            stopped(&gate.reason().0).report(false);
+            FAILED
+        }
         Err(error) if error.is::<NotIssued>() => {
             if let Ok(error) = error.downcast::<NotIssued>() {
                 error.0.report(false);
@@ -58,6 +82,7 @@ fn supervise_in_store(
     id: &SessionId,
     seat: &Seat,
     staged: Option<&Entered>,
+    obeying: &Obeying,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let store = Arc::new(Store::open(home.clone())?);
     let own = own_paths(&store, staged)?;
@@ -68,6 +93,7 @@ fn supervise_in_store(
     let opened = opened(args, &store, id);
     let tally = Tally::at(home.limits(), level);
     let desk = desk(args, bounds, &opened, &store, id, tally)?;
+    let triggers = Configuration::of_user().triggers()?;
     let log = Arc::new(store.begin(id, opened.clone(), level)?);
     if let Some(client) = &args.client {
         log.write(&[Record::Client(client.clone())])?;
@@ -88,28 +114,54 @@ fn supervise_in_store(
     } else {
         Box::new(WithCredentials::new(desk, Arc::clone(&store), Arc::clone(&log)))
     };
+    let desk = if triggers.is_empty() {
+        desk
+    } else {
+        let member = obeying.gate().member().clone();
+        Box::new(WithTriggers::new(desk, triggers, member, Arc::clone(&store)))
+    };
+    let one_action = args.client.is_some();
+    let scopes = &bounds.confinement.scopes;
+    let token = (!one_action)
+        .then(|| AgentToken::issue(&store, id, &opened, scopes))
+        .flatten();
+    let mut environment = purse.environment;
+    environment.extend(token.iter().flat_map(|token| token.environment.clone()));
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
     let options = Options {
         own,
-        environment: purse.environment,
+        environment,
         ..options(args, bounds, &store, &opened, staged)?
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
     let ledger = store.ledger().clone();
     let session = id.clone();
-    gateway::run(seat, Arc::clone(&log), rules, options, Some(desk), |finished| {
-        let _signed_by_the_service_else = ledger.checkpoint();
-        let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
-        let silent = quiet || terse && nothing;
-        if !silent {
-            eprint!("{}", last_lines(&session, finished, staged.is_some()));
-        }
-        if nothing && finished.background == 0 {
-            staged.map(staging::drop_empty);
-        }
-    })?;
+    let gate = obeying.gate();
+    gateway::run(
+        seat,
+        Arc::clone(&log),
+        rules,
+        options,
+        Some(desk),
+        obeying,
+        |finished| {
+            let _signed_by_the_service_else = ledger.checkpoint();
+            if gate.is_killed() {
+                eprintln!("rescind: {}", gate.reason().0);
+            }
+            let nothing = finished.changed == 0 && finished.missing.is_empty() && finished.refused.is_empty();
+            let silent = quiet || terse && nothing;
+            if !silent {
+                eprint!("{}", last_lines(&session, finished, staged.is_some()));
+            }
+            if nothing && finished.background == 0 {
+                staged.map(staging::drop_empty);
+            }
+        },
+    )?;
     drop(syncing);
+    token.map_or((), AgentToken::end);
     match background.stop() {
         // What is recorded is recorded; it is signed by whoever finds room next.
         Err(error) if error.is_disk_full() => {}
@@ -245,23 +297,40 @@ fn sync_soon(log: &Arc<rescind_supervisor::SessionLog>) -> std::sync::mpsc::Send
     stop
 }
 
+/// Who a session of these arguments is for.
+pub fn member_of(args: &RunArgs, id: &SessionId) -> Member {
+    let named = args.client.as_ref().map(|client| client.client.clone());
+    let first = args.command.first();
+    let agent = named
+        .filter(|name| !name.is_empty())
+        .or_else(|| args.agent.clone())
+        .or_else(|| first.map(|first| base(&first.to_string_lossy()).to_owned()));
+    Member {
+        session: id.to_string(),
+        agent: agent.unwrap_or_default(),
+        domain: args.domain.clone(),
+    }
+}
+
+/// What stops it from being started, for a person.
+pub fn stopped(why: &str) -> Failure {
+    Failure::new(Code::Stopped, format!("nothing may start here: {why}"))
+        .means("nothing was started")
+        .help("`rescind status` shows what is stopped; `rescind resume` with the same scope and --why lets it start again")
+}
+
 fn opened(args: &RunArgs, store: &Store, id: &SessionId) -> SessionOpened {
     let argv: Vec<String> = args
         .command
         .iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    let named = args.client.as_ref().map(|client| client.client.clone());
-    let agent = named
-        .filter(|name| !name.is_empty())
-        .or_else(|| args.agent.clone())
-        .or_else(|| argv.first().map(|first| base(first).to_owned()));
     SessionOpened {
         id: id.to_string(),
         salt: salt(),
         kind: SessionKind::Run,
         time: now().to_string(),
-        agent: agent.unwrap_or_default(),
+        agent: member_of(args, id).agent,
         argv: store.rules().redact_argv(&argv),
         cwd: std::env::current_dir().unwrap_or_default().display().to_string(),
         user: person(),

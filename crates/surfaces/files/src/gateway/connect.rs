@@ -20,6 +20,7 @@ use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 /// A connection that waits for a person.
 #[derive(Debug)]
@@ -208,13 +209,15 @@ impl Gateway {
         let same =
             rescind_sys::read_memory(call.thread, call.address, &mut again).is_ok() && again == call.bytes;
         let goes_on = runs && same;
-        let answer = if goes_on {
-            Answer::Continue
-        } else {
-            Answer::Errno(libc::EACCES)
-        };
         for id in call.ids {
-            let _the_caller_is_gone_then = listener.answer(id, answer);
+            let listener = Arc::clone(&listener);
+            if goes_on {
+                self.gate.pass_or_later(move || {
+                    let _the_caller_is_gone_then = listener.answer(id, Answer::Continue);
+                });
+            } else {
+                let _the_caller_is_gone_then = listener.answer(id, Answer::Errno(libc::EACCES));
+            }
         }
         if goes_on {
             self.waiting.connected.insert((call.who, call.to));

@@ -57,6 +57,7 @@ impl Gateway {
         }
         self.last_node = n;
         self.nodes.insert(n, info);
+        self.gate.note_action(n, true);
         self.direct = Some(n);
         n
     }

@@ -140,6 +140,9 @@ impl Gateway {
         let Some(info) = self.nodes.remove(&node) else {
             return;
         };
+        if matches!(info.role, Some(Role::Action | Role::Direct)) {
+            self.gate.note_action(node, false);
+        }
         self.hand_down(node, &info);
         for key in &info.cells {
             let own = self.cells.get(key).is_some_and(|cell| cell.node == node);

@@ -69,7 +69,12 @@ impl Gateway {
 pub(super) fn undo_failed(gateway: &Arc<Mutex<Gateway>>) {
     let (failed, undo) = {
         let mut gateway = gateway.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut gateway.failed), gateway.options.undo.clone())
+        let failed = std::mem::take(&mut gateway.failed);
+        if gateway.gate.is_killed() {
+            // What was killed did not fail, and a kill starts nothing.
+            return;
+        }
+        (failed, gateway.options.undo.clone())
     };
     let Some(undo): Option<Arc<dyn Undo>> = undo else {
         return;

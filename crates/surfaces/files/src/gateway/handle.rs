@@ -97,8 +97,17 @@ impl Gateway {
             if !listener.still_waits(call.id) {
                 continue;
             }
-            if let Handled::Now(answer) = self.handle(&listener, &call) {
+            let Handled::Now(answer) = self.handle(&listener, &call) else {
+                continue;
+            };
+            let answered = answer != Answer::Continue;
+            let go_on = || {
                 let _the_caller_is_gone_then = listener.answer(call.id, answer);
+            };
+            if answered {
+                go_on();
+            } else if !self.gate.pass(go_on) {
+                self.behind_undos.push(call);
             }
         }
     }

@@ -358,7 +358,9 @@ impl Gateway {
             if let Some(info) = self.nodes.get_mut(&node) {
                 info.cleared = Some(judged.severity);
             }
-            let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGCONT);
+            self.gate.pass_or_later(move || {
+                let _gone = pidfd_signal(stopped.pidfd.as_fd(), libc::SIGCONT);
+            });
             return;
         }
         if let Some(info) = self.nodes.get_mut(&node) {

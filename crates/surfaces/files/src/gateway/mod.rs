@@ -22,6 +22,7 @@ mod lesson;
 mod look;
 mod nodes;
 mod notify;
+mod obey;
 mod objects;
 mod output;
 mod policy;
@@ -42,6 +43,7 @@ pub use confine::{Confinement, MAY_VARIABLE};
 pub use floor::Floor;
 pub use launch::{Launch, Seat, launch};
 pub use nodes::REASON_VARIABLE;
+pub use obey::{Obeying, obey};
 pub(crate) use policy::uncapturable;
 pub use policy::{Policy, Uncaptured};
 pub use run::{Finished, RunError, run};
@@ -51,6 +53,7 @@ use crate::ObjectTable;
 use nodes::NodeInfo;
 use protect::Protection;
 use rescind_redact::Rules;
+use rescind_supervisor::control::Gate;
 use rescind_supervisor::holds::{Holds, Tiers};
 use rescind_supervisor::journal::Record;
 use rescind_supervisor::{Desk, Home, Looks, SessionLog, Undo, Undoing, UndoneStates};
@@ -173,6 +176,8 @@ pub(crate) struct Gateway {
     waiting: hold::Waiting,
     confined: confine::Confined,
     notifier: Arc<notify::Notifier>,
+    /// Through which everything starts.
+    gate: Arc<Gate>,
 }
 
 impl Gateway {

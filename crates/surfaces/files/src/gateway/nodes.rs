@@ -248,6 +248,9 @@ impl Gateway {
             return Answer::Errno(libc::EACCES);
         }
         self.nodes.insert(n, info);
+        if role == Role::Action {
+            self.gate.note_action(n, true);
+        }
         let stack = stack_start(viewer.process);
         self.tree.move_to(viewer.process, n);
         if let Some(entry) = self.tree.get_mut(viewer.process) {

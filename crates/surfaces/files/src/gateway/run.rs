@@ -2,9 +2,11 @@
 
 use super::failing::undo_failed;
 use super::handle::Handled;
+use super::hold::tell;
 use super::launch::{Message, Seat, detach};
 use super::nodes::NodeInfo;
 use super::notify::Notifier;
+use super::obey::Obeying;
 use super::output::Outputs;
 use super::policy::Policy;
 use super::protect::Protection;
@@ -13,6 +15,7 @@ use super::workers::Workers;
 use super::{Gateway, Options};
 use crate::ObjectTable;
 use rescind_redact::Rules;
+use rescind_supervisor::control::{Gate, Waited};
 use rescind_supervisor::journal::{ExitForm, SessionEnded};
 use rescind_supervisor::{Desk, SessionLog, Undoing, now};
 use rescind_sys::{Answer, ExitStatus, Listener, Notification};
@@ -64,8 +67,8 @@ fn lock(gateway: &Mutex<Gateway>) -> MutexGuard<'_, Gateway> {
     gateway.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Supervise the agent behind `seat` until its last process has ended. `desk` judges its commands. `finished` is called once the agent has ended,
-/// before the front is told.
+/// Supervise the agent behind `seat` until its last process has ended. `desk` judges its commands. Nothing of it starts but
+/// through the gate that is obeyed. `finished` is called once the agent has ended, before the front is told.
 ///
 /// # Errors
 /// [`RunError`]: the agent never ran.
@@ -75,6 +78,7 @@ pub fn run(
     rules: Arc<Rules>,
     options: Options,
     desk: Option<Box<dyn Desk>>,
+    obeying: &Obeying,
     mut finished: impl FnMut(&Finished),
 ) -> Result<(), RunError> {
     let fail = |source| RunError::NotSupervised { source };
@@ -94,7 +98,9 @@ pub fn run(
     let workers = Workers::default();
     let environment = options.environment.clone();
     let notifier = Arc::new(Notifier::new(options.tiers.clone(), Arc::clone(&log)));
+    let gate = Arc::clone(obeying.gate());
     let gateway = Gateway {
+        gate: Arc::clone(&gate),
         notifier: Arc::clone(&notifier),
         protection: Protection::new(&options.own, own),
         policy: Policy::new(options.uncaptured),
@@ -146,17 +152,19 @@ pub fn run(
         gateway.capture_inherited(agent, 0);
         gateway.flush().map_err(fail)?;
     }
+    obeying.serves(&gateway);
     let answering = {
-        let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
+        let (gateway, listener, gate) = (Arc::clone(&gateway), Arc::clone(&listener), Arc::clone(&gate));
         std::thread::Builder::new()
             .name("answers".to_owned())
-            .spawn(move || answer(&gateway, &listener, &workers))
+            .spawn(move || answer(&gateway, &listener, &workers, &gate))
     };
     answering.map_err(fail)?;
     super::launch::let_go(&seat.agent, &environment).map_err(fail)?;
     Watch {
         seat,
         gateway,
+        gate,
         epoll,
         agent,
         ended: None,
@@ -169,7 +177,7 @@ pub fn run(
 }
 
 /// Answer trapped calls, one at a time, until the filter has no process left.
-fn answer(gateway: &Shared, listener: &Arc<Listener>, workers: &Workers) {
+fn answer(gateway: &Shared, listener: &Arc<Listener>, workers: &Workers, gate: &Arc<Gate>) {
     loop {
         let call = match listener.receive() {
             Ok(call) => call,
@@ -183,20 +191,74 @@ fn answer(gateway: &Shared, listener: &Arc<Listener>, workers: &Workers) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
+        answer_one(gateway, listener, workers, gate, call);
+    }
+}
+
+/// While the gate is shut nothing is looked at; a change that could not go on is looked at anew when it opens, since an undo may
+/// have come between.
+fn answer_one(
+    gateway: &Shared,
+    listener: &Arc<Listener>,
+    workers: &Workers,
+    gate: &Arc<Gate>,
+    call: Notification,
+) {
+    let told = |why: &str| tell(super::tree::process_of(call.thread), &format!("held: {why}"));
+    loop {
+        if gate.wait(told) == Waited::Killed {
+            return;
+        }
         let handled = lock(gateway).handle(listener, &call);
         match handled {
+            Handled::Now(Answer::Continue) => {
+                let answered = gate.pass(|| go_on(listener, &call));
+                if answered {
+                    return;
+                }
+                if is_node(&call) {
+                    return go_on_when_open(gate, listener, &call, told);
+                }
+            }
             Handled::Now(answer) => {
                 let _the_caller_is_gone_then = listener.answer(call.id, answer);
+                return;
             }
-            Handled::Exits => answer_exit_later(gateway, listener, workers, call),
-            Handled::Held => {}
+            Handled::Exits => return answer_exit_later(gateway, listener, workers, gate, call),
+            Handled::Held => return,
+        }
+        if !listener.still_waits(call.id) {
+            return;
+        }
+    }
+}
+
+/// Whether a call is an action of its own, which is on record by now.
+fn is_node(call: &Notification) -> bool {
+    [libc::SYS_execve, libc::SYS_execveat, libc::SYS_connect].contains(&call.number)
+}
+
+fn go_on(listener: &Listener, call: &Notification) {
+    let _the_caller_is_gone_then = listener.answer(call.id, Answer::Continue);
+}
+
+fn go_on_when_open(gate: &Gate, listener: &Listener, call: &Notification, told: impl Fn(&str)) {
+    while gate.wait(&told) == Waited::Open {
+        if gate.pass(|| go_on(listener, call)) {
+            return;
         }
     }
 }
 
 /// An exit waits for its output without holding anybody else up.
-fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Workers, call: Notification) {
-    let (gateway, listener_too) = (Arc::clone(gateway), Arc::clone(listener));
+fn answer_exit_later(
+    gateway: &Shared,
+    listener: &Arc<Listener>,
+    workers: &Workers,
+    gate: &Arc<Gate>,
+    call: Notification,
+) {
+    let (gateway, listener_too, gate_too) = (Arc::clone(gateway), Arc::clone(listener), Arc::clone(gate));
     let waiting = workers.run(move || {
         let drain = lock(&gateway).drain_of(call.thread);
         if let Some(drain) = drain {
@@ -209,10 +271,10 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
         }
         lock(&gateway).finish_drained(call.thread);
         undo_failed(&gateway);
-        let _the_caller_is_gone_then = listener_too.answer(call.id, Answer::Continue);
+        go_on_when_open(&gate_too, &listener_too, &call, |_| {});
     });
     if waiting.is_err() {
-        let _the_caller_is_gone_then = listener.answer(call.id, Answer::Continue);
+        go_on_when_open(gate, listener, &call, |_| {});
     }
 }
 
@@ -220,6 +282,7 @@ fn answer_exit_later(gateway: &Shared, listener: &Arc<Listener>, workers: &Worke
 struct Watch<'s> {
     seat: &'s Seat,
     gateway: Shared,
+    gate: Arc<Gate>,
     epoll: Arc<OwnedFd>,
     agent: i32,
     ended: Option<(ExitStatus, Instant)>,
@@ -274,8 +337,10 @@ impl Watch<'_> {
 
     fn sweep(&self) {
         let mut gateway = lock(&self.gateway);
-        gateway.decide_holds();
-        gateway.go_on_behind_undos();
+        if self.gate.is_open() {
+            gateway.decide_holds();
+            gateway.go_on_behind_undos();
+        }
         gateway.settle(SWEPT_AT_ONCE);
         gateway.end_quiet();
         let _reported_with_the_next_call = gateway.flush();
@@ -329,7 +394,9 @@ impl Watch<'_> {
     /// Whether the agent stands because somebody else has stopped it. What rescind itself stops it lets go on again, and the front
     /// has to be there then.
     fn stopped_by_others(&self) -> bool {
-        !lock(&self.gateway).is_held(self.agent) && super::tree::is_stopped(self.agent)
+        !self.gate.is_paused()
+            && !lock(&self.gateway).is_held(self.agent)
+            && super::tree::is_stopped(self.agent)
     }
 
     fn agent_ended(&mut self, status: ExitStatus) {
@@ -390,7 +457,12 @@ impl Watch<'_> {
         let record = SessionEnded {
             time: now().to_string(),
             exit,
-            how: if self.killed { "killed" } else { "ended" }.to_owned(),
+            how: if self.killed || self.gate.is_killed() {
+                "killed"
+            } else {
+                "ended"
+            }
+            .to_owned(),
             effects: gateway.changed(),
             missing: gateway.missing.keys().cloned().collect(),
         };

@@ -241,6 +241,11 @@ pub fn is_stopped(process: i32) -> bool {
     state.is_some_and(|state| state.trim_start().starts_with('T'))
 }
 
+/// The process of a thread; the thread itself where that can't be told.
+pub fn process_of(thread: i32) -> i32 {
+    lineage(thread).map_or(thread, |(process, _)| process)
+}
+
 /// The process of a thread, and that process's parent.
 fn lineage(thread: i32) -> Option<(i32, i32)> {
     let status = proc_text(&format!("/proc/{thread}/status"))?;

@@ -313,7 +313,9 @@ impl Gateway {
                 if let Some(info) = self.nodes.get_mut(&node) {
                     info.cleared = info.cleared.max(judged.clears());
                 }
-                let _gone = pidfd_signal(waits.pidfd.as_fd(), libc::SIGCONT);
+                self.gate.pass_or_later(move || {
+                    let _gone = pidfd_signal(waits.pidfd.as_fd(), libc::SIGCONT);
+                });
             }
             Verdict::Allow => {
                 let why = "the program or its arguments were exchanged while it was read what they are about to change";

@@ -1,7 +1,7 @@
 //! The guardian: the reaper of a run's orphans, who ends the whole tree when the supervisor dies.
 
 use super::{Launch, Message, SignalGate, become_agent, let_go_of_stdio};
-use rescind_sys::{ExitStatus, Fork, kill_process};
+use rescind_sys::{ExitStatus, Fork};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsString;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -108,63 +108,11 @@ fn tell_of_children(supervisor: &UnixStream, agent: i32) -> bool {
 /// Kill everything below this process until nothing is left. Orphans come to us, so each round finds what the one
 /// before made fatherless; a tree that forks faster than one round is overtaken because the killed don't fork.
 fn end_tree() {
-    loop {
-        let below = descendants(std::process::id().cast_signed());
-        if below.is_empty() {
-            return;
-        }
-        for pid in below {
-            let _gone = kill_process(pid, libc::SIGKILL);
-        }
-    }
+    let own = std::process::id().cast_signed();
+    while !rescind_sys::end_below(own) {}
 }
 
 /// The same from the supervisor, when the guardian is gone: it is the next reaper, having adopted orphans itself.
 pub fn end_tree_from_here() {
     end_tree();
-}
-
-/// All living processes below `root`, from `/proc`.
-fn descendants(root: i32) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let mut parents = Vec::new();
-    for entry in entries.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
-            continue;
-        };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
-            continue;
-        };
-        let Some((_, rest)) = stat.rsplit_once(')') else {
-            continue;
-        };
-        let mut fields = rest.split_ascii_whitespace();
-        let (state, parent) = (
-            fields.next(),
-            fields.next().and_then(|field| field.parse::<i32>().ok()),
-        );
-        if let (Some(state), Some(parent)) = (state, parent)
-            && state != "Z"
-        {
-            parents.push((pid, parent));
-        }
-    }
-    let mut found = vec![root];
-    let mut at = 0;
-    while let Some(next) = found.get(at).copied() {
-        found.extend(
-            parents
-                .iter()
-                .filter(|(_, parent)| *parent == next)
-                .map(|(pid, _)| *pid),
-        );
-        at += 1;
-    }
-    found.split_off(1)
 }

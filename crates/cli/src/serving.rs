@@ -1,0 +1,294 @@
+//! What the server has done by commands: each is this very program, in a process of its own, so that it goes on where the server
+//! is ended, and so that what it says is what the command says.
+
+use crate::commands::approvals::{ApproveArgs, check_change, lasting_of};
+use crate::credentials;
+use crate::error::Failure;
+use crate::health::{self, Checks};
+use crate::pages;
+use rescind_model::{ActionId, SessionId};
+use rescind_server::api::holds::Always;
+use rescind_server::{Failed, Lasting, Operations, Progress, UndoOrder};
+use rescind_supervisor::Store;
+use rescind_supervisor::holds::Hold;
+use serde_json::{Value, json};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+/// The most bytes of a command's answer.
+const ANSWER: u64 = 64 << 20;
+
+/// The commands of this program.
+pub struct Commands {
+    store: Arc<Store>,
+}
+
+impl Commands {
+    /// Over this store.
+    #[must_use]
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
+    fn command(&self, words: &[String]) -> Result<Command, Failed> {
+        let program = std::env::current_exe().map_err(|error| lost(&error.to_string()))?;
+        let mut command = Command::new(program);
+        command
+            .args(words)
+            .env("RESCIND_HOME", self.store.home().root())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Run a command to its end; what it wrote to stdout, at most so many bytes. `fine`: exit codes that are answers.
+    fn run(&self, words: &[&str], fine: &[i32], most: u64) -> Result<String, Failed> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let mut child = self
+            .command(&words)?
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| lost(&error.to_string()))?;
+        let errors = child.stderr.take();
+        let reader = std::thread::spawn(move || {
+            let mut said = String::new();
+            if let Some(errors) = errors {
+                let _what_came = errors.take(1 << 20).read_to_string(&mut said);
+            }
+            said
+        });
+        let mut answer = Vec::new();
+        if let Some(mut out) = child.stdout.take() {
+            let _what_came = out.by_ref().take(most).read_to_end(&mut answer);
+            // What is too much is read all the same, so that the command comes to its end.
+            let _rest = std::io::copy(&mut out, &mut std::io::sink());
+        }
+        let status = child.wait().map_err(|error| lost(&error.to_string()))?;
+        let said = reader.join().unwrap_or_default();
+        if status.code().is_some_and(|code| fine.contains(&code)) {
+            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        }
+        Err(failed(&said))
+    }
+
+    fn json(&self, words: &[&str], fine: &[i32]) -> Result<Value, Failed> {
+        let text = self.run(words, fine, ANSWER)?;
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        serde_json::from_str(last.unwrap_or("null")).map_err(|error| lost(&error.to_string()))
+    }
+}
+
+/// What a command that failed said on stderr.
+fn failed(said: &str) -> Failed {
+    for line in said.lines().rev() {
+        if let Ok(value) = serde_json::from_str::<Value>(line)
+            && let Some(error) = value.get("error")
+        {
+            let text = |name: &str| {
+                error
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            let help = error.get("help").and_then(Value::as_array);
+            return Failed {
+                code: text("code"),
+                kind: text("kind"),
+                message: text("message"),
+                meaning: text("meaning"),
+                help: help
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect(),
+            };
+        }
+    }
+    let last = said.lines().rev().find(|line| !line.trim().is_empty());
+    lost(last.unwrap_or("it ended without a word"))
+}
+
+/// A command that can't be run, or gave no answer.
+fn lost(why: &str) -> Failed {
+    Failed {
+        code: "store-unreachable".to_owned(),
+        kind: "store".to_owned(),
+        message: format!("the command could not be carried out: {why}"),
+        meaning: "what it was to do may have been done: look before you ask again".to_owned(),
+        help: Vec::new(),
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        failed(&failure.json().to_string())
+    }
+}
+
+impl Operations for Commands {
+    fn plan(&self, session: &SessionId, actions: &[ActionId]) -> Result<Value, Failed> {
+        let mut words = vec!["plan".to_owned(), session.to_string(), "--json".to_owned()];
+        words.extend(actions.iter().map(|action| format!("--only={action}")));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // Conflicts are an answer, too.
+        self.json(&words, &[0, 3])
+    }
+
+    fn undo(&self, order: &UndoOrder, progress: &mut dyn FnMut(Progress)) -> Result<Value, Failed> {
+        let mut words = vec![
+            "undo".to_owned(),
+            order.session.to_string(),
+            "--yes".to_owned(),
+            "--json".to_owned(),
+            "--progress".to_owned(),
+            format!("--plan={}", order.plan),
+            format!("--by={}", order.person),
+            format!("--on-conflict={}", order.on_conflict),
+        ];
+        words.extend(order.actions.iter().map(|action| format!("--only={action}")));
+        let mut child = self
+            .command(&words)?
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| lost(&error.to_string()))?;
+        let out = child.stdout.take();
+        let answer = std::thread::spawn(move || {
+            let mut text = String::new();
+            if let Some(out) = out {
+                let _what_came = out.take(ANSWER).read_to_string(&mut text);
+            }
+            text
+        });
+        let mut said = String::new();
+        for line in child
+            .stderr
+            .take()
+            .map(BufReader::new)
+            .into_iter()
+            .flat_map(|errors| errors.lines().map_while(Result::ok))
+        {
+            match serde_json::from_str::<Value>(&line)
+                .ok()
+                .and_then(|value| value.get("progress").cloned())
+            {
+                Some(step) => progress(Progress {
+                    done: step.get("done").and_then(Value::as_u64).unwrap_or(0),
+                    of: step.get("of").and_then(Value::as_u64).unwrap_or(0),
+                    name: step
+                        .get("name")
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned(),
+                }),
+                None => {
+                    said.push_str(&line);
+                    said.push('\n');
+                }
+            }
+        }
+        let status = child.wait().map_err(|error| lost(&error.to_string()))?;
+        let text = answer.join().unwrap_or_default();
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        match (
+            status.code(),
+            last.and_then(|line| serde_json::from_str::<Value>(line).ok()),
+        ) {
+            // 5: not proved complete, 6: a health check failed; both say so themselves.
+            (Some(0 | 5 | 6), Some(value)) if value.get("receipt").is_some() => Ok(value),
+            _ => Err(failed(&said)),
+        }
+    }
+
+    fn action(&self, action: &ActionId) -> Result<Value, Failed> {
+        self.json(&["show", &action.to_string(), "--json"], &[0])
+    }
+
+    fn diff(&self, session: &SessionId, most: usize) -> Result<String, Failed> {
+        let mut text = self.run(&["diff", &session.to_string()], &[0], most as u64)?;
+        if text.len() >= most {
+            text.push_str("\n# more is left out here; `rescind diff` has all of it\n");
+        }
+        Ok(text)
+    }
+
+    fn lasting(
+        &self,
+        hold: &Hold,
+        always: Option<&Always>,
+        change: Option<&[String]>,
+    ) -> Result<Lasting, Failed> {
+        let rule = match always {
+            Some(wanted) => lasting_of(
+                &ApproveArgs {
+                    always: !wanted.for_session,
+                    for_session: wanted.for_session,
+                    until: wanted.until.clone(),
+                    pattern: wanted.pattern.clone(),
+                    ..ApproveArgs::default()
+                },
+                hold,
+            )?,
+            None => None,
+        };
+        if let Some(words) = change {
+            check_change(&self.store, hold, words)?;
+        }
+        Ok(Lasting {
+            always: rule,
+            change: change.map(<[String]>::to_vec),
+        })
+    }
+
+    fn revoke(&self, sessions: &[SessionId]) -> Vec<Value> {
+        let mut all = Vec::new();
+        for session in sessions {
+            match credentials::revoke_session(&self.store, session.as_str(), None) {
+                Ok(ends) => all.extend(ends.iter().map(|end| {
+                    json!({"session": session.to_string(), "dead": end.is_dead(), "says": end.sentence()})
+                })),
+                Err(failure) => all.push(
+                    json!({"session": session.to_string(), "dead": false, "says": failure.message()}),
+                ),
+            }
+        }
+        all
+    }
+
+    fn health(&self, domains: &[String]) -> (bool, Value) {
+        let checks = Checks::of_user().run(domains.iter().map(String::as_str));
+        (health::all_passed(&checks), health::json(&checks))
+    }
+
+    fn proof(&self, action: &ActionId) -> Result<String, Failed> {
+        self.run(&["ledger", "prove", &action.to_string()], &[0], ANSWER)
+    }
+
+    fn verify(&self) -> Result<Value, Failed> {
+        self.json(&["verify", "--json"], &[0])
+    }
+
+    fn export_spans(&self, url: &str, headers: Option<&Path>, resume: &Path) -> io::Result<Child> {
+        let mut words = vec!["export", "--format", "otlp", "--follow", "--to", url];
+        let resume = resume.display().to_string();
+        words.extend(["--resume", &resume]);
+        let headers = headers.map(|path| path.display().to_string());
+        if let Some(path) = &headers {
+            words.extend(["--headers", path]);
+        }
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        let mut command = self
+            .command(&words)
+            .map_err(|failed| io::Error::other(failed.message))?;
+        command.stdout(Stdio::null()).spawn()
+    }
+
+    fn error_page(&self, code: &str) -> Option<&'static str> {
+        pages::page(code)
+    }
+}
