@@ -35,6 +35,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// A journal that the system refuses to read.
+    #[error("session {session}: {why}; the index goes on once it can be read")]
+    Refused {
+        /// Whose.
+        session: String,
+        /// Why.
+        why: String,
+    },
     /// A page's cursor.
     #[error("`{cursor}` is not a cursor of this list; begin again without one")]
     Cursor {

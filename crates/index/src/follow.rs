@@ -4,7 +4,7 @@ use crate::names::Names;
 use crate::tale::{Places, Tale};
 use crate::walk::{Lost, Walk};
 use crate::write::Writer;
-use crate::{Result, index};
+use crate::{Error, Result, index};
 use rescind_ledger::Cursor;
 use rescind_model::{Digest, SessionId};
 use rescind_supervisor::Store;
@@ -242,6 +242,9 @@ impl Batch<'_> {
         let Ok(id) = entry.session.parse::<SessionId>() else {
             return self.writer.control(seq, &entry);
         };
+        if entry.body.is_none() && !self.sessions.contains_key(&id) {
+            return self.note(&id, seq, &entry);
+        }
         if entry.kind == EntryKind::VaultErased {
             // What was read of it before goes, too.
             self.session(&id, seq, &entry)?;
@@ -256,10 +259,25 @@ impl Batch<'_> {
         {
             let numbers = &mut *self.numbers;
             walk.to(&digest, |frame| tale.frame(frame, numbers));
+            if walk.refused {
+                return Err(refused(&id, walk.damage.clone().unwrap_or_default()));
+            }
         }
         self.writer.ledger(row, seq, &entry)?;
         self.touched.insert(id);
         Ok(())
+    }
+
+    /// An entry without a record, of a session that is not at hand: it need not be.
+    fn note(&mut self, id: &SessionId, seq: u64, entry: &Entry) -> Result<()> {
+        let row = match self.writer.known(id)? {
+            Some((row, _)) => row,
+            None => self.writer.begin(id, seq, entry)?,
+        };
+        if entry.kind == EntryKind::VaultErased {
+            self.writer.erase(row, id)?;
+        }
+        self.writer.ledger(row, seq, entry)
     }
 
     /// The row of the session that an entry is of. It is known then: as it was, or read again up to where it was.
@@ -294,8 +312,13 @@ impl Batch<'_> {
             }
             (walk, tale)
         });
-        if let Err(lost) = &story {
-            self.writer.lost(row, lost)?;
+        match &story {
+            Ok((walk, _)) if walk.refused => {
+                return Err(refused(id, walk.damage.clone().unwrap_or_default()));
+            }
+            Err(lost @ Lost::Refused(_)) => return Err(refused(id, lost.text())),
+            Err(lost) => self.writer.lost(row, lost)?,
+            Ok(_) => {}
         }
         Ok(Session {
             row,
@@ -316,5 +339,12 @@ impl Batch<'_> {
             }
         }
         self.writer.settle()
+    }
+}
+
+fn refused(id: &SessionId, why: String) -> Error {
+    Error::Refused {
+        session: id.to_string(),
+        why,
     }
 }

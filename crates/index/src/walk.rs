@@ -23,6 +23,8 @@ pub(crate) struct Walk {
     order: VecDeque<Digest>,
     /// Why something of it could not be read.
     pub damage: Option<String>,
+    /// Whether the system refused to read it, which it may not do the next time.
+    pub refused: bool,
 }
 
 /// Why a journal can't be walked.
@@ -32,13 +34,15 @@ pub(crate) enum Lost {
     Erased,
     /// It can't be read: why.
     Unreadable(String),
+    /// The system refused, which it may not do the next time: why.
+    Refused(String),
 }
 
 impl Lost {
     pub fn text(&self) -> String {
         match self {
             Self::Erased => "the session was erased".to_owned(),
-            Self::Unreadable(why) => format!("its journal can't be read: {why}"),
+            Self::Unreadable(why) | Self::Refused(why) => format!("its journal can't be read: {why}"),
         }
     }
 }
@@ -50,6 +54,7 @@ impl Walk {
             StoreError::Vault(
                 rescind_vault::Error::Erased { .. } | rescind_vault::Error::NoSession { .. },
             ) => Lost::Erased,
+            StoreError::Vault(rescind_vault::Error::Io { .. }) => Lost::Refused(chain(&error)),
             error => Lost::Unreadable(chain(&error)),
         })?;
         Ok(Self {
@@ -59,6 +64,7 @@ impl Walk {
             passed: HashMap::new(),
             order: VecDeque::new(),
             damage: None,
+            refused: false,
         })
     }
 
@@ -90,6 +96,7 @@ impl Walk {
                 match self.reader.frames(self.at) {
                     Ok(frames) => self.frames = Some(frames),
                     Err(error) => {
+                        self.refused = true;
                         self.damage = Some(chain(&error));
                         return None;
                     }
@@ -112,6 +119,7 @@ impl Walk {
                 Some(Err(error)) => {
                     self.damage = Some(chain(&error));
                     if !matches!(error, rescind_vault::Error::Damaged { .. }) {
+                        self.refused = true;
                         self.frames = None;
                         return None;
                     }
@@ -127,13 +135,17 @@ impl Walk {
         }
     }
 
-    /// Read all that is there up to an offset.
+    /// Read again what was read before, up to an offset.
     pub fn advance_to(&mut self, offset: u64, mut each: impl FnMut(&[u8])) {
         while self.at < offset {
             if self.frames.is_none() {
                 self.frames = self.reader.frames(self.at).ok();
             }
-            let Some(frames) = &mut self.frames else { return };
+            let Some(frames) = &mut self.frames else {
+                self.refused = true;
+                self.damage = Some("its frames can't be read".to_owned());
+                return;
+            };
             let frame = frames.next();
             self.at = frames.end();
             match frame {

@@ -100,7 +100,7 @@ impl<'b> Writer<'b> {
                     .prepare_cached("UPDATE sessions SET erased = 1 WHERE id = ?1")?
                     .execute([row])?;
             }
-            Lost::Unreadable(_) => {
+            Lost::Unreadable(_) | Lost::Refused(_) => {
                 let body = SessionRow {
                     damage: Some(lost.text()),
                     ..SessionRow::default()
