@@ -411,10 +411,18 @@ fn with_triggers(triggers: &str) -> Scenario {
 fn denials_in_a_row_stop_what_the_trigger_says() {
     let scenario =
         with_triggers("[[trigger]]\non = \"denials\"\ncount = 3\ndo = \"kill\"\nscope = \"domain\"\n");
-    // The breaker of the default policy denies what wipes the machine.
-    let denied = "mkfs.ext4 /dev/sda1 2>/dev/null";
+    let policy = "@id(\"no\") @deny(\"never\") forbid (principal, action == Action::\"delete\", resource);";
+    fs::write(
+        scenario.scratch().join("config/rescind/policies/own.cedar"),
+        policy,
+    )
+    .expect("a file");
+    let kubectl = scenario.scratch().join("kubectl");
+    fs::copy("/bin/true", &kubectl).expect("a program");
+    let denied = format!("{} delete ns prod", kubectl.display());
+    // What runs in between begins the count anew.
     let script = format!(
-        "touch a; {denied}; {denied}; touch b; {denied}; {denied}; touch c; sleep 0.05; {denied}; sleep 1000"
+        "{denied}; {denied}; touch a; {denied}; {denied}; touch b; {denied}; {denied}; {denied}; sleep 20; touch c"
     );
     let mut command = scenario.rescind(&["run", "--domain", "shop", "--", "sh", "-c", &script]);
     let outcome = Outcome::of(&mut command);

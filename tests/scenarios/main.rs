@@ -4,6 +4,7 @@
 //! Tests marked `ignore` with "prove" in the reason need a terminal, the network or the machine's package manager, and
 //! run in `cargo xtask prove spine`.
 
+mod access;
 mod agent;
 mod approvals;
 mod bounds;
@@ -20,6 +21,7 @@ mod escapes;
 mod export;
 mod failing;
 mod fidelity;
+mod fuzzed;
 mod git;
 mod history;
 mod holds;
@@ -31,9 +33,13 @@ mod kill_load;
 mod limits;
 mod mirror;
 mod novelty;
+mod people;
 mod programs;
+mod projected;
 mod redaction;
 mod scopes;
+mod server_kill;
+mod serving;
 mod shown;
 mod stage;
 mod tamper;

@@ -29,6 +29,8 @@ pub(crate) struct Database {
     /// Held over a whole change; other processes are kept out by SQLite's own lock.
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// For what may as well not be written: it waits for nobody, nor for the disk.
+    courtesy: Mutex<Connection>,
 }
 
 impl Database {
@@ -55,10 +57,18 @@ impl Database {
         // Closing it would drop the locks that another connection of this process holds: it is, before there is one.
         drop(made);
         let writer = connect(path).map_err(|source| store(path, source))?;
+        let courtesy = connect(path)
+            .and_then(|courtesy| {
+                courtesy.busy_timeout(Duration::ZERO)?;
+                courtesy.pragma_update(None, "synchronous", "normal")?;
+                Ok(courtesy)
+            })
+            .map_err(|source| store(path, source))?;
         let database = Self {
             path: path.to_owned(),
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
+            courtesy: Mutex::new(courtesy),
         };
         database.prepare()?;
         Ok(database)
@@ -144,6 +154,16 @@ impl Database {
             readers.push(reader);
         }
         value
+    }
+
+    /// Note a time of use, if that can be done at once: who proves who they are waits for nobody's change, and works on a
+    /// full disk.
+    pub fn courtesy(&self, sql: &str, values: impl rusqlite::Params) {
+        if let Ok(courtesy) = self.courtesy.try_lock() {
+            let _next_time_then = courtesy
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.execute(values));
+        }
     }
 
     pub fn fail(&self, source: rusqlite::Error) -> AccessError {

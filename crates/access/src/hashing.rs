@@ -106,3 +106,61 @@ fn wrong(error: &dyn std::fmt::Display) -> AccessError {
         why: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Hashing;
+    use crate::error::AccessError;
+
+    #[test]
+    fn a_password_fits_its_own_hash_and_no_other() {
+        let hashing = Hashing::new(1, 1).unwrap();
+        let (one, two) = (
+            hashing.hash("one and only").unwrap(),
+            hashing.hash("one and only").unwrap(),
+        );
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && one != two);
+        assert!(hashing.fits("one and only", Some(&one)).unwrap());
+        assert!(!hashing.fits("one and only ", Some(&one)).unwrap());
+        assert!(!hashing.fits("one and only", None).unwrap());
+        assert!(matches!(
+            hashing.fits("x", Some("no hash")),
+            Err(AccessError::Hashing { .. })
+        ));
+    }
+
+    #[test]
+    fn an_unknown_name_waits_for_its_turn_like_a_known_one_and_nobody_waits_beyond_the_limit() {
+        let hashing = Hashing::new(1, 0).unwrap();
+        let hash = hashing.hash("one and only").unwrap();
+        let turn = hashing.turn().unwrap();
+        for kept in [Some(hash.as_str()), None] {
+            assert!(matches!(
+                hashing.fits("one and only", kept),
+                Err(AccessError::Busy)
+            ));
+        }
+        drop(turn);
+        assert!(hashing.fits("one and only", Some(&hash)).unwrap());
+    }
+
+    #[test]
+    fn no_more_are_hashed_at_once_than_may_be() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let hashing = Hashing::new(2, 100).unwrap();
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let turn = hashing.turn().unwrap();
+                    let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    drop(turn);
+                });
+            }
+        });
+        assert!(most.load(Ordering::SeqCst) <= 2);
+    }
+}

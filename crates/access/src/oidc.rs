@@ -104,7 +104,7 @@ impl Oidc {
         clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     ) -> Result<Self, OidcError> {
         config.check()?;
-        let http = Http::new();
+        let http = Http::new(config.ca_file.as_deref()).map_err(|what| OidcError::Configuration { what })?;
         let issuer = IssuerUrl::new(config.issuer.clone()).map_err(|error| OidcError::Configuration {
             what: error.to_string(),
         })?;

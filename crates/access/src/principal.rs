@@ -92,12 +92,12 @@ impl Actor {
         }
     }
 
-    /// Who it is in records: a person's name, or `token:NAME`.
+    /// Who it is in records: a person's name, or `token:NAME/ID`.
     #[must_use]
     pub fn label(&self) -> String {
         match self {
             Self::Person(person) => person.name.to_string(),
-            Self::Token(token) => format!("token:{}", token.name),
+            Self::Token(token) => format!("token:{}/{}", token.name, token.id),
         }
     }
 

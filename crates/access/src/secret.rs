@@ -154,3 +154,45 @@ pub(crate) fn random_id() -> Result<String, AccessError> {
     letters(&mut text, 20)?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Hashed, Kind, Secret, kind_of};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_secret_is_known_by_its_shape_and_no_mistyped_one_is() {
+        for kind in Kind::ALL {
+            let secret = Secret::new(kind).unwrap();
+            let text = secret.expose();
+            assert_eq!(kind_of(text), Some(kind));
+            assert_eq!(text.len(), 57);
+            assert!(text.bytes().skip(8).all(|byte| byte.is_ascii_alphanumeric()));
+            let swapped: String = text.chars().rev().collect();
+            assert_eq!(kind_of(&swapped), None);
+            assert_eq!(kind_of(&text[..56]), None);
+            assert_eq!(kind_of(&format!("{text}0")), None);
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_the_one_of_the_document() {
+        // CRC-32 of the text before, by Python's zlib.crc32, in base 62.
+        let text = format!("rsc_api_{}", "0".repeat(43));
+        assert_eq!(super::check(&text), CHECKED);
+    }
+
+    const CHECKED: &str = "4E356L";
+
+    #[test]
+    fn letters_are_spread_over_the_alphabet_and_secrets_differ() {
+        let mut seen = BTreeSet::new();
+        let mut letters = BTreeSet::new();
+        for _ in 0..200 {
+            let secret = Secret::new(Kind::Token).unwrap();
+            letters.extend(secret.expose().bytes().skip(8).take(43));
+            assert!(seen.insert(Hashed::of(secret.expose()).hex()));
+        }
+        assert_eq!(letters.len(), 62);
+    }
+}

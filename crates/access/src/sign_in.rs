@@ -145,13 +145,10 @@ impl Access {
             Ok((principal(&kept, &info), info.used))
         })?;
         if now.0.saturating_sub(used.0) >= USED {
-            // Without it the sign-in only ends early.
-            let _courtesy = self.change(|work| {
-                work.run(
-                    "UPDATE sign_ins SET used = max(used, ?2) WHERE id = ?1",
-                    params![principal.sign_in(), now.0],
-                )
-            });
+            self.database().courtesy(
+                "UPDATE sign_ins SET used = max(used, ?2) WHERE id = ?1",
+                params![principal.sign_in(), now.0],
+            );
         }
         Ok(principal)
     }

@@ -190,13 +190,10 @@ impl Access {
             Ok((principal, info.used))
         })?;
         if used.is_none_or(|used| now.0.saturating_sub(used.0) >= USED) {
-            // A time of use is a courtesy: on a full disk a token works on.
-            let _courtesy = self.change(|work| {
-                work.run(
-                    "UPDATE tokens SET used = ?2 WHERE id = ?1",
-                    params![principal.id, now.0],
-                )
-            });
+            self.database().courtesy(
+                "UPDATE tokens SET used = ?2 WHERE id = ?1",
+                params![principal.id, now.0],
+            );
         }
         Ok(principal)
     }

@@ -133,6 +133,27 @@ fn each_change_is_recorded_before_it_can_be_seen() {
     assert_eq!(*seen.lock().unwrap(), [("person.added", 0), ("person.added", 1)]);
 }
 
+#[test]
+fn who_proves_who_they_are_waits_for_nobodys_change() {
+    let bench = Bench::new();
+    bench.person("ana", &["viewer:*"]);
+    let cookie = bench.sign_in("ana").cookie;
+    let token = bench
+        .access
+        .make_token(&machine(), &NewToken::new("ci", grants(&["viewer:*"])))
+        .unwrap();
+    bench.pass(std::time::Duration::from_secs(3600));
+    let other = rusqlite::Connection::open(bench.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // With the lock never given up, waiting for it would end as an error or never.
+    bench.access.authenticate(token.secret.expose()).unwrap();
+    bench.access.principal_of_cookie(cookie.expose()).unwrap();
+    assert_eq!(bench.access.tokens().unwrap()[0].used, None);
+    other.execute_batch("ROLLBACK").unwrap();
+    bench.access.authenticate(token.secret.expose()).unwrap();
+    assert!(bench.access.tokens().unwrap()[0].used.is_some());
+}
+
 /// What a child process does; no test of its own.
 #[test]
 fn child() {

@@ -120,7 +120,8 @@ pub fn inside_by_environment() -> bool {
 }
 
 /// Whether a seccomp filter is on this process.
-fn is_filtered() -> bool {
+#[must_use]
+pub fn is_filtered() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
     mode.is_some_and(|mode| mode.trim() == "2")

@@ -12,8 +12,9 @@ use rescind_server::{Failed, Lasting, Operations, Progress, UndoOrder};
 use rescind_supervisor::Store;
 use rescind_supervisor::holds::Hold;
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Command, Stdio};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 /// The most bytes of a command's answer.
@@ -266,6 +267,25 @@ impl Operations for Commands {
 
     fn proof(&self, action: &ActionId) -> Result<String, Failed> {
         self.run(&["ledger", "prove", &action.to_string()], &[0], ANSWER)
+    }
+
+    fn verify(&self) -> Result<Value, Failed> {
+        self.json(&["verify", "--json"], &[0])
+    }
+
+    fn export_spans(&self, url: &str, headers: Option<&Path>, resume: &Path) -> io::Result<Child> {
+        let mut words = vec!["export", "--format", "otlp", "--follow", "--to", url];
+        let resume = resume.display().to_string();
+        words.extend(["--resume", &resume]);
+        let headers = headers.map(|path| path.display().to_string());
+        if let Some(path) = &headers {
+            words.extend(["--headers", path]);
+        }
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        let mut command = self
+            .command(&words)
+            .map_err(|failed| io::Error::other(failed.message))?;
+        command.stdout(Stdio::null()).spawn()
     }
 
     fn error_page(&self, code: &str) -> Option<&'static str> {

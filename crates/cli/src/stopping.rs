@@ -34,7 +34,14 @@ pub fn control_outside(context: &Context) -> Done<Control> {
     if crate::context::inside_by_environment() {
         return Err(inside());
     }
-    let control = Control::open(&context.home()?)?;
+    let control = Control::open(&context.home()?).map_err(|error| match &error {
+        ControlError::Board { source, .. }
+            if source.kind() == std::io::ErrorKind::PermissionDenied && crate::context::is_filtered() =>
+        {
+            inside()
+        }
+        _ => Failure::from(error),
+    })?;
     if crate::context::is_below(&control.supervisors()) {
         return Err(inside());
     }

@@ -25,7 +25,7 @@ pub use form::{Form, Format};
 pub use jsonl::jsonl;
 pub use metrics::{Gauges, METRICS_TYPE, Metrics};
 pub use ocsf::{OCSF_VERSION, ocsf};
-pub use otlp::{Otlp, Pushed, Span, Spans, trace_request};
+pub use otlp::{Attributes, Otlp, Pushed, Span, Spans, trace_request};
 pub use point::Point;
 pub use proof::{Checked, Finding, check};
 pub use receiver::Receiver;

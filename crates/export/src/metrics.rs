@@ -9,9 +9,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use rescind_index::Event;
+use rescind_ledger::Ledger;
 use rescind_supervisor::journal::SystemForm;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What the encoded text is.
 pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -120,6 +121,42 @@ pub struct Gauges {
     pub mirrors_behind: u64,
     /// Notifications that wait to be delivered.
     pub notifications_queued: u64,
+}
+
+impl Gauges {
+    /// What the ledger and its files say: entries, bytes, when it was signed last, mirrors. A mirror is behind where the
+    /// background service of this process could not bring it up to date at its latest try.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub fn of_ledger(ledger: &Ledger) -> rescind_ledger::Result<Self> {
+        let (mut bytes, mut signed) = (0_u64, 0.0_f64);
+        for entry in std::fs::read_dir(ledger.dir()).into_iter().flatten().flatten() {
+            let (name, Ok(data)) = (entry.file_name(), entry.metadata()) else {
+                continue;
+            };
+            let name = name.to_string_lossy();
+            if name.starts_with("log.") {
+                bytes = bytes.saturating_add(data.len());
+            } else if name.starts_with("checkpoint.")
+                && let Ok(time) = data.modified()
+                && let Ok(since) = time.duration_since(UNIX_EPOCH)
+            {
+                signed = signed.max(since.as_secs_f64());
+            }
+        }
+        let mirrors = ledger.mirror_list().map_or(0, |places| places.len() as u64);
+        let trouble = ledger.trouble();
+        let behind = trouble.keys().filter(|task| task.starts_with("mirror ")).count() as u64;
+        Ok(Self {
+            ledger_entries: ledger.len()?,
+            ledger_bytes: bytes,
+            checkpoint_seconds: signed,
+            mirrors_current: mirrors.saturating_sub(behind),
+            mirrors_behind: behind.min(mirrors),
+            ..Self::default()
+        })
+    }
 }
 
 type Number = Gauge<f64, AtomicU64>;

@@ -9,7 +9,7 @@ mod spans;
 mod value;
 
 pub use push::{Otlp, Pushed};
-pub use span::Span;
+pub use span::{Attributes, Span};
 pub use spans::Spans;
 
 use crate::Source;

@@ -27,6 +27,7 @@ pub struct Receiver {
     agent: ureq::Agent,
     url: String,
     headers: Vec<(String, String)>,
+    tries: u32,
     wait: Arc<dyn Fn(Duration) -> bool + Send + Sync>,
 }
 
@@ -72,6 +73,7 @@ impl Receiver {
             agent: agent.into(),
             url: url.to_owned(),
             headers,
+            tries: TRIES,
             wait: Arc::new(|time| {
                 std::thread::sleep(time);
                 true
@@ -83,6 +85,13 @@ impl Receiver {
     #[must_use]
     pub fn waiting(mut self, wait: impl Fn(Duration) -> bool + Send + Sync + 'static) -> Self {
         self.wait = Arc::new(wait);
+        self
+    }
+
+    /// Never give up while it is away or busy: for whoever goes on until told otherwise.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.tries = u32::MAX;
         self
     }
 
@@ -105,7 +114,7 @@ impl Receiver {
         };
         let mut wait = FIRST_WAIT;
         let mut last = String::new();
-        for _ in 0..TRIES {
+        for _ in 0..self.tries {
             match self.attempt(content_type, body) {
                 Tried::Taken(answer) => return Ok(answer),
                 Tried::Refused(why) => return Err(refused(why)),
@@ -162,8 +171,7 @@ fn pause(text: &str, now: SystemTime) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    let at = SystemTime::try_from(at).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
+    Some(SystemTime::from(at).duration_since(now).unwrap_or_default())
 }
 
 /// What can be shown of an answer.

@@ -62,9 +62,27 @@ pub(crate) fn note(event: &Event) -> Option<&Value> {
 }
 
 /// A text of a note's object.
-pub(crate) fn noted<'a>(event: &'a Event, names: &[&str]) -> Option<&'a str> {
+pub(crate) fn noted<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
+    note(event)?.get(name)?.as_str()
+}
+
+/// Which kill an event is about: its own name, or of what lifts several that of the first.
+pub(crate) fn stop(event: &Event) -> Option<String> {
     let note = note(event)?;
-    names.iter().find_map(|name| note.get(*name)?.as_str())
+    let first = || note.get("stops")?.as_array()?.first();
+    match note.get("stop").or_else(first)? {
+        Value::String(text) => Some(short(text)),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A scope, as `domain payments/prod`.
+pub(crate) fn scope(event: &Event) -> Option<String> {
+    let scope = note(event)?.get("scope")?;
+    let text = |name: &str| scope.get(name).and_then(Value::as_str).unwrap_or_default();
+    let whole = format!("{} {}", text("kind"), text("name"));
+    Some(short(whole.trim())).filter(|whole| !whole.is_empty())
 }
 
 /// A note as a sentence.

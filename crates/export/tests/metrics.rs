@@ -12,6 +12,8 @@ mod common;
 
 use common::{erased, every_kind, hostile};
 use rescind_export::{Gauges, Metrics};
+use rescind_ledger::{Ledger, Options};
+use rescind_model::Level;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -91,6 +93,34 @@ fn what_is_counted_shows() {
     ] {
         assert!(text.lines().any(|own| own == line), "{line}\n{text}");
     }
+}
+
+#[test]
+fn the_ledger_is_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), &Options::default()).unwrap();
+    ledger.append(b"x", Level::Process).unwrap();
+    let before = Gauges::of_ledger(&ledger).unwrap();
+    assert_eq!(
+        (
+            before.ledger_entries,
+            before.mirrors_current,
+            before.mirrors_behind
+        ),
+        (1, 0, 0)
+    );
+    assert!(
+        before.ledger_bytes > 0 && before.checkpoint_seconds == 0.0,
+        "{before:?}"
+    );
+    ledger.checkpoint().unwrap();
+    let mirror = tempfile::tempdir().unwrap();
+    ledger.mirror_add(mirror.path().to_str().unwrap()).unwrap();
+    let after = Gauges::of_ledger(&ledger).unwrap();
+    assert!(
+        after.checkpoint_seconds > 1.7e9 && after.mirrors_current == 1,
+        "{after:?}"
+    );
 }
 
 #[test]

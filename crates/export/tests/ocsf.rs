@@ -96,6 +96,28 @@ fn classes_are_what_the_documentation_says() {
 }
 
 #[test]
+fn a_kill_says_whether_all_stopped() {
+    let answers: Vec<(u64, u64)> = every_kind()
+        .iter()
+        .filter(|event| event.kind == "kill.answered")
+        .map(|event| ocsf(event, &source()))
+        .map(|made| {
+            (
+                made["status_id"].as_u64().unwrap(),
+                made["duration"].as_u64().unwrap_or(0),
+            )
+        })
+        .collect();
+    assert_eq!(answers, [(1, 13), (4, 13), (2, 13), (0, 0)]);
+    let called: Vec<u64> = every_kind()
+        .iter()
+        .filter(|event| event.kind == "kill.called")
+        .map(|event| ocsf(event, &source())["activity_id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(called, [2, 1, 2]);
+}
+
+#[test]
 fn a_verdict_is_a_disposition() {
     let of = |verdict: &str| {
         let node = common::node(

@@ -1,5 +1,6 @@
 //! How long each question to the projection takes: `page_bench FOLDER [HOLDS] [ROUNDS]`, over a store that `fill` filled.
-//! Makes the projection first where it is not there. Says p50, p99 and the most in ms, and how much memory this takes.
+//! Makes the projection first where it is not there. Says p50, p99 and the most in ms, how much of that it had a processor,
+//! and how much memory all takes.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,9 +42,10 @@ fn main() {
         }
     });
     println!(
-        "followed {} entries in {:.1} s; the file has {} MiB; memory {} MiB, at most {} MiB",
+        "followed {} entries in {:.1} s ({:.1} s of a processor); the file has {} MiB; memory {} MiB, at most {} MiB",
         position.unwrap(),
         begun.elapsed().as_secs_f64(),
+        processor().as_secs_f64(),
         path.metadata().unwrap().len() >> 20,
         memory("VmRSS"),
         memory("VmHWM"),
@@ -74,23 +76,39 @@ fn memory(what: &str) -> u64 {
         >> 10
 }
 
+/// How long this thread had a processor: what it takes on a machine that others use is that, and waiting for them.
+fn processor() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap(),
+        u32::try_from(time.tv_nsec).unwrap(),
+    )
+}
+
 /// Ask so many times, and say how long it took.
 fn measure(what: &str, rounds: u64, mut ask: impl FnMut(&mut Dice) -> String) {
     let mut dice = Dice::new(99);
-    let mut times = Vec::new();
+    let (mut times, mut busy) = (Vec::new(), Vec::new());
     let mut answer = String::new();
     for _ in 0..rounds {
-        let begun = Instant::now();
+        let (begun, used) = (Instant::now(), processor());
         answer = ask(&mut dice);
         times.push(begun.elapsed());
+        busy.push(processor().saturating_sub(used));
     }
     times.sort();
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    busy.sort();
+    let of = |times: &[Duration], percent: usize| {
+        times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3
+    };
+    let at = |percent: usize| of(&times, percent);
     println!(
-        "{what:<46} p50 {:>7.2}  p99 {:>7.2}  most {:>7.2}  {answer}",
+        "{what:<40} p50 {:>7.2}  p99 {:>7.2}  most {:>7.2}  processor p50 {:>7.2}  p99 {:>7.2}  {answer}",
         at(50),
         at(99),
-        at(100)
+        at(100),
+        of(&busy, 50),
+        of(&busy, 99)
     );
 }
 

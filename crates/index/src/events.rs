@@ -5,7 +5,7 @@ use crate::{Error, Event, Result};
 use rescind_ledger::Cursor;
 use rescind_model::{Digest, SessionId};
 use rescind_supervisor::Store;
-use rescind_supervisor::entry::Entry;
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -24,6 +24,17 @@ pub struct Events {
     next: u64,
     journals: HashMap<SessionId, Known>,
     used: u64,
+}
+
+/// An entry, with its kind as it is named: a later version's kinds are told, too.
+#[derive(Deserialize)]
+struct Named {
+    kind: String,
+    time: String,
+    session: String,
+    action: Option<String>,
+    body: Option<String>,
+    note: Option<String>,
 }
 
 /// A session whose entries came by.
@@ -70,7 +81,7 @@ impl Events {
             return Ok(None);
         };
         self.next = seq + 1;
-        let entry: Entry = serde_json::from_slice(&bytes).map_err(|error| Error::Entry {
+        let entry: Named = serde_json::from_slice(&bytes).map_err(|error| Error::Entry {
             seq,
             why: error.to_string(),
         })?;
@@ -110,14 +121,11 @@ impl Events {
         }
     }
 
-    fn event(&mut self, seq: u64, entry: Entry) -> Event {
+    fn event(&mut self, seq: u64, entry: Named) -> Event {
         let mut event = Event {
             seq,
             time: entry.time,
-            kind: serde_json::to_value(entry.kind)
-                .ok()
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-                .unwrap_or_default(),
+            kind: entry.kind,
             session: entry.session,
             action: entry.action,
             agent: String::new(),

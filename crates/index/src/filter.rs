@@ -85,7 +85,8 @@ pub struct ActionFilter {
     pub since: Option<String>,
     /// Began before this time, RFC 3339.
     pub until: Option<String>,
-    /// Words of its command, program, agent, owner, domain, reasons and gaps: all of them, each at least begun.
+    /// Words of its command, program, agent, owner, domain, reasons and gaps: all of them, of three
+    /// letters and more at least begun.
     pub text: Option<String>,
     /// A path that it changed, or a folder below which it changed something.
     pub path: Option<String>,

@@ -4,7 +4,7 @@ use crate::names::Names;
 use crate::tale::{Places, Tale};
 use crate::walk::{Lost, Walk};
 use crate::write::Writer;
-use crate::{Error, Result, index};
+use crate::{Result, index};
 use rescind_ledger::Cursor;
 use rescind_model::{Digest, SessionId};
 use rescind_supervisor::Store;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// The most entries of a transaction. A reader of the file sees nothing of it before it is over.
 pub(crate) const BATCH: usize = 4096;
 /// How much of sessions is kept in memory, in bytes, about. What was put away is read from its journal again.
-const KEPT: usize = 96 << 20;
+const KEPT: usize = 64 << 20;
 /// The most sessions that are kept open: each has a directory open, and a file while it is read.
 const OPEN: usize = 256;
 
@@ -105,7 +105,11 @@ impl Follower {
     pub fn follow(&mut self, most: usize, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
         let of = self.store.ledger().len()?;
         while self.position < of {
+            let before = self.position;
             self.batch(most)?;
+            if self.position == before {
+                break;
+            }
             progress(Progress {
                 position: self.position,
                 of,
@@ -196,6 +200,9 @@ impl Follower {
 
     /// Forget sessions that were not used for long, until what is kept is little enough.
     fn put_away(&mut self) {
+        // What ended has nothing more to say, but for its undos, which are sessions of their own.
+        self.sessions
+            .retain(|_, session| !session.story.as_ref().is_ok_and(|(_, tale)| tale.ended.is_some()));
         let mut kept: usize = self.sessions.values().map(Session::weight).sum();
         while (kept > KEPT || self.sessions.len() > OPEN) && self.sessions.len() > 1 {
             let oldest = self.sessions.iter().min_by_key(|(_, session)| session.used);
@@ -227,10 +234,10 @@ struct Batch<'b> {
 
 impl Batch<'_> {
     fn entry(&mut self, seq: u64, bytes: &[u8]) -> Result<()> {
-        let entry: Entry = serde_json::from_slice(bytes).map_err(|error| Error::Entry {
-            seq,
-            why: error.to_string(),
-        })?;
+        // What a later version wrote is passed over; once that follows, it makes its own.
+        let Ok(entry) = serde_json::from_slice::<Entry>(bytes) else {
+            return Ok(());
+        };
         self.numbers.seq = seq;
         let Ok(id) = entry.session.parse::<SessionId>() else {
             return self.writer.control(seq, &entry);
@@ -279,7 +286,7 @@ impl Batch<'_> {
             if offset > 0 {
                 let places = self.writer.places(row).unwrap_or_default();
                 let mut places = Known(places.into_iter());
-                walk.to_offset(offset, |frame| tale.frame(frame, &mut places));
+                walk.advance_to(offset, |frame| tale.frame(frame, &mut places));
                 // All of that is written down.
                 tale.actions();
                 tale.took();

@@ -114,7 +114,7 @@ impl Index {
     /// # Errors
     /// The database can't be read.
     pub fn position(&self) -> Result<u64> {
-        self.read(|connection| position(connection))
+        self.read(position)
     }
 
     /// Read with a connection of the pool, in one transaction: all that is read is of the same moment.

@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// How many frames that were passed are kept for entries that come later. Two entries change places only where two
 /// threads write at once; a frame without an entry is left behind by a supervisor that was killed in between.
-const PASSED: usize = 256;
+const PASSED: usize = 64;
 
 /// A journal, read up to some frame.
 pub(crate) struct Walk {
@@ -128,7 +128,7 @@ impl Walk {
     }
 
     /// Read all that is there up to an offset.
-    pub fn to_offset(&mut self, offset: u64, mut each: impl FnMut(&[u8])) {
+    pub fn advance_to(&mut self, offset: u64, mut each: impl FnMut(&[u8])) {
         while self.at < offset {
             if self.frames.is_none() {
                 self.frames = self.reader.frames(self.at).ok();

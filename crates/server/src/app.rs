@@ -100,7 +100,10 @@ pub async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(move || work(&app)).await {
         Ok(result) => result,
         Err(error) => {
-            tracing::error!(%error, "a request's work ended before its time");
+            tracing::error!(
+                error = crate::text::chain(&error),
+                "a request's work ended before its time"
+            );
             Err(Problem::inner("the server could not finish this request"))
         }
     }
@@ -113,7 +116,7 @@ impl From<rescind_index::Error> for Problem {
                 Self::bad(error.to_string())
             }
             other => {
-                tracing::error!(error = %other, "the index can't be read");
+                tracing::error!(error = crate::text::chain(&other), "the index can't be read");
                 Self::inner("what is on record can't be read just now")
             }
         }

@@ -38,6 +38,8 @@ pub struct Configuration {
     pub notify: Vec<toml::Table>,
     /// Where actions are sent as spans.
     pub otlp: Option<Otlp>,
+    /// How many minutes lie between two verifications of the whole store; 0: none.
+    pub verify_minutes: u64,
     /// How long open requests may take when the server stops, in seconds.
     pub drain_seconds: u64,
 }
@@ -96,9 +98,9 @@ pub enum LogFormat {
 pub struct Otlp {
     /// The collector's address for traces: `http://127.0.0.1:4318/v1/traces`.
     pub url: String,
-    /// Headers, such as an authorization. `env:NAME` takes a value from the environment.
+    /// A file with headers, `Name: value` each, such as an authorization.
     #[serde(default)]
-    pub headers: std::collections::BTreeMap<String, String>,
+    pub headers_file: Option<PathBuf>,
 }
 
 impl Default for Configuration {
@@ -114,6 +116,7 @@ impl Default for Configuration {
             oidc: None,
             notify: Vec::new(),
             otlp: None,
+            verify_minutes: 60,
             drain_seconds: 10,
         }
     }

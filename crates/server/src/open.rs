@@ -56,6 +56,6 @@ impl Open {
 }
 
 fn unreadable(error: &io::Error) -> Problem {
-    tracing::error!(%error, "the holds can't be read");
+    tracing::error!(error = crate::text::chain(&error), "the holds can't be read");
     Problem::inner("what waits can't be read just now")
 }

@@ -7,6 +7,9 @@ use axum::http::StatusCode;
 use rescind_model::{ActionId, SessionId};
 use rescind_supervisor::holds::{AlwaysForm, Hold};
 use serde_json::Value;
+use std::io;
+use std::path::Path;
+use std::process::Child;
 
 /// How far an undo is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -107,6 +110,18 @@ pub trait Operations: Send + Sync + 'static {
     /// # Errors
     /// As the command `ledger prove`.
     fn proof(&self, action: &ActionId) -> Result<String, Failed>;
+
+    /// Hold the whole store against its own record.
+    ///
+    /// # Errors
+    /// As the command `verify`: what was found.
+    fn verify(&self) -> Result<Value, Failed>;
+
+    /// Begin to send spans, from where `resume` says, until the process is ended.
+    ///
+    /// # Errors
+    /// It can't be begun.
+    fn export_spans(&self, url: &str, headers: Option<&Path>, resume: &Path) -> io::Result<Child>;
 
     /// The page of an error code, as Markdown.
     fn error_page(&self, code: &str) -> Option<&'static str>;

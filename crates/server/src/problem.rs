@@ -120,3 +120,53 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// Every `StatusCode::X, "code"` of the sources.
+    fn codes_of(text: &str) -> impl Iterator<Item = &str> {
+        text.split("StatusCode::").skip(1).filter_map(|rest| {
+            let (status, rest) = rest.split_once(',')?;
+            let is_status = status
+                .chars()
+                .all(|letter| letter.is_ascii_uppercase() || letter == '_');
+            let (code, _) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+            is_status.then_some(code)
+        })
+    }
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries
+            .flat_map(|entry| match entry.path() {
+                path if path.is_dir() => sources(&path),
+                path => vec![path],
+            })
+            .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+            .collect()
+    }
+
+    #[test]
+    fn every_code_of_the_server_has_a_page() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let texts: Vec<String> = sources(&root.join("src"))
+            .iter()
+            .filter_map(|path| fs::read_to_string(path).ok())
+            .collect();
+        let codes: BTreeSet<&str> = texts.iter().flat_map(|text| codes_of(text)).collect();
+        assert!(codes.len() > 15 && codes.contains("not-signed-in"), "{codes:?}");
+        let pages = root.join("../../docs/errors");
+        let missing: Vec<&&str> = codes
+            .iter()
+            .filter(|code| {
+                let page = fs::read_to_string(pages.join(format!("{code}.md"))).unwrap_or_default();
+                !page.starts_with(&format!("# {code}\n"))
+            })
+            .collect();
+        assert!(missing.is_empty(), "docs/errors has no page of {missing:?}");
+    }
+}

@@ -3,13 +3,15 @@
 use crate::api::{actions, agent, events, health, holds, kills, me, people, sessions, undos};
 use crate::app::Shared;
 use crate::console;
+use crate::describe;
 use crate::headers;
+use crate::pages::Pages;
 use crate::problem::Problem;
 use axum::error_handling::HandleErrorLayer;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{BoxError, Json, Router, middleware};
 use std::time::Duration;
 use tower::ServiceBuilder;
@@ -18,6 +20,9 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// Where the document is.
+const DOCUMENT: &str = "/api/v1/openapi.json";
 
 /// The API's own description.
 #[derive(OpenApi)]
@@ -78,6 +83,7 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(agent::issue, agent::revoke))
         .routes(routes!(agent::me))
         .routes(routes!(agent::narrow))
+        .routes(routes!(agent::renew))
         .routes(routes!(agent::hold))
         .routes(routes!(crate::observe::metrics))
 }
@@ -93,48 +99,65 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let (_, mut document) = api().split_for_parts();
     let (_, streams) = streams().split_for_parts();
     document.merge(streams);
+    describe::answers(&mut document);
+    let pages = [pages(), live_pages()];
+    let mut listed: Vec<&str> = pages.iter().flat_map(Pages::listed).map(String::as_str).collect();
+    let own = format!("GET {DOCUMENT}");
+    listed.push(&own);
+    describe::add_pages(&mut document, &listed);
     document
 }
 
-fn pages() -> Router<Shared> {
+fn pages() -> Pages {
     use console::{action, hold, me, now, people, record, session, sessions, signin, stop, undo};
-    Router::new()
-        .route("/", get(now::page))
-        .route("/parts/tiles", get(now::tiles_part))
-        .route("/parts/holds", get(now::holds_part))
-        .route("/parts/feed", get(now::feed_part))
-        .route("/parts/sessions/{session}", get(session::live_part))
-        .route("/holds", get(hold::list))
-        .route("/holds/{action}", get(hold::one).post(hold::post))
-        .route("/sessions", get(sessions::sessions))
-        .route("/sessions/{session}", get(session::page))
-        .route("/sessions/{session}/changes", get(session::changes))
-        .route("/sessions/{session}/undo", get(undo::plan).post(undo::apply))
-        .route("/undos/{job}", get(undo::job))
-        .route("/actions", get(sessions::actions))
-        .route("/actions/{action}", get(action::page))
-        .route("/stop", get(stop::page).post(stop::post))
-        .route("/stop/lift", post(stop::lift_post))
-        .route("/people", get(people::page).post(people::add))
-        .route("/people/change", post(people::change))
-        .route("/people/tokens/revoke", post(people::revoke))
-        .route("/me", get(me::page))
-        .route("/me/password", post(me::password))
-        .route("/me/tokens", post(me::make_token))
-        .route("/me/tokens/revoke", post(me::revoke_token))
-        .route("/me/sign-ins/end", post(me::end_sign_in))
-        .route("/record", get(record::page))
-        .route("/errors/{code}", get(record::error))
-        .route("/signin", get(signin::page).post(signin::post))
-        .route("/signin/first", post(signin::first))
-        .route("/signin/oidc", get(signin::oidc))
-        .route("/signin/back", get(signin::back))
-        .route("/signout", post(signin::out))
-        .route("/assets/{name}", get(console::assets::one))
+    Pages::default()
+        .get("/", now::page)
+        .get("/parts/tiles", now::tiles_part)
+        .get("/parts/holds", now::holds_part)
+        .get("/parts/feed", now::feed_part)
+        .get("/parts/sessions/{session}", session::live_part)
+        .get("/holds", hold::list)
+        .get("/holds/{action}", hold::one)
+        .post("/holds/{action}", hold::post)
+        .get("/sessions", sessions::sessions)
+        .get("/sessions/{session}", session::page)
+        .get("/sessions/{session}/changes", session::changes)
+        .get("/sessions/{session}/undo", undo::plan)
+        .post("/sessions/{session}/undo", undo::apply)
+        .get("/undos/{job}", undo::job)
+        .get("/actions", sessions::actions)
+        .get("/actions/{action}", action::page)
+        .get("/stop", stop::page)
+        .post("/stop", stop::post)
+        .post("/stop/lift", stop::lift_post)
+        .get("/people", people::page)
+        .post("/people", people::add)
+        .post("/people/change", people::change)
+        .post("/people/tokens/revoke", people::revoke)
+        .get("/me", me::page)
+        .post("/me/password", me::password)
+        .post("/me/tokens", me::make_token)
+        .post("/me/tokens/revoke", me::revoke_token)
+        .post("/me/sign-ins/end", me::end_sign_in)
+        .get("/record", record::page)
+        .get("/errors/{code}", record::error)
+        .get("/signin", signin::page)
+        .post("/signin", signin::post)
+        .post("/signin/first", signin::first)
+        .get("/signin/oidc", signin::oidc)
+        .get("/signin/back", signin::back)
+        .post("/signout", signin::out)
+        .get("/assets/{name}", console::assets::one)
+}
+
+/// Pages that go on for as long as somebody looks.
+fn live_pages() -> Pages {
+    Pages::default()
+        .get("/console/changes", crate::observe::changes)
+        .get("/undos/{job}/progress", console::undo::progress)
 }
 
 /// Everything.
-#[must_use]
 pub fn router(app: &Shared) -> Router {
     let limits = &app.configuration.limits;
     let seconds = Duration::from_secs(limits.request_seconds);
@@ -142,8 +165,8 @@ pub fn router(app: &Shared) -> Router {
     let (streams, _) = streams().split_for_parts();
     let document = document();
     let timed = api
-        .merge(pages())
-        .route("/api/v1/openapi.json", get(|| async move { Json(document) }))
+        .merge(pages().router())
+        .route(DOCUMENT, get(|| async move { Json(document) }))
         .layer(
             ServiceBuilder::new()
                 .layer(HandleErrorLayer::new(too_slow))
@@ -151,11 +174,9 @@ pub fn router(app: &Shared) -> Router {
                 .concurrency_limit(limits.requests_at_once)
                 .timeout(seconds),
         );
-    let endless = streams
-        .route("/console/changes", get(crate::observe::changes))
-        .route("/undos/{job}/progress", get(console::undo::progress));
     timed
-        .merge(endless)
+        .merge(streams)
+        .merge(live_pages().router())
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limits.body_bytes))

@@ -8,7 +8,7 @@ use crate::listen::{ListenError, Port};
 use crate::open::Open;
 use crate::operations::Operations;
 use crate::router::router;
-use crate::tell;
+use crate::{tell, upkeep};
 use axum_server::Handle;
 use rescind_access::{Access, AccessError, Change, Oidc, OidcConfig, OidcError, RecordError, Secret};
 use rescind_export::Metrics;
@@ -176,6 +176,12 @@ impl Server {
             None => None,
         };
         let first = access.bootstrap()?;
+        // Where agents of this machine find it.
+        let told = std::fs::write(folder.join("url"), format!("{base_url}\n"));
+        told.map_err(|source| ServeError::System {
+            what: "a file in the state directory",
+            source,
+        })?;
         let app = Arc::new(App {
             rates: Rates::new(&configuration.limits),
             base_url,
@@ -236,7 +242,10 @@ impl Server {
         } = self;
         let service = app.store.ledger().start_background();
         if let Err(error) = &service {
-            tracing::error!(%error, "checkpoints are not signed in the background");
+            tracing::error!(
+                error = crate::text::chain(&error),
+                "checkpoints are not signed in the background"
+            );
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -249,6 +258,7 @@ impl Server {
             _ => None,
         };
         let telling = tell::start(&app).map_err(system("a thread"))?;
+        let upkeep = upkeep::start(&app).map_err(system("a thread"))?;
         let tls = app.configuration.tls.clone();
         let shared = Arc::clone(&app);
         let served = runtime.block_on(async move {
@@ -258,7 +268,7 @@ impl Server {
         });
         app.ending.send_replace(true);
         runtime.shutdown_timeout(Duration::from_secs(2));
-        for thread in [following, telling].into_iter().flatten() {
+        for thread in [following, telling, upkeep].into_iter().flatten() {
             let _it_has_said_why = thread.join();
         }
         drop(delivering);
@@ -314,7 +324,10 @@ fn follow(app: &Shared) -> io::Result<Thread> {
             match seen.step(&app) {
                 Ok(()) => app.ready.store(true, Ordering::Release),
                 Err(error) => {
-                    tracing::error!(%error, "the record can't be followed just now");
+                    tracing::error!(
+                        error = crate::text::chain(&error),
+                        "the record can't be followed just now"
+                    );
                     std::thread::sleep(TROUBLE);
                 }
             }
@@ -341,7 +354,10 @@ impl Seen {
         }
         // What was done while nobody could record it is recorded now.
         if let Err(error) = app.control.record_owed(&app.store) {
-            tracing::warn!(%error, "a stop could not be recorded yet");
+            tracing::warn!(
+                error = crate::text::chain(&error),
+                "a stop could not be recorded yet"
+            );
         }
         let events = match &mut self.events {
             Some(events) => events,

@@ -134,17 +134,7 @@ impl FromRequestParts<Shared> for Signed {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
-        let (actor, cookie) = match bearer(&parts.headers)? {
-            Some(token) => {
-                let actor = authenticate(app, token)?.actor();
-                let of_agent = || Problem::forbidden("an agent's token reaches nothing of people's");
-                (actor.ok_or_else(of_agent)?, None)
-            }
-            None => {
-                let (person, cookie) = person_of(parts, app)?;
-                (Actor::Person(person), Some(cookie))
-            }
-        };
+        let (actor, cookie) = signed(parts, app).map_err(|problem| counted(parts, app, problem))?;
         app.rates.request(actor.label())?;
         if matches!(&actor, Actor::Person(person) if person.must_change_password())
             && !parts.uri.path().starts_with("/me")
@@ -159,17 +149,36 @@ impl FromRequestParts<Shared> for Agent {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?.ok_or_else(Problem::unauthenticated)?;
-        match authenticate(app, token)? {
-            Principal::Agent(agent) => {
-                app.rates.request(format!("agent {}", agent.id()))?;
-                Ok(Self(agent))
-            }
-            Principal::Person(_) | Principal::Token(_) => {
-                Err(Problem::forbidden("this is for agents' tokens"))
-            }
-        }
+        let agent = agent(parts, app).map_err(|problem| counted(parts, app, problem))?;
+        app.rates.request(format!("agent {}", agent.id()))?;
+        Ok(Self(agent))
     }
+}
+
+fn signed(parts: &Parts, app: &Shared) -> Result<(Actor, Option<String>), Problem> {
+    let Some(token) = bearer(&parts.headers)? else {
+        let (person, cookie) = person_of(parts, app)?;
+        return Ok((Actor::Person(person), Some(cookie)));
+    };
+    let actor = authenticate(app, token)?.actor();
+    let of_agent = || Problem::forbidden("an agent's token reaches nothing of people's");
+    Ok((actor.ok_or_else(of_agent)?, None))
+}
+
+fn agent(parts: &Parts, app: &Shared) -> Result<AgentPrincipal, Problem> {
+    let token = bearer(&parts.headers)?.ok_or_else(Problem::unauthenticated)?;
+    match authenticate(app, token)? {
+        Principal::Agent(agent) => Ok(agent),
+        Principal::Person(_) | Principal::Token(_) => Err(Problem::forbidden("this is for agents' tokens")),
+    }
+}
+
+/// Who is not let in counts by address, so that nobody tries keys without end.
+fn counted(parts: &Parts, app: &Shared, refused: Problem) -> Problem {
+    app.rates
+        .request(address(parts).to_string())
+        .err()
+        .unwrap_or(refused)
 }
 
 impl FromRequestParts<Shared> for From {
@@ -222,7 +231,8 @@ fn person_of(parts: &Parts, app: &Shared) -> Result<(PersonPrincipal, String), P
     came_from_us(parts, safe)?;
     // A form carries its token in its body; whoever reads the form compares it.
     let page = !parts.uri.path().starts_with("/api/");
-    if !safe && !(page && is_form(&parts.headers)) {
+    let carries_its_own = page && is_form(&parts.headers);
+    if !safe && !carries_its_own {
         let sent = parts.headers.get(CSRF).and_then(|value| value.to_str().ok());
         verify_csrf(app, cookie, sent.unwrap_or_default())?;
     }

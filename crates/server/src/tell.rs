@@ -49,7 +49,7 @@ impl Teller {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the holds can't be read");
+                    tracing::error!(error = crate::text::chain(&error), "the holds can't be read");
                     std::thread::sleep(Duration::from_secs(1));
                 }
             }
@@ -100,7 +100,11 @@ impl Teller {
 /// What can't be put is said in the log: the hold is on the page all the same.
 fn put(outbox: &Outbox, message: &Message) {
     if let Err(error) = outbox.put(message) {
-        tracing::error!(%error, key = message.key, "nobody is told of this");
+        tracing::error!(
+            error = crate::text::chain(&error),
+            key = message.key,
+            "nobody is told of this"
+        );
     }
 }
 

@@ -27,6 +27,17 @@ impl DomainSet {
         }
     }
 
+    /// Whether a domain, what is above it or what is below it is covered.
+    #[must_use]
+    pub fn meets(&self, domain: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Under(prefixes) => prefixes
+                .iter()
+                .any(|prefix| covers(prefix, domain) || covers(domain, prefix)),
+        }
+    }
+
     /// Whether nothing is left out.
     #[must_use]
     pub fn is_everything(&self) -> bool {

@@ -87,7 +87,9 @@ impl Store {
         };
         home.make().map_err(fail)?;
         // Before the ledger: where there is one and no board, a board was lost. Whoever needs it says what is wrong with it.
-        let _not_needed_here = crate::control::Control::open(&home);
+        if !home.control().join("board").exists() {
+            let _not_needed_here = crate::control::Control::open(&home);
+        }
         let ledger = Ledger::open(&home.ledger(), &rescind_ledger::Options::default())?;
         let vault = Vault::open(&home.vault(), rescind_vault::Options::default())?;
         let rules = match std::fs::read_to_string(home.rules()) {

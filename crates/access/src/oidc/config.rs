@@ -6,6 +6,7 @@ use crate::secret::Secret;
 use openidconnect::url::{Host, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::path::PathBuf;
 
 /// A provider: `[oidc]` in the configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +21,9 @@ pub struct OidcConfig {
     pub client_secret: Option<Secret>,
     /// Where it sends people back to: `https://HOST/…`.
     pub redirect: String,
+    /// A file with the certificates, in PEM form, that the provider's is signed by; without it those that browsers trust.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// What is asked for besides `openid`.
     #[serde(default = "scopes")]
     pub scopes: Vec<String>,
@@ -112,6 +116,7 @@ impl OidcConfig {
             client_id: client_id.to_owned(),
             client_secret: None,
             redirect: redirect.to_owned(),
+            ca_file: None,
             scopes: scopes(),
             name_claim: name_claim(),
             groups_claim: groups_claim(),

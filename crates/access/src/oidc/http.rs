@@ -4,8 +4,11 @@ use crate::oidc::config::is_safe;
 use openidconnect::http::{Response, StatusCode};
 use openidconnect::url::Url;
 use openidconnect::{HttpRequest, HttpResponse, SyncHttpClient};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// The client.
 #[derive(Debug, Clone)]
@@ -36,16 +39,41 @@ const WHOLE: Duration = Duration::from_secs(10);
 const LARGEST: u64 = 1024 * 1024;
 
 impl Client {
-    pub fn new() -> Self {
+    /// One that trusts the certificates in a file, or without it those that browsers do.
+    ///
+    /// # Errors
+    /// The file can't be read, or has none: the text says so.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, String> {
+        let mut tls = TlsConfig::builder();
+        if let Some(path) = ca_file {
+            tls = tls.root_certs(certificates(path)?);
+        }
         let config = Agent::config_builder()
+            .tls_config(tls.build())
             .timeout_connect(Some(CONNECT))
             .timeout_global(Some(WHOLE))
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .build();
-        Self(config.into())
+        Ok(Self(config.into()))
     }
+}
+
+fn certificates(path: &Path) -> Result<RootCerts, String> {
+    let wrong = |why: String| format!("`ca_file` is `{}`: {why}", path.display());
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let none = || wrong("there are no certificates in PEM form in it".to_owned());
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| none())? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        return Err(none());
+    }
+    Ok(RootCerts::Specific(Arc::new(found)))
 }
 
 impl SyncHttpClient for Client {

@@ -18,6 +18,8 @@ use rescind_access::{
 };
 use rescind_model::Timestamp;
 use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -347,6 +349,52 @@ fn a_provider_that_is_gone_or_misbehaves_is_an_error_and_no_identity() {
     assert!(matches!(oidc.finish(&answer), Err(OidcError::Unreachable { .. })));
     let gone = Oidc::discover(config(&provider.issuer));
     assert!(matches!(gone, Err(OidcError::Unreachable { .. })));
+}
+
+#[test]
+fn a_certificate_has_to_be_trusted() {
+    let Some(folder) = folder() else {
+        println!(
+            "skipped: a_certificate_has_to_be_trusted: RESCIND_OIDC names no folder with oidc-provider in it"
+        );
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let [key, certificate, both] = ["key", "certificate", "both"].map(|name| scratch.path().join(name));
+    let made = Command::new("openssl")
+        .args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=provider".split(' '))
+        .args("-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE".split(' '))
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let pem = fs::read(&certificate).unwrap();
+    fs::write(&both, [fs::read(&key).unwrap(), pem.clone()].concat()).unwrap();
+    let provider = Provider::start_with(folder, Some(&both));
+    let untrusted = Oidc::discover(config(&provider.issuer));
+    assert!(
+        matches!(untrusted, Err(OidcError::Unreachable { .. })),
+        "{untrusted:?}"
+    );
+    let no_file = OidcConfig {
+        ca_file: Some(key),
+        ..config(&provider.issuer)
+    };
+    assert!(matches!(
+        Oidc::discover(no_file),
+        Err(OidcError::Configuration { .. })
+    ));
+    let trusting = OidcConfig {
+        ca_file: Some(certificate),
+        ..config(&provider.issuer)
+    };
+    let oidc = Oidc::discover(trusting).unwrap();
+    let begun = oidc.begin(false).unwrap();
+    let answer = Browser::trusting(Some(&pem)).sign_in(&begun, "ana");
+    assert_eq!(oidc.finish(&answer).unwrap().name(), "ana");
 }
 
 #[test]

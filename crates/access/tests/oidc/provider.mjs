@@ -1,4 +1,4 @@
-// The real `oidc-provider`, on a port of its own, told by lines of JSON on its standard input what to do next:
+// The real `oidc-provider`, on a port of its own, with TLS where a file with key and certificate is given, told by lines of JSON on its standard input what to do next:
 //   {"do": "rotate"}                   sign with a new key from now on
 //   {"do": "clock", "ahead": SECONDS}  let time pass
 //   {"do": "forge", "claims": {..}, "key": "own" | "other" | "secret" | "none"}
@@ -7,11 +7,13 @@
 //   {"do": "flood"}                    answer the next request to the token endpoint with 64 MiB
 // Each is answered by a line. The first line it says is the issuer. What the package itself prints has no `@` in front.
 import { createHmac, createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
-const [folder] = process.argv.slice(2);
+const [folder, certificate] = process.argv.slice(2);
 const main = `${folder}/node_modules/oidc-provider/lib/index.js`;
 const { Provider } = await import(pathToFileURL(main).href);
 
@@ -32,9 +34,11 @@ const key = () => {
   return { pem: privateKey, jwk: { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' } };
 };
 
-const server = createServer((request, response) => handler(request, response));
+const handle = (request, response) => handler(request, response);
+const pem = certificate && readFileSync(certificate);
+const server = pem ? createSecureServer({ key: pem, cert: pem }, handle) : createServer(handle);
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
-const issuer = `http://127.0.0.1:${server.address().port}`;
+const issuer = `${pem ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
 let own = key();
 const other = key();
 let next = null;

@@ -4,10 +4,11 @@ use rescind_access::{Answer, Begun};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use ureq::Agent;
 use ureq::http::Response;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 pub const REDIRECT: &str = "http://127.0.0.1:9/callback";
 pub const SECRET: &str = "the secret of this client, long enough for HS256";
@@ -37,10 +38,16 @@ pub fn folder() -> Option<PathBuf> {
 
 impl Provider {
     pub fn start(folder: PathBuf) -> Self {
+        Self::start_with(folder, None)
+    }
+
+    /// With TLS, by the key and the certificate in a file.
+    pub fn start_with(folder: PathBuf, certificate: Option<&Path>) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oidc/provider.mjs");
         let mut process = Command::new("node")
             .arg(script)
             .arg(folder)
+            .args(certificate)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -85,7 +92,18 @@ pub struct Browser {
 
 impl Browser {
     pub fn new() -> Self {
+        Self::trusting(None)
+    }
+
+    /// One that trusts a certificate.
+    pub fn trusting(pem: Option<&[u8]>) -> Self {
+        let mut tls = TlsConfig::builder();
+        if let Some(pem) = pem {
+            let certificate = Certificate::from_pem(pem).unwrap();
+            tls = tls.root_certs(RootCerts::new_with_certs(&[certificate]));
+        }
         let config = Agent::config_builder()
+            .tls_config(tls.build())
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)

@@ -66,7 +66,10 @@ pub fn run(context: &Context, args: &AccessArgs) -> Done {
 }
 
 /// The file, with every change entered into the ledger before it is made.
-fn open(store: Store) -> Done<Access> {
+///
+/// # Errors
+/// It can't be opened.
+pub fn open(store: Store) -> Done<Access> {
     let folder = store.home().root().join("control");
     DirBuilder::new()
         .mode(0o700)

@@ -8,6 +8,7 @@ use crate::text::{bytes, clean, count, parse_duration};
 use clap::Args;
 use rescind_model::{SessionId, Timestamp};
 use rescind_supervisor::entry::EntryKind;
+use rescind_supervisor::holds::{Holds, KEPT_AFTER};
 use rescind_supervisor::{Store, now, opened};
 use rescind_vault::{Cap, Policy, PruneStep, PruneWhat, PruneWhy, Pruned, Usage};
 use serde_json::{Value, json};
@@ -69,6 +70,7 @@ pub fn run(context: &Context, args: &PruneArgs) -> Done {
             return Ok(Exit::Failed);
         }
     }
+    sweep(&store);
     let pruned = carry_out(&store, &plan)?;
     let failed = pruned.iter().filter(|own| own.freed.is_err()).count();
     let mut out = Out::new();
@@ -89,6 +91,7 @@ pub fn run(context: &Context, args: &PruneArgs) -> Done {
 /// # Errors
 /// The store can't be read or written.
 pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
+    sweep(store);
     let policy = Policy {
         older_than: None,
         cap: Cap::default(),
@@ -109,6 +112,14 @@ pub fn enforce_cap(store: &Store) -> Done<Option<String>> {
         bytes(freed),
         count(whole, "session", "sessions")
     )))
+}
+
+/// Holds that are over for a day have nothing to say that the record has not. What can't be removed now is later.
+fn sweep(store: &Store) {
+    let before = now()
+        .0
+        .saturating_sub(i64::try_from(KEPT_AFTER.as_nanos()).unwrap_or(i64::MAX));
+    let _later = Holds::at(store.home().holds()).sweep(Timestamp(before));
 }
 
 /// Sessions that nothing is taken from: those that have not ended or are on their stage, and what an undo that has not

@@ -1,5 +1,6 @@
 //! `rescind run`: put an agent under supervision.
 
+mod agent_token;
 mod summary;
 mod supervising;
 

@@ -1,7 +1,7 @@
 //! `rescind status`: what is held, what is broken, what isn't covered here.
 
 use super::sessions::life;
-use crate::context::Context;
+use crate::context::{Context, inside_by_environment};
 use crate::credentials;
 use crate::error::{Done, chain};
 use crate::exit::Exit;
@@ -83,12 +83,17 @@ fn look(store: &Store) -> Done<Found> {
         }
         Err(error) => mirrors.push(("the list of mirrors".to_owned(), Some(chain(&error)))),
     }
-    let control = Control::open(store.home())?;
+    // From within a session it can't be looked at.
+    let control = match inside_by_environment() {
+        true => None,
+        false => Some(Control::open(store.home())?),
+    };
+    let control = control.as_ref();
     Ok(Found {
-        stops: control.stops(),
-        stop_file: control.stop_file(),
-        gateways: control.gateways(),
-        charge: control.charge(),
+        stops: control.map(Control::stops).unwrap_or_default(),
+        stop_file: control.is_some_and(Control::stop_file),
+        gateways: control.map(Control::gateways).unwrap_or_default(),
+        charge: control.and_then(Control::charge),
         entries: store.ledger().len()?,
         ledger_bytes: folder_bytes(store.ledger().dir()),
         checkpoint: store.ledger().last_checkpoint()?,

@@ -48,51 +48,52 @@ pub(super) fn gone(event: &Event, source: &Source) -> Map<String, Value> {
     made.end()
 }
 
-/// A person, a role or a token that was changed.
+/// What was changed of who may do what: of a person an account, of a token or an agent an entity.
 pub(super) fn access(event: &Event, source: &Source) -> Map<String, Value> {
-    let what = said::noted(event, &["what", "change", "change_kind"]).unwrap_or_default();
-    let mut made = match said::noted(event, &["person", "user", "name"]) {
-        Some(person) => {
-            let (activity, name) = account(what);
+    let what = said::noted(event, "what").unwrap_or_default();
+    let who = said::noted(event, "who").unwrap_or_default();
+    let mut made = match what.split_once('.') {
+        Some(("person", change)) => {
+            let (activity, name) = account(change);
             let mut made = Class::ACCOUNT.begin(event, source, activity, name);
-            made.set("user", json!({"name": said::short(person)}));
+            made.set("user", json!({"name": said::short(who), "uid": said::short(who)}));
             made
         }
-        None => {
-            let mut made = Class::ENTITY.begin(event, source, 3, "Update");
-            made.set("entity", entity("access", what, ""));
+        change => {
+            let (kind, change) = change.unwrap_or(("access", what));
+            let (activity, name) = match change {
+                "made" | "issued" => (1, "Create"),
+                "revoked" | "session-ended" => (4, "Delete"),
+                _ => (3, "Update"),
+            };
+            let mut made = Class::ENTITY.begin(event, source, activity, name);
+            made.set("entity", entity(kind, who, ""));
             made
         }
     };
     made.set("severity_id", 2);
-    if let Some(by) = said::noted(event, &["by", "who"]) {
+    made.keep("change", json!(said::short(what)));
+    made.message(&format!("{what} {who}"));
+    if let Some(by) = said::noted(event, "by") {
         made.set("actor", json!({"user": {"name": said::short(by)}}));
     }
     if let Some(text) = said::sentence(event) {
-        made.message(&text);
+        made.keep("note", json!(text));
     }
     made.end()
 }
 
-/// `activity_id` of an account change, by the words that it is told in.
-fn account(what: &str) -> (u32, &'static str) {
-    let has = |words: &[&str]| words.iter().any(|word| what.contains(word));
-    if has(&["password"]) {
-        (3, "Password Change")
-    } else if has(&["token", "role", "grant", "scope"]) && has(&["revok", "remov", "taken"]) {
-        (8, "Detach Policy")
-    } else if has(&["token", "role", "grant", "scope"]) {
-        (7, "Attach Policy")
-    } else if has(&["disabl", "lock"]) {
-        (5, "Disable")
-    } else if has(&["enabl"]) {
-        (2, "Enable")
-    } else if has(&["remov", "delet"]) {
-        (6, "Delete")
-    } else if has(&["add", "creat", "made"]) {
-        (1, "Create")
-    } else {
-        (99, "Other")
+/// `activity_id` of an account change.
+fn account(change: &str) -> (u32, &'static str) {
+    match change {
+        "added" => (1, "Create"),
+        "enabled" => (2, "Enable"),
+        "password-changed" => (3, "Password Change"),
+        "disabled" => (5, "Disable"),
+        "removed" => (6, "Delete"),
+        "granted" | "regranted" => (7, "Attach Policy"),
+        "grant-revoked" => (8, "Detach Policy"),
+        _ => (99, "Other"),
     }
 }
 

@@ -176,7 +176,7 @@ fn coverage(span: &mut Span, ended: &NodeEnded) {
 pub(super) fn instant(event: &Event, origin: &str) -> Span {
     let own = format!("{origin} {}", event.seq);
     let (trace, parent) = if event.session.is_empty() {
-        let kill = said::noted(event, &["kill", "id"]).map(|id| format!("{origin} kill {id}"));
+        let kill = said::stop(event).map(|stop| format!("{origin} kill {stop}"));
         (id::trace(&kill.unwrap_or_else(|| own.clone())), None)
     } else {
         let parent = event.action.as_deref().unwrap_or(&event.session);

@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 /// How many events a span has at most; more are counted.
 const EVENTS: usize = 128;
 
+/// Names and values.
+pub type Attributes = Vec<(String, Value)>;
+
 /// A span: an action, a session, or something that happened at one instant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
@@ -22,9 +25,9 @@ pub struct Span {
     /// The same.
     pub end: u64,
     /// Names and values.
-    pub attributes: Vec<(String, Value)>,
+    pub attributes: Attributes,
     /// What happened in between: time, name, attributes.
-    pub events: Vec<(u64, String, Vec<(String, Value)>)>,
+    pub events: Vec<(u64, String, Attributes)>,
     /// How many more events there were.
     pub dropped_events: u32,
     /// Why it is a failure, where it is one.
@@ -46,7 +49,7 @@ impl Span {
         }
     }
 
-    pub(super) fn happened(&mut self, time: u64, name: &str, attributes: Vec<(String, Value)>) {
+    pub(super) fn happened(&mut self, time: u64, name: &str, attributes: Attributes) {
         if self.events.len() < EVENTS {
             self.events.push((time, name.to_owned(), attributes));
         } else {

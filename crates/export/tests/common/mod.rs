@@ -283,16 +283,59 @@ pub fn every_kind() -> Vec<Event> {
     add("rule.forgotten", None, Some(json!("the rule was taken back")));
     add("vault.pruned", None, Some(json!("12 MiB")));
     add("vault.erased", None, Some(json!("by request")));
-    let kill = json!({"kill": "k1", "scope": "domain payments", "by": "ada", "mode": "kill"});
-    for kind in ["kill.called", "kill.answered", "kill.lifted"] {
-        add(kind, None, Some(kill.clone()));
+    let scope = json!({"kind": "domain", "name": "payments/prod"});
+    let called =
+        json!({"stop": 7, "scope": scope, "mode": "kill", "by": "ada", "why": "it is odd", "at": time(40)});
+    add("kill.called", None, Some(called));
+    add(
+        "kill.called",
+        None,
+        Some(json!({"stop": 8, "scope": scope, "mode": "pause", "by": "ada", "why": "", "at": ""})),
+    );
+    add(
+        "kill.called",
+        None,
+        Some(json!({"unrecorded": 3, "why": "no room"})),
+    );
+    for how in [
+        ["acknowledged", "lease_ended"],
+        ["acknowledged", "not_stopped"],
+        ["not_stopped", "not_stopped"],
+    ] {
+        let sessions =
+            how.map(|how| json!({"session": SESSION, "how": how, "milliseconds": 3.2, "in_flight": []}));
+        let answer =
+            json!({"stop": 7, "scope": scope, "mode": "kill", "milliseconds": 12.5, "sessions": sessions});
+        add("kill.answered", None, Some(answer));
     }
     add(
-        "access.changed",
+        "kill.answered",
         None,
-        Some(json!({"what": "role given", "person": "grace", "by": "ada"})),
+        Some(json!({"stop": 7, "scope": scope, "mode": "kill", "unknown": "it died"})),
     );
-    add("access.changed", None, Some(json!({"what": "settings"})));
+    add(
+        "kill.lifted",
+        None,
+        Some(json!({"scope": scope, "by": "ada", "why": "over", "stops": [7, 8]})),
+    );
+    for what in [
+        "person.added",
+        "person.granted",
+        "person.grant-revoked",
+        "person.disabled",
+        "person.enabled",
+        "person.password-changed",
+        "person.unheard",
+        "token.made",
+        "token.revoked",
+        "agent.issued",
+        "not-made",
+        "",
+    ] {
+        let change = json!({"change": "c1", "what": what, "who": "grace", "by": "ada", "role": "viewer"});
+        add("access.changed", None, Some(change));
+    }
+    add("access.changed", None, Some(json!("a sentence")));
     add(
         "something.new",
         None,
@@ -343,7 +386,14 @@ pub fn hostile() -> Vec<Event> {
     let mut events = vec![
         event(0, "action.started", Some(1), record(Record::Node(node))),
         event(1, "action.ended", Some(1), record(Record::NodeEnd(end))),
-        event(2, "kill.called", None, Some(json!({"kill": words.join("")}))),
+        event(
+            2,
+            "kill.called",
+            None,
+            Some(
+                json!({"stop": words.join(""), "scope": {"kind": words[0], "name": 7}, "mode": words[1], "by": words[2]}),
+            ),
+        ),
         event(3, "stage.discarded", None, Some(json!(words.join("\n")))),
     ];
     for (number, word) in words.iter().enumerate() {

@@ -11,6 +11,9 @@ use crate::{ActionFilter, DomainSet, Index, Result};
 use rescind_model::ActionId;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+/// Words of fewer letters are looked for as they are, others also as the beginning of one.
+const SHORTEST: usize = 3;
+
 /// More actions than this that changed something below a folder are frequent: they are met on the way.
 const RARE: usize = 4000;
 
@@ -199,12 +202,16 @@ fn times(connection: &Connection, filter: &ActionFilter, narrowed: &mut Narrowed
     Ok(())
 }
 
-/// A question to the full text: all words, each at least begun, and what is narrowed besides.
+/// A question to the full text: all words, and what is narrowed besides.
 fn question(text: &str, facets: &[String]) -> Option<String> {
     let words: Vec<String> = text
         .split(|letter: char| letter.is_whitespace() || letter == '"' || letter == '\0')
         .filter(|word| word.chars().any(char::is_alphanumeric))
-        .map(|word| format!("text : \"{word}\" *"))
+        .map(|word| {
+            // What begins with a letter or two is nearly everything.
+            let begun = if word.chars().count() < SHORTEST { "" } else { " *" };
+            format!("text : \"{word}\"{begun}")
+        })
         .collect();
     if words.is_empty() {
         return None;

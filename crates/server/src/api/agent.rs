@@ -189,6 +189,28 @@ pub async fn narrow(
     Ok((StatusCode::CREATED, axum::Json(made(&narrowed.await?))))
 }
 
+/// When a token ends.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Renewed {
+    /// RFC 3339.
+    pub expires: String,
+}
+
+/// For an agent: its token for another quarter of an hour, as long as its session lives and never longer than the token it was
+/// narrowed from.
+#[utoipa::path(post, path = "/agent/v1/renewals", tag = "agents",
+    responses((status = 200, body = Renewed), (status = "4XX", body = Problem)),
+    security(("agent" = [])), extensions(("x-rescind-role" = json!("agent"))))]
+pub async fn renew(State(app): State<Shared>, Agent(agent): Agent) -> Result<axum::Json<Renewed>, Problem> {
+    let expires = blocking(&app, move |app| {
+        Ok(app.access.renew_agent(&agent, rescind_access::AGENT)?)
+    })
+    .await?;
+    Ok(axum::Json(Renewed {
+        expires: expires.to_string(),
+    }))
+}
+
 /// For an agent: how a hold of its own session stands.
 #[utoipa::path(get, path = "/agent/v1/holds/{action}", tag = "agents", params(("action" = String, Path,)),
     responses((status = 200, body = AgentHold), (status = "4XX", body = Problem)),

@@ -75,7 +75,7 @@ pub async fn stream(
         // Held as long as the stream is open.
         let _place = permit;
         if let Err(error) = reader.send_from(&shared, from) {
-            tracing::warn!(%error, "an event stream ended");
+            tracing::warn!(error = crate::text::chain(&error), "an event stream ended");
         }
     });
     Ok(

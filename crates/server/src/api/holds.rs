@@ -217,6 +217,9 @@ fn unknown(action: &str) -> Problem {
     )
 }
 
+/// A hold, and how it ended, if it did.
+pub type Seen = (Arc<Hold>, Option<ClosedForm>);
+
 /// A hold that somebody may see, and how it ended.
 ///
 /// # Errors
@@ -225,7 +228,7 @@ pub fn visible(
     app: &App,
     domains: &DomainSet,
     action: &str,
-) -> Result<Option<(Arc<Hold>, Option<ClosedForm>)>, Problem> {
+) -> Result<Option<Seen>, Problem> {
     let id = super::action_id(action)?.to_string();
     if let Some(hold) = app.open.get(&id)? {
         return Ok(domains.covers(&hold.form.domain).then_some((hold, None)));

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::sign::{May, Operator, Viewer};
 use axum::extract::State;
 use axum::http::StatusCode;
-use rescind_access::{Actor, Role};
+use rescind_access::{Actor, Authority, Role};
 use rescind_index::DomainSet;
 use rescind_supervisor::control::{ControlError, GatewayStatus, KillReport, KillScope, Member, Mode, Stop};
 use serde::{Deserialize, Serialize};
@@ -186,7 +186,12 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
     app.metrics.kill_answered(kind_of(&scope), took);
     crate::tell::stopped(app, &report);
     // The board keeps what can't be recorded yet.
-    let owed = |error| tracing::error!(%error, "a stop could not be recorded yet");
+    let owed = |error| {
+        tracing::error!(
+            error = crate::text::chain(&error),
+            "a stop could not be recorded yet"
+        )
+    };
     app.control
         .record_called(&app.store, &report)
         .unwrap_or_else(owed);
@@ -196,6 +201,12 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
         .filter(|_| mode == Mode::Kill)
         .filter_map(|stopped| stopped.member.session.parse().ok())
         .collect();
+    let by = Authority::Actor(actor.clone());
+    for session in &ended {
+        if let Err(error) = app.access.revoke_session(&by, session) {
+            tracing::error!(error = crate::text::chain(&error), %session, "its tokens are not revoked, and end by themselves");
+        }
+    }
     let credentials = app.operations.revoke(&ended);
     let list = Value::Array(credentials.clone());
     app.control
@@ -322,15 +333,25 @@ impl From<ControlError> for Problem {
     }
 }
 
-/// What of the board somebody may see.
+/// What of the board somebody may see: what is in their domains, and what stops things there.
 #[must_use]
 pub fn control_seen(app: &App, domains: &DomainSet) -> Control {
-    let gateways = app.control.gateways().into_iter();
+    let mut gateways = app.control.gateways();
+    gateways.retain(|gateway| domains.covers(&gateway.member.domain));
+    let mut stops = app.control.stops();
+    stops.retain(|stop| match &stop.scope {
+        KillScope::Everything => true,
+        KillScope::Domain(domain) => domains.meets(domain),
+        KillScope::Agent(_) => {
+            domains.is_everything() || gateways.iter().any(|gateway| stop.scope.covers(&gateway.member))
+        }
+        KillScope::Session(id) => {
+            domains.is_everything() || matches!(app.index.session(id, domains), Ok(Some(_)))
+        }
+    });
     Control {
-        stops: app.control.stops(),
-        gateways: gateways
-            .filter(|gateway| domains.covers(&gateway.member.domain))
-            .collect(),
+        stops,
+        gateways,
         stop_file: app.control.stop_file(),
     }
 }

@@ -181,7 +181,10 @@ pub fn problem(error: &AccessError) -> Problem {
         | AccessError::Damaged { .. }
         | AccessError::NoRandomness
         | AccessError::Hashing { .. } => {
-            tracing::error!(%error, "people and tokens can't be used");
+            tracing::error!(
+                error = crate::text::chain(&error),
+                "people and tokens can't be used"
+            );
             return Problem::inner("people and tokens can't be used just now");
         }
     };

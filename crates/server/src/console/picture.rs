@@ -35,7 +35,7 @@ pub fn draw(timeline: &Timeline) -> Markup {
     );
     html! {
         div.stack {
-            svg.timeline viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(words) preserveAspectRatio="xMinYMin meet" {
+            div.timeline-box tabindex="0" role="region" aria-label="Timeline" { svg.timeline viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(words) preserveAspectRatio="xMinYMin meet" {
                 @for (at, surface) in surfaces.iter().enumerate() {
                     @let y = TOP + at as u64 * LANE;
                     rect.lane x=(LEFT) y=(y) width=(WIDTH - LEFT) height=(LANE - 6) rx="6" {}
@@ -50,7 +50,7 @@ pub fn draw(timeline: &Timeline) -> Markup {
                     line.axis x1=(x(at)) x2=(x(at)) y1=(TOP) y2=(height - AXIS + 4) {}
                     text x=(x(at)) y=(height - 8) text-anchor=(if tick == 4 { "end" } else if tick == 0 { "start" } else { "middle" }) { (span(at)) }
                 }
-            }
+            } }
             (legend())
         }
     }

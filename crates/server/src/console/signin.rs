@@ -298,7 +298,10 @@ pub async fn back(
             .as_ref()
             .ok_or_else(|| Problem::not_found("no provider is configured"))?;
         let identity = oidc.finish(&answer).map_err(|error| {
-            tracing::warn!(%error, "a sign-in at the provider failed");
+            tracing::warn!(
+                error = crate::text::chain(&error),
+                "a sign-in at the provider failed"
+            );
             Problem::new(StatusCode::UNAUTHORIZED, "sign-in-failed", error.to_string())
         })?;
         Ok(app.access.sign_in_elsewhere(&identity, &address.to_string())?)

@@ -59,7 +59,7 @@ pub async fn plan(
                 p.meta { span { "Session " a href={ "/sessions/" (row.session) } { (row.session) } } span { (clean(text(&plan, "scope"))) } }
             }
         }
-        @if row.state == "running" { p.banner { "It is running. The undo stops it first; what it does meanwhile is shown before anything is undone." } }
+        @if row.state == "running" { p.banner { "It is running, so what it has open can't be told yet. The undo stops it first; should the plan be another one then, it is shown again before anything is undone." } }
         (summary(&plan))
         @if may.covers(&row.domain) && !empty { (apply_form(&looking, &row.session, &named, &plan)) }
         (steps(&plan))

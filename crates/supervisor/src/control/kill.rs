@@ -182,12 +182,12 @@ impl Waits {
     /// Whether it has stopped by now; it is made to, where it does not answer.
     fn look(&mut self, board: &Board, epoch: u64) {
         let slot = &self.slot;
+        if board.was(slot) && board.slot_word(slot.number, DONE) >= epoch {
+            return self.is_over(How::Acknowledged);
+        }
         if !board.is_still(slot) {
             // Whoever leaves has nothing left of its tree.
             return self.is_over(How::Ended);
-        }
-        if board.slot_word(slot.number, DONE) >= epoch {
-            return self.is_over(How::Acknowledged);
         }
         let alive = is_alive(slot.process.0, slot.process.1);
         // One that has answered keeps its lease while it ends its tree.

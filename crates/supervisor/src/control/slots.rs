@@ -1,7 +1,8 @@
 //! The gateways on the board.
 
-use super::board::{Board, MOST_GATEWAYS, RECORD, boot_now, is_alive, own_process, start_of};
+use super::board::{Board, MOST_GATEWAYS, RECORD, boot_now, is_alive, nanoseconds, own_process, start_of};
 use super::scope::{GatewayStatus, Member, Order, cut};
+use std::time::Duration;
 
 // The words of a gateway. The first is its state, with a number that tells its owners apart above.
 pub(super) const STATE: usize = 0;
@@ -21,6 +22,8 @@ pub(super) const DONE: usize = 10;
 pub(super) const DONE_AT: usize = 11;
 /// When it let an action start last.
 pub(super) const LAST: usize = 12;
+/// When its owner left.
+const LEFT_AT: usize = 13;
 const COUNT: usize = 14;
 const ACTIONS: usize = 16;
 const MOST_ACTIONS: usize = 32;
@@ -34,6 +37,9 @@ const _: () = assert!(DOMAIN + NAME_WORDS < RECORD && AGENT + NAME_WORDS < DOMAI
 const FREE: u64 = 0;
 const WRITTEN: u64 = 1;
 const LIVE: u64 = 2;
+
+/// A place is left alone for so long after its owner has left.
+const RESTS: Duration = Duration::from_secs(10);
 
 /// Above this bit of the state is how many owners the place had, below it the process of its owner.
 const OWNERS: u32 = 40;
@@ -68,7 +74,16 @@ impl Board {
 
     /// Take a place for a gateway of this process, whose lease begins. What stops it is to be asked afterwards. `None`: there is none.
     pub(super) fn enrol(&self, member: &Member, guardian: i32, lease: u64) -> Option<usize> {
-        let number = (0..MOST_GATEWAYS).find(|number| self.claim_slot(*number))?;
+        // What whoever left lately has written is read by whoever kills: such places are taken last.
+        let rested = |number: &usize| {
+            self.slot_word(*number, LEFT_AT)
+                .saturating_add(nanoseconds(RESTS))
+                < boot_now()
+        };
+        let number = (0..MOST_GATEWAYS)
+            .filter(rested)
+            .find(|number| self.claim_slot(*number))
+            .or_else(|| (0..MOST_GATEWAYS).find(|number| self.claim_slot(*number)))?;
         let guardian_start = start_of(guardian);
         let fields = [
             (BOOT, self.boot()),
@@ -81,6 +96,7 @@ impl Board {
             (DONE, 0),
             (DONE_AT, 0),
             (LAST, 0),
+            (LEFT_AT, 0),
             (COUNT, 0),
         ];
         for (word, value) in fields {
@@ -126,6 +142,7 @@ impl Board {
 
     /// A gateway leaves: nothing of its tree is left.
     pub(super) fn leave(&self, number: usize) {
+        self.set_slot(number, LEFT_AT, boot_now());
         let state = self.slot_word(number, STATE);
         self.set_slot(number, STATE, state & !0xff | FREE);
         self.tell();
@@ -173,6 +190,11 @@ impl Board {
             }
         }
         None
+    }
+
+    /// Whether this gateway was the last that had the place.
+    pub(super) fn was(&self, slot: &Slot) -> bool {
+        self.slot_word(slot.number, STATE) | 0xff == slot.state | 0xff
     }
 
     /// Whether the place is still this gateway's.

@@ -4,7 +4,7 @@ use super::failure;
 use crate::context::Context;
 use crate::error::Done;
 use crate::exit::Exit;
-use crate::out::{Out, dim, yellow};
+use crate::out::Out;
 use crate::text::{clean, count, local_time};
 use clap::{Args, Subcommand};
 use rescind_access::{Access, AgentInfo, Authority};
@@ -84,9 +84,9 @@ pub fn run(context: &Context, access: &Access, by: &Authority, command: &AgentCo
 
 fn row(info: &AgentInfo, now: Timestamp) -> Vec<String> {
     let state = if info.revoked.is_some() {
-        yellow("revoked")
+        "revoked".to_owned()
     } else if info.expires <= now {
-        dim("ended")
+        "ended".to_owned()
     } else {
         format!("until {}", local_time(&info.expires.to_string()))
     };

@@ -5,7 +5,7 @@ use super::{GrantArgs, failure};
 use crate::context::Context;
 use crate::error::Done;
 use crate::exit::Exit;
-use crate::out::{Out, dim, yellow};
+use crate::out::Out;
 use crate::text::clean;
 use clap::{Args, Subcommand};
 use rescind_access::{Access, Authority, Grant, NewPerson, PersonInfo, PersonName};
@@ -156,14 +156,14 @@ fn list(context: &Context, access: &Access) -> Done {
 
 fn row(info: &PersonInfo) -> Vec<String> {
     let state = match (info.disabled, info.must_change_password) {
-        (true, _) => yellow("disabled"),
+        (true, _) => "disabled".to_owned(),
         (false, true) => "must change password".to_owned(),
         (false, false) => "active".to_owned(),
     };
     vec![
         info.name.to_string(),
         state,
-        info.issuer.as_deref().map_or_else(|| dim("here"), clean),
+        info.issuer.as_deref().map_or_else(|| "here".to_owned(), clean),
         grants(info),
     ]
 }

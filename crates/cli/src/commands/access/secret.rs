@@ -56,10 +56,10 @@ fn line() -> Done<Secret> {
 /// Ask without showing what is typed. Control-C, control-D and control-U do what they do elsewhere; signals by the
 /// keyboard are off meanwhile, so that the terminal is never left quiet.
 fn asked(question: &str) -> Done<Secret> {
+    let quiet = Quiet::new()?;
     let mut stderr = io::stderr();
     stderr.write_all(question.as_bytes())?;
     stderr.flush()?;
-    let quiet = Quiet::new()?;
     let mut bytes = Vec::with_capacity(LONGEST);
     let mut ended = false;
     for byte in io::stdin().lock().bytes() {

@@ -4,7 +4,7 @@ use super::{GrantArgs, failure};
 use crate::context::Context;
 use crate::error::Done;
 use crate::exit::Exit;
-use crate::out::{Out, dim, say, yellow};
+use crate::out::{Out, say};
 use crate::text::{clean, local_time};
 use clap::{Args, Subcommand};
 use rescind_access::{Access, Authority, NewToken, TOKEN_DAYS, TokenInfo};
@@ -101,9 +101,9 @@ pub fn run(context: &Context, access: &Access, by: &Authority, command: &TokenCo
 
 fn row(info: &TokenInfo, now: Timestamp) -> Vec<String> {
     let state = if info.revoked.is_some() {
-        yellow("revoked")
+        "revoked".to_owned()
     } else if info.expires <= now {
-        dim("ended")
+        "ended".to_owned()
     } else {
         format!("until {}", local_time(&info.expires.to_string()))
     };
@@ -113,9 +113,9 @@ fn row(info: &TokenInfo, now: Timestamp) -> Vec<String> {
         info.name.clone(),
         info.owner
             .as_ref()
-            .map_or_else(|| dim("none"), ToString::to_string),
+            .map_or_else(|| "none".to_owned(), ToString::to_string),
         state,
-        used.unwrap_or_else(|| dim("never")),
+        used.unwrap_or_else(|| "never".to_owned()),
         grants(info).join(" "),
     ]
 }

@@ -3,6 +3,8 @@
 use super::ExportArgs;
 use crate::error::{Code, Done, Failure};
 use crate::interrupt::Interrupt;
+use crate::out::say;
+use crate::text::clean;
 use rescind_export::{Exported, Format, Otlp, Point, Receiver, Source, Span};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
@@ -12,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// How many bytes are posted at once.
 const POST: usize = 1 << 20;
+
+/// From which wait on the person is told.
+const TOLD: Duration = Duration::from_secs(4);
 
 /// How many spans.
 const SPANS: usize = 512;
@@ -119,8 +124,10 @@ impl Sink {
             Some(url) if url.contains("://") => {
                 let url = address(url, args.format);
                 let interrupt = interrupt.clone();
+                let shown = url.clone();
                 let receiver = Receiver::new(&url, headers(args.headers.as_deref())?)?
-                    .waiting(move |time| wait(time, &interrupt));
+                    .waiting(move |time| wait(time, &shown, &interrupt));
+                let receiver = if args.follow { receiver.patient() } else { receiver };
                 match args.format {
                     Format::Otlp => To::Spans {
                         otlp: Box::new(Otlp::new(receiver)),
@@ -310,8 +317,15 @@ fn headers(path: Option<&Path>) -> Done<Vec<(String, String)>> {
     Ok(headers)
 }
 
-/// Wait, unless it is to stop; whether to go on.
-fn wait(time: Duration, interrupt: &Interrupt) -> bool {
+/// Wait, unless it is to stop; whether to go on. Longer waits are told.
+fn wait(time: Duration, url: &str, interrupt: &Interrupt) -> bool {
+    if time >= TOLD {
+        say(format!(
+            "rescind: `{}` is away or busy; it is tried again in {} s",
+            clean(url),
+            time.as_secs()
+        ));
+    }
     let begun = Instant::now();
     while begun.elapsed() < time {
         if interrupt.came() {

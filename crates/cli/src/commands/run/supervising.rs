@@ -1,5 +1,6 @@
 //! The supervisor's side of `rescind run`: the store, who judges, and what the gateway has to know.
 
+use super::agent_token::AgentToken;
 use super::summary::last_lines;
 use super::{Durability, FAILED, OnEscape, OnUncaptured, RunArgs};
 use crate::commands::bounds::Bounds;
@@ -119,11 +120,18 @@ fn supervise_in_store(
         let member = obeying.gate().member().clone();
         Box::new(WithTriggers::new(desk, triggers, member, Arc::clone(&store)))
     };
+    let one_action = args.client.is_some();
+    let scopes = &bounds.confinement.scopes;
+    let token = (!one_action)
+        .then(|| AgentToken::issue(&store, id, &opened, scopes))
+        .flatten();
+    let mut environment = purse.environment;
+    environment.extend(token.iter().flat_map(|token| token.environment.clone()));
     let background = store.ledger().start_background()?;
     let syncing = sync_soon(&log);
     let options = Options {
         own,
-        environment: purse.environment,
+        environment,
         ..options(args, bounds, &store, &opened, staged)?
     };
     let (quiet, terse) = (args.quiet, args.client.is_some());
@@ -153,6 +161,7 @@ fn supervise_in_store(
         },
     )?;
     drop(syncing);
+    token.map_or((), AgentToken::end);
     match background.stop() {
         // What is recorded is recorded; it is signed by whoever finds room next.
         Err(error) if error.is_disk_full() => {}

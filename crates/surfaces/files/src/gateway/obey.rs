@@ -130,7 +130,8 @@ impl Follower {
     /// Stop all below the guardian where they are, also those that others have let go on since.
     fn stand(&mut self) {
         let begun = Instant::now();
-        let mut same = 0;
+        // Where all stood before, one look is enough to see that it still does.
+        let mut same = if self.standing.is_empty() { 0 } else { 1 };
         loop {
             let found = signal_below(self.guardian, libc::SIGSTOP, |process| !process.is_stopped());
             let mut new = false;
