@@ -161,7 +161,9 @@ fn supervise_in_store(
         },
     )?;
     drop(syncing);
-    token.map_or((), AgentToken::end);
+    if let Some(token) = token {
+        token.end();
+    }
     match background.stop() {
         // What is recorded is recorded; it is signed by whoever finds room next.
         Err(error) if error.is_disk_full() => {}
