@@ -64,6 +64,19 @@ fn a_hold_is_told_by_webhook_until_it_is_taken_and_its_link_leads_to_it_behind_a
             key.display()
         ),
     );
+    let wrong = scenario.path("wrong.toml");
+    std::fs::write(
+        &wrong,
+        "lease_ms = 2000\n\n[[notify]]\nkind = \"webhook\"\nname = \"p\"\nurl = \"ftp://x\"\n",
+    )
+    .expect("a file");
+    let path = wrong.to_str().expect("text");
+    let refused = scenario.tell(&["serve", "--check", "--config", path]);
+    assert!(
+        refused.code() != 0 && refused.err().contains("line 6, `notify.p.url`"),
+        "{}",
+        refused.err()
+    );
     let served = Served::start(&scenario, &[]);
     let running = Running::new(&scenario, "kubectl delete ns drone; echo end $?");
     let held = name(&hold(&scenario));

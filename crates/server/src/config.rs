@@ -36,6 +36,9 @@ pub struct Configuration {
     pub oidc: Option<toml::Table>,
     /// Who is told of holds.
     pub notify: Vec<toml::Table>,
+    /// The file as it was read: what reads `notify` says at which line something is wrong.
+    #[serde(skip)]
+    pub text: String,
     /// Where actions are sent as spans.
     pub otlp: Option<Otlp>,
     /// How many minutes lie between two verifications of the whole store; 0: none.
@@ -115,6 +118,7 @@ impl Default for Configuration {
             lease_ms: 2_000,
             oidc: None,
             notify: Vec::new(),
+            text: String::new(),
             otlp: None,
             verify_minutes: 60,
             drain_seconds: 10,
@@ -183,7 +187,11 @@ impl Configuration {
     }
 
     fn of_text(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))
+        let own = toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))?;
+        Ok(Self {
+            text: text.to_owned(),
+            ..own
+        })
     }
 
     fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {

@@ -102,10 +102,7 @@ pub fn check(configuration: &Configuration) -> Result<(), ServeError> {
 
 /// Who is told, as configured.
 fn channels(configuration: &Configuration) -> Result<Channels, ServeError> {
-    let mut table = toml::Table::new();
-    let list = configuration.notify.iter().cloned().map(toml::Value::Table);
-    table.insert("notify".to_owned(), toml::Value::Array(list.collect()));
-    Ok(Channels::parse(&toml::to_string(&table).unwrap_or_default())?)
+    Ok(Channels::parse(&configuration.text)?)
 }
 
 fn oidc_config(configuration: &Configuration, base: &str) -> Result<Option<OidcConfig>, ServeError> {

@@ -150,7 +150,8 @@ fn about(app: &App, hold: &Hold, event: Event, key: String, at: &str) -> Message
 /// Something waits, again, or for others.
 fn held(app: &App, hold: &Hold, event: Event, tier: &str) -> Message {
     let form = &hold.form;
-    let key = format!("{}:{}:{}:{tier}", event.name(), form.action, form.moved);
+    // Without the event: after a restart nobody knows which of them it was, and it is told already.
+    let key = format!("hold:{}:{}:{tier}", form.action, form.moved);
     let mut message = about(app, hold, event, key, &form.since);
     message.until = form.expires.parse().ok();
     message.groups = match tier {

@@ -224,11 +224,7 @@ pub type Seen = (Arc<Hold>, Option<ClosedForm>);
 ///
 /// # Errors
 /// It can't be read, or its name is none.
-pub fn visible(
-    app: &App,
-    domains: &DomainSet,
-    action: &str,
-) -> Result<Option<Seen>, Problem> {
+pub fn visible(app: &App, domains: &DomainSet, action: &str) -> Result<Option<Seen>, Problem> {
     let id = super::action_id(action)?.to_string();
     if let Some(hold) = app.open.get(&id)? {
         return Ok(domains.covers(&hold.form.domain).then_some((hold, None)));
