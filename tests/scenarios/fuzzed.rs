@@ -31,8 +31,9 @@ impl Target {
         );
         scenario.run("echo one > file; date > date; mkdir d; seq 100 > d/n; rm file");
         let served = Served::start(&scenario, &[]);
-        let mut command =
-            scenario.rescind(&["run", "--domain", "payments", "--agent", "alpha", "--", "sh", "-c"]);
+        let mut command = scenario.rescind(&[
+            "run", "--domain", "payments", "--agent", "alpha", "--", "sh", "-c",
+        ]);
         command.arg("kubectl delete ns drone");
         let running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let action = until("a hold", SOON, || {
@@ -114,7 +115,11 @@ fn whatever_the_document_allows_and_does_not_is_answered_as_the_document_says() 
         return;
     };
     let seconds = count("RESCIND_FUZZ_SECONDS", 36);
-    let kinds = [("admin", seconds / 2), ("viewer", seconds / 4), ("agent", seconds / 4)];
+    let kinds = [
+        ("admin", seconds / 2),
+        ("viewer", seconds / 4),
+        ("agent", seconds / 4),
+    ];
     for (who, seconds) in kinds {
         let said = fuzz(&program, who, seconds);
         proved(

@@ -36,6 +36,9 @@ const PROVIDER: &str = "oidc-provider@9.13.3";
 /// What notifications are tried against: a mail server, and libraries that verify webhooks and read their events.
 const RECEIVERS: [&str; 3] = ["aiosmtpd==1.4.6", "standardwebhooks==1.1.0", "cloudevents==2.2.0"];
 
+/// What reads the API's own document and asks for whatever it allows, and what it does not.
+const FUZZER: &str = "schemathesis==4.32.5";
+
 /// What drives the browser, and what judges whether everybody can use what it shows.
 const BROWSER: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 
@@ -104,6 +107,7 @@ pub fn counterparts() -> Vec<Counterpart> {
     [
         ("RESCIND_CLAUDE", coding_agent()),
         ("RESCIND_SMTPD", receivers()),
+        ("RESCIND_SCHEMATHESIS", fuzzer()),
         ("RESCIND_BROWSER", browser()),
         ("RESCIND_OIDC", provider()),
     ]
@@ -200,6 +204,33 @@ fn receivers() -> Option<PathBuf> {
             println!(
                 "!!!! LEFT OUT: {failure}: mail and webhooks are not tried against {packages} in this run"
             );
+            None
+        }
+    }
+}
+
+/// The program that fuzzes the API, below the target directory; `None`, said loudly, where it can't be had.
+fn fuzzer() -> Option<PathBuf> {
+    let folder = part::target().join("fuzzer");
+    let (done, program) = (folder.join("done"), folder.join("bin/schemathesis"));
+    if std::fs::read_to_string(&done).is_ok_and(|text| text == FUZZER) {
+        return Some(program);
+    }
+    let make = || -> Result<(), Failure> {
+        part::run(
+            "python3 -m venv for what fuzzes the API",
+            command("python3", &["-m", "venv"]).arg(&folder),
+        )?;
+        let mut install = std::process::Command::new(folder.join("bin/pip"));
+        install.args(["install", "--quiet", "--disable-pip-version-check", FUZZER]);
+        part::run("pip install of what fuzzes the API", &mut install)?;
+        part::run("chmod", command("chmod", &["-R", "a+rX"]).arg(&folder))?;
+        Ok(std::fs::write(&done, FUZZER)?)
+    };
+    match make() {
+        Ok(()) => Some(program),
+        Err(failure) => {
+            println!("!!!! LEFT OUT: {failure}: the API is not fuzzed by {FUZZER} in this run");
             None
         }
     }
