@@ -87,6 +87,8 @@ fn must(operation: &Operation, who: &Somebody) -> Must {
         Way::Person(role, domain) => (*role, *domain),
     };
     match need {
+        // There a cookie is nothing: only a token can be an agent's.
+        "agent" if who.name.ends_with("(cookie)") => return Must::SignIn,
         "agent" => return Must::NotMay("not-allowed"),
         "anybody" => return Must::Reach,
         _ => {}
