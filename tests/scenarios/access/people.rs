@@ -92,7 +92,8 @@ impl Somebody {
         let mut coming = all.open(port).expect("a stream");
         let mut text = String::new();
         // The stream has no end: the last that everybody may see is what was done in the other domain.
-        while !text.contains(&format!("\"domain\":\"{ELSEWHERE}\"")) && !text.contains("action.held") {
+        let domains = [ELSEWHERE, DOMAIN].map(|domain| format!("\"domain\":\"{domain}\""));
+        while !domains.iter().any(|domain| text.contains(domain)) {
             let line = coming.line().expect("a stream").expect("no end");
             text += &String::from_utf8_lossy(&line);
         }
