@@ -187,6 +187,14 @@ fn everything_is_held(scenario: &Scenario) {
     });
 }
 
+/// What the agents were told.
+fn logs(scenario: &Scenario) -> String {
+    let read = |name| std::fs::read_to_string(scenario.scratch().join(name)).unwrap_or_default();
+    ["one.log", "two.log", "three.log", "serve.log"]
+        .map(read)
+        .join("\n")
+}
+
 /// Every answer is on record, every hold ended by one, and everything that was approved happened once. How many there were.
 fn nothing_is_lost(scenario: &Scenario, answered: &Answered) -> usize {
     let mut effects = effects(scenario);
@@ -202,7 +210,8 @@ fn nothing_is_lost(scenario: &Scenario, answered: &Answered) -> usize {
             held += 1;
             assert!(
                 ["approved", "rejected"].contains(&outcome),
-                "{id} ended as `{outcome}`: {action}"
+                "{id} ended as `{outcome}`: {action}\n{}",
+                logs(scenario)
             );
             if let Some(said) = left.remove(id) {
                 let same = outcome.starts_with(said);

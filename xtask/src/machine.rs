@@ -38,6 +38,8 @@ const RECEIVERS: [&str; 3] = ["aiosmtpd==1.4.6", "standardwebhooks==1.1.0", "clo
 
 /// What judges OCSF events: the schema that schema.ocsf.io exports, and a validator of JSON Schema.
 const OCSF: [&str; 2] = ["ocsf-json-schema==1.2.0", "jsonschema==4.25.1"];
+/// What reads the API's own document and asks for whatever it allows, and what it does not.
+const FUZZER: &str = "schemathesis==4.32.5";
 
 /// What drives the browser, and what judges whether everybody can use what it shows.
 const BROWSER: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
@@ -107,6 +109,7 @@ pub fn counterparts() -> Vec<Counterpart> {
     [
         ("RESCIND_CLAUDE", coding_agent()),
         ("RESCIND_SMTPD", receivers()),
+        ("RESCIND_SCHEMATHESIS", fuzzer()),
         ("RESCIND_BROWSER", browser()),
         ("RESCIND_OIDC", provider()),
         (
@@ -281,6 +284,28 @@ fn promtool() -> Option<PathBuf> {
                 |error| error.to_string(),
             );
             println!("!!!! LEFT OUT: {why}: metrics are not held against promtool in this run");
+/// The program that fuzzes the API, below the target directory; `None`, said loudly, where it can't be had.
+fn fuzzer() -> Option<PathBuf> {
+    let folder = part::target().join("fuzzer");
+    let (done, program) = (folder.join("done"), folder.join("bin/schemathesis"));
+    if std::fs::read_to_string(&done).is_ok_and(|text| text == FUZZER) {
+        return Some(program);
+    }
+    let make = || -> Result<(), Failure> {
+        part::run(
+            "python3 -m venv for what fuzzes the API",
+            command("python3", &["-m", "venv"]).arg(&folder),
+        )?;
+        let mut install = std::process::Command::new(folder.join("bin/pip"));
+        install.args(["install", "--quiet", "--disable-pip-version-check", FUZZER]);
+        part::run("pip install of what fuzzes the API", &mut install)?;
+        part::run("chmod", command("chmod", &["-R", "a+rX"]).arg(&folder))?;
+        Ok(std::fs::write(&done, FUZZER)?)
+    };
+    match make() {
+        Ok(()) => Some(program),
+        Err(failure) => {
+            println!("!!!! LEFT OUT: {failure}: the API is not fuzzed by {FUZZER} in this run");
             None
         }
     }

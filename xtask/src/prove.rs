@@ -32,15 +32,32 @@ pub enum Proof {
 }
 
 /// The promises of control that tests show.
-const CONTROL: [Item; 1] = [Item {
-    name: "3-kill",
-    tests: "(package(rescind-scenarios) & test(/^kill(_load)?::/)) | (package(rescind-supervisor) & test(/control/))",
-    counts: &[
-        ("RESCIND_KILL_SESSIONS", "50"),
-        ("RESCIND_KILL_CALLS", "100"),
-        ("RESCIND_KILLER_KILLS", "100"),
-    ],
-}];
+const CONTROL: [Item; 4] = [
+    Item {
+        name: "3-kill",
+        tests: "(package(rescind-scenarios) & test(/^kill(_load)?::/)) | (package(rescind-supervisor) & test(/control/))",
+        counts: &[
+            ("RESCIND_KILL_SESSIONS", "50"),
+            ("RESCIND_KILL_CALLS", "100"),
+            ("RESCIND_KILLER_KILLS", "100"),
+        ],
+    },
+    Item {
+        name: "4-server-kill",
+        tests: "(package(rescind-scenarios) & test(/^(server_kill|serving)::/))",
+        counts: &[("RESCIND_SERVER_KILLS", "200")],
+    },
+    Item {
+        name: "5-access",
+        tests: "(package(rescind-scenarios) & test(/^access::/)) | package(rescind-access) | package(rescind-server)",
+        counts: &[],
+    },
+    Item {
+        name: "5-fuzz",
+        tests: "(package(rescind-scenarios) & test(/^fuzzed::/))",
+        counts: &[("RESCIND_FUZZ_SECONDS", "1500")],
+    },
+];
 
 /// The promises of judging that tests show.
 const JUDGEMENT: [Item; 9] = [

@@ -13,8 +13,8 @@ use rescind_notify::Outbox;
 use rescind_supervisor::Store;
 use rescind_supervisor::control::Control;
 use rescind_supervisor::holds::Holds;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// All of it, shared.

@@ -102,7 +102,9 @@ impl Teller {
 fn count(app: &App, hold: &Hold, closed: &ClosedForm) {
     let between = |from: &str, to: &str| {
         let (from, to) = (from.parse::<Timestamp>().ok()?, to.parse::<Timestamp>().ok()?);
-        u64::try_from(to.0.saturating_sub(from.0)).ok().map(Duration::from_nanos)
+        u64::try_from(to.0.saturating_sub(from.0))
+            .ok()
+            .map(Duration::from_nanos)
     };
     if let Some(waited) = between(&hold.form.since, &closed.at) {
         app.metrics.hold_ended(closed.how.name(), waited);

@@ -79,6 +79,8 @@ pub struct World {
     digest: String,
     running: Child,
     victim: String,
+    /// Somebody whose cookie is used by others.
+    pub admin: Visitor,
     number: AtomicUsize,
 }
 
@@ -111,9 +113,8 @@ impl World {
             let seen = |path: &str| Ask::get(path).token(token).of(port).status == 200;
             seen(&path).then_some(())
         });
-        let victim = Visitor::new(&scenario, &served, "victim", &["viewer:*"])
-            .token("victim", &["viewer:*"])
-            .1;
+        let admin = Visitor::new(&scenario, &served, "bob", &["admin:*"]);
+        let victim = admin.token("victim", &["viewer:*"]).1;
         let undo = Ask::post(
             &format!("/api/v1/sessions/{session}/undos"),
             &json!({"plan": "none"}),
@@ -129,16 +130,24 @@ impl World {
             action,
             served,
             victim,
+            admin,
         };
         until("the undo's end", SOON, || {
-            let job = world.admin(Ask::get("/api/v1/undos/1")).json();
+            let job = world.first(Ask::get("/api/v1/undos/1")).json();
             (job["state"] != "running").then_some(())
         });
         world
     }
 
-    fn admin(&self, ask: Ask) -> Answer {
+    fn first(&self, ask: Ask) -> Answer {
         ask.token(&self.served.token).of(self.port)
+    }
+
+    /// A token with these grants that belongs to nobody.
+    pub fn token(&self, name: &str, grants: &str) -> String {
+        let new = json!({"name": name, "grants": [grants]});
+        let made = self.first(Ask::post("/api/v1/me/tokens", &new)).is(201).json();
+        made["token"].as_str().expect("a token").to_owned()
     }
 
     /// What is there.
@@ -166,7 +175,7 @@ impl World {
 
     /// Everything that somebody could have changed.
     pub fn state(&self) -> Value {
-        let get = |path: &str| self.admin(Ask::get(path)).is(200).json();
+        let get = |path: &str| self.first(Ask::get(path)).is(200).json();
         let only = |list: &Value, names: &[&str]| {
             let rows = list.as_array().expect("a list").iter();
             let rows = rows.map(|row| names.iter().map(|name| row[name].clone()).collect::<Vec<_>>());
@@ -184,7 +193,7 @@ impl World {
             "holds": get("/api/v1/holds"),
             "sessions": only(&sessions["items"], &["session", "state", "actions"]),
             "undos": get(&format!("/api/v1/sessions/{}/undos", self.session)),
-            "jobs": self.admin(Ask::get("/api/v1/undos/2")).status,
+            "jobs": self.first(Ask::get("/api/v1/undos/2")).status,
         })
     }
 
@@ -206,14 +215,14 @@ impl World {
     pub fn stopped_elsewhere(&self) -> String {
         let why = "the ledger of payments looks odd";
         let body = json!({"scope": {"session": self.session}, "mode": "pause", "why": why});
-        self.admin(Ask::post("/api/v1/control/kills", &body)).is(200);
+        self.first(Ask::post("/api/v1/control/kills", &body)).is(200);
         why.to_owned()
     }
 
     /// End the session.
     pub fn end(mut self) {
         let body = json!({"scope": {"everything": true}, "mode": "kill"});
-        self.admin(Ask::post("/api/v1/control/kills", &body)).is(200);
+        self.first(Ask::post("/api/v1/control/kills", &body)).is(200);
         until("the session's end", SOON, || {
             self.running.try_wait().expect("a child")
         });
@@ -242,14 +251,14 @@ fn request(world: &World, wanted: &Wanted<'_>, ids: &Ids, harmful: bool) -> Ask 
             return world.victim.clone();
         }
         let new = json!({"name": format!("throwaway{}", number()), "grants": ["viewer:*"]});
-        let made = world.admin(Ask::post("/api/v1/me/tokens", &new)).is(201).json();
+        let made = world.first(Ask::post("/api/v1/me/tokens", &new)).is(201).json();
         made["info"]["id"].as_str().expect("an id").to_owned()
     };
     let mut own = path
         .replace("{session}", &ids.session)
         .replace("{action}", &ids.action)
         .replace("{job}", &ids.job.to_string())
-        .replace("{name}", "victim");
+        .replace("{name}", "bob");
     if own.contains("{id}") {
         own = own.replace("{id}", &token());
     }

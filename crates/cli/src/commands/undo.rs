@@ -61,18 +61,22 @@ pub fn run(context: &Context, args: &UndoArgs) -> Done {
     }
     let mut prepared = Prepared::new(&store, &args.scope, true)?;
     prepared.lines = args.progress;
+    // Nobody's session is stopped for a plan that nobody would apply.
+    if let Some(shown) = &args.plan {
+        is_as_shown(&prepared, shown)?;
+    }
     let running = prepared.running();
     if !running.is_empty() && !args.keep_running {
         match stopped(context, &store, prepared, &running, args)? {
             Some(again) => {
                 prepared = again;
                 prepared.lines = args.progress;
+                if let Some(shown) = &args.plan {
+                    is_as_shown(&prepared, shown)?;
+                }
             }
             None => return Ok(Exit::Failed),
         }
-    }
-    if let Some(shown) = &args.plan {
-        is_as_shown(&prepared, shown)?;
     }
     let plan = prepared.plan(OnConflict::from(prepared.args.on_conflict));
     if !context.json || !args.yes {

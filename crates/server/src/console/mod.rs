@@ -87,8 +87,19 @@ impl IntoResponse for PageError {
             live: false,
             reader: &Reader::default(),
         };
-        (problem.status(), page.render(&body)).into_response()
+        failing(problem, page.render(&body))
     }
+}
+
+/// A page that says a problem, with what programs read of it.
+#[must_use]
+pub fn failing(problem: &Problem, page: Markup) -> Response {
+    let mut response = (problem.status(), page).into_response();
+    if let Some(seconds) = problem.retry_after {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, axum::http::HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// A text as a part of an address.

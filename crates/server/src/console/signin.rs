@@ -142,7 +142,7 @@ pub async fn post(
         }
         Err(problem) => {
             let page = around("Sign in", &form(&app, safe(&next), Some(&problem.title), &name));
-            (problem.status(), page).into_response()
+            super::failing(&problem, page)
         }
     }
 }
@@ -187,7 +187,7 @@ pub async fn first(
         Ok(signed_in) => set_cookie(&app, &signed_in.cookie, Redirect::to("/").into_response()),
         Err(problem) => {
             let page = around("Welcome", &first_form(Some(&problem.title), &called));
-            (problem.status(), page).into_response()
+            super::failing(&problem, page)
         }
     }
 }
@@ -304,7 +304,7 @@ pub async fn back(
         Ok(signed_in) => set_cookie(&app, &signed_in.cookie, onward(safe(&next))),
         Err(problem) => {
             let page = around("Sign in", &form(&app, "/", Some(&problem.title), ""));
-            (problem.status(), page).into_response()
+            super::failing(&problem, page)
         }
     }
 }

@@ -8,7 +8,7 @@
 use super::Gateway;
 use super::connect::HeldCall;
 use super::nodes::NodeInfo;
-use super::tree::{Node, parent_of};
+use super::tree::{Node, is_stopped, parent_of};
 use rescind_model::{Digest, Verdict};
 use rescind_supervisor::holds::{Closed, ClosedForm, DecisionForm, HoldForm, USUAL_WAIT, after};
 use rescind_supervisor::journal::{DecidedForm, ExitForm, NodeStarted};
@@ -268,7 +268,7 @@ impl Gateway {
         for node in nodes {
             if let Some((how, decisions)) = self.waiting.held.get(&node).and_then(|held| self.outcome(held)) {
                 if let Some(how) = self.after_another_look(node, how)
-                    && (how != Closed::Approved || !self.has_moved(node))
+                    && (how != Closed::Approved || self.has_stopped(node) && !self.has_moved(node))
                 {
                     self.end_hold(node, how, decisions);
                 }
@@ -276,6 +276,13 @@ impl Gateway {
                 self.escalate(node);
             }
         }
+    }
+
+    /// Whether a program has become what was shown, and stands still. Until then nothing can be said of it: a decision that was
+    /// faster than the kernel counts a moment later.
+    fn has_stopped(&self, node: Node) -> bool {
+        let held = self.waiting.held.get(&node);
+        held.is_none_or(|held| !held.is_program() || is_stopped(held.process))
     }
 
     fn outcome(&self, held: &Held) -> Option<(Closed, Vec<DecisionForm>)> {
