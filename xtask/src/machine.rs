@@ -38,6 +38,7 @@ const RECEIVERS: [&str; 3] = ["aiosmtpd==1.4.6", "standardwebhooks==1.1.0", "clo
 
 /// What judges OCSF events: the schema that schema.ocsf.io exports, and a validator of JSON Schema.
 const OCSF: [&str; 2] = ["ocsf-json-schema==1.2.0", "jsonschema==4.25.1"];
+
 /// What reads the API's own document and asks for whatever it allows, and what it does not.
 const FUZZER: &str = "schemathesis==4.32.5";
 
@@ -284,6 +285,11 @@ fn promtool() -> Option<PathBuf> {
                 |error| error.to_string(),
             );
             println!("!!!! LEFT OUT: {why}: metrics are not held against promtool in this run");
+            None
+        }
+    }
+}
+
 /// The program that fuzzes the API, below the target directory; `None`, said loudly, where it can't be had.
 fn fuzzer() -> Option<PathBuf> {
     let folder = part::target().join("fuzzer");

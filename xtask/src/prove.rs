@@ -32,7 +32,12 @@ pub enum Proof {
 }
 
 /// The promises of control that tests show.
-const CONTROL: [Item; 4] = [
+const CONTROL: [Item; 8] = [
+    Item {
+        name: "1-console",
+        tests: "(package(rescind-scenarios) & test(/^(console|browser)::/))",
+        counts: &[],
+    },
     Item {
         name: "3-kill",
         tests: "(package(rescind-scenarios) & test(/^kill(_load)?::/)) | (package(rescind-supervisor) & test(/control/))",
@@ -56,6 +61,21 @@ const CONTROL: [Item; 4] = [
         name: "5-fuzz",
         tests: "(package(rescind-scenarios) & test(/^fuzzed::/))",
         counts: &[("RESCIND_FUZZ_SECONDS", "1500")],
+    },
+    Item {
+        name: "6-index",
+        tests: "package(rescind-index) | (package(rescind-supervisor) & test(/holds/))",
+        counts: &[("PROPTEST_CASES", "2000")],
+    },
+    Item {
+        name: "7-told",
+        tests: "package(rescind-notify)",
+        counts: &[],
+    },
+    Item {
+        name: "8-export",
+        tests: "(package(rescind-scenarios) & test(/^(export|mirror)::/)) | package(rescind-export)",
+        counts: &[("RESCIND_EXPORT_KILLS", "100"), ("RESCIND_EXPORT_ROUNDS", "20")],
     },
 ];
 
