@@ -193,7 +193,7 @@ impl FromRequestParts<Shared> for From {
 fn address(parts: &Parts) -> IpAddr {
     let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| {
-        address.ip()
+        network(address.ip())
     })
 }
 
