@@ -21,9 +21,26 @@ const AT_MOST: Duration = Duration::from_secs(30);
 /// # Errors
 /// This process is part of a session; nothing can be stopped by the board.
 pub fn stop(context: &Context, control: &Control, scope: &KillScope, mode: Mode, why: &str) -> Done {
-    let report = control.kill(scope, mode, &person(), why, AT_MOST)?;
+    let stopped = control.kill(scope, mode, &person(), why, AT_MOST);
+    take_turns();
+    let report = stopped?;
     let after = After::of(context, control, &report);
     answer(context, &report, &after)
+}
+
+/// How a command that stops comes before others, from its very beginning.
+const FIRST: i32 = -20;
+
+/// On a busy machine a stop comes first, where we may say so.
+pub fn come_first() {
+    let _only_later = rustix::process::setpriority_process(None, FIRST);
+}
+
+/// What follows from it takes its turn.
+fn take_turns() {
+    if rustix::process::getpriority_process(None) == Ok(FIRST) {
+        let _only_sooner = rustix::process::setpriority_process(None, 0);
+    }
 }
 
 /// The board, for a command that no supervised process may give.

@@ -180,5 +180,5 @@ fn wait_for_end(pidfd: Option<&OwnedFd>, at_most: Duration) {
 
 /// On a busy machine a kill is to come first, where we may say so.
 fn raise_priority() {
-    let _only_slower = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -10);
+    let _only_slower = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -19);
 }

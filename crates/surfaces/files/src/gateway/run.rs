@@ -209,7 +209,14 @@ fn answer_one(
         if gate.wait(told) == Waited::Killed {
             return;
         }
-        let handled = lock(gateway).handle(listener, &call);
+        let handled = {
+            let mut gateway = lock(gateway);
+            // It may have been shut while we waited for our turn: then nothing is recorded as begun.
+            if !gate.is_open() {
+                continue;
+            }
+            gateway.handle(listener, &call)
+        };
         match handled {
             Handled::Now(Answer::Continue) => {
                 let answered = gate.pass(|| go_on(listener, &call));
