@@ -193,7 +193,8 @@ fn gone(world: &World) -> Vec<Somebody> {
 fn forged(world: &World) -> Vec<Somebody> {
     let bob = &world.admin;
     let other = Visitor::sign_in(&world.served, "bob");
-    let kinds: [(&str, &'static str, Vec<(&'static str, &str)>); 4] = [
+    type Kind<'a> = (&'a str, &'static str, Vec<(&'static str, &'a str)>);
+    let kinds: [Kind<'_>; 4] = [
         (
             "a cookie without its word",
             "request-forged",
