@@ -322,7 +322,7 @@ fn a_receiver_misses_nothing_however_often_the_export_is_killed() {
     assert!(killed >= FORMATS.len(), "{killed} kills");
     proved(
         "export",
-        &format!("{killed} kills of an export to a receiver: no event missing, twice only with the same id"),
+        format!("{killed} kills of an export to a receiver: no event missing, twice only with the same id"),
     );
 }
 
