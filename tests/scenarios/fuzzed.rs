@@ -2,7 +2,8 @@
 
 use crate::holds::{configure, place};
 use rescind_scenarios::{Ask, Outcome, Scenario, Seed, Served, Visitor, count, proved, until};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -28,7 +29,7 @@ impl Target {
         configure(
             &scenario,
             "server.toml",
-            "[limits]\nrequests_per_minute = 100000000\n",
+            "[limits]\nrequests_per_minute = 100000000\n[log]\nformat = \"json\"\nlevel = \"debug\"\n",
         );
         scenario.run("echo one > file; date > date; mkdir d; seq 100 > d/n; rm file");
         let served = Served::start(&scenario, &[]);
@@ -62,6 +63,25 @@ impl Target {
             (answer.status == 201).then(|| answer.json())
         });
         made["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// The operations that did something for whoever asked: in the server's own words.
+    fn reached(&self) -> BTreeSet<String> {
+        let log = std::fs::read_to_string(self.scenario.scratch().join("serve.log")).expect("a log");
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let answers = lines.map(|line| line["fields"].clone());
+        let good = answers.filter(|fields| matches!(fields["status"].as_u64(), Some(200..300)));
+        good.map(|fields| format!("{} {}", fields["method"], fields["route"]))
+            .collect()
+    }
+
+    /// What the server said last, for when something went wrong.
+    fn last_lines(&self) -> String {
+        let log = std::fs::read_to_string(self.scenario.scratch().join("serve.log")).expect("a log");
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
     fn end(mut self) {
@@ -110,11 +130,24 @@ fn fuzz(program: &PathBuf, who: &str, seconds: usize) -> String {
         .args(["--max-time", &seconds.to_string(), "--seed"])
         .arg(Seed::from_environment().0.to_string())
         .current_dir(target.scenario.scratch());
-    let outcome = Outcome::of(&mut command).success();
+    let outcome = Outcome::of(&mut command);
+    let said = outcome.said();
+    assert_eq!(
+        outcome.code(),
+        0,
+        "{said}\n--- the server's last lines\n{}",
+        target.last_lines()
+    );
+    let reached = target.reached();
+    if who == "admin, of what is there" {
+        let wanted = r#""GET" "/api/v1/sessions/{session}""#;
+        assert!(reached.contains(wanted) && reached.len() > 12, "{reached:#?}");
+    }
     target.end();
     let said = outcome.out();
     let cases = said.lines().rev().find(|line| line.contains("generated"));
-    cases.unwrap_or("no number").trim().to_owned()
+    let cases = cases.unwrap_or("no number").trim();
+    format!("{cases}; {} operations did something", reached.len())
 }
 
 #[test]

@@ -140,7 +140,12 @@ impl FromRequestParts<Shared> for Signed {
         if matches!(&actor, Actor::Person(person) if person.must_change_password())
             && !parts.uri.path().starts_with("/me")
         {
-            return Err(Problem::forbidden("the password must be changed first").help("open /me"));
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "must-change-password",
+                "the password came from somebody else, and must be changed first",
+            )
+            .help("open /me"));
         }
         Ok(Self { actor, cookie })
     }

@@ -199,3 +199,17 @@ pub fn stopped(app: &App, report: &KillReport) {
     message.outcome = format!("{}: {} sessions", stop.mode.done(), report.sessions.len());
     put(outbox, &message);
 }
+
+/// An undo has ended.
+pub fn undone(app: &App, number: u64, session: &str, domain: &str, person: &str, outcome: &str) {
+    let Some(outbox) = &app.outbox else { return };
+    let link = format!("{}/undos/{number}", app.base_url);
+    let at = now();
+    let mut message = Message::new(format!("undo:{session}:{at}"), Event::Undo, at, link);
+    domain.clone_into(&mut message.domain);
+    session.clone_into(&mut message.session);
+    person.clone_into(&mut message.by);
+    message.what = format!("session {session}");
+    outcome.clone_into(&mut message.outcome);
+    put(outbox, &message);
+}

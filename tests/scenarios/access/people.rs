@@ -22,6 +22,8 @@ const SIGNED: [(&str, &str); 4] = [
     ("admin", "everything"),
 ];
 
+type Headers<'h> = Vec<(&'static str, &'h str)>;
+
 /// What of somebody matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
@@ -193,8 +195,7 @@ fn gone(world: &World) -> Vec<Somebody> {
 fn forged(world: &World) -> Vec<Somebody> {
     let bob = &world.admin;
     let other = Visitor::sign_in(&world.served, "bob");
-    type Kind<'a> = (&'a str, &'static str, Vec<(&'static str, &'a str)>);
-    let kinds: [Kind<'_>; 4] = [
+    let kinds: [(&str, &'static str, Headers<'_>); 4] = [
         (
             "a cookie without its word",
             "request-forged",

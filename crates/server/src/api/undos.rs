@@ -196,6 +196,19 @@ pub async fn start(
         if result.is_err() {
             shared.metrics.undo("failed");
         }
+        let outcome = match &result {
+            Err(failed) => failed.message.clone(),
+            Ok(value) if value.pointer("/receipt/proved") == Some(&Value::Bool(true)) => "proved".to_owned(),
+            Ok(_) => "not all of it came back".to_owned(),
+        };
+        crate::tell::undone(
+            &shared,
+            number,
+            order.session.as_str(),
+            &row.domain,
+            &order.person,
+            &outcome,
+        );
         sender.send_replace(Stage::Over(result));
         shared.changed();
     });

@@ -20,6 +20,7 @@ pub mod signin;
 pub mod stop;
 pub mod undo;
 
+use crate::api::kills::control_seen;
 use crate::app::Shared;
 use crate::problem::Problem;
 use crate::sign::{Signed, domains, verify_csrf};
@@ -71,6 +72,9 @@ impl IntoResponse for PageError {
             return Redirect::to(&format!("/signin?next={}", encoded(wanted))).into_response();
         }
         let problem = &self.problem;
+        if problem.code == "must-change-password" {
+            return Redirect::to("/me").into_response();
+        }
         let body = html! {
             section.panel.narrow {
                 div.panel-head { h1 { (problem.title) } }
@@ -169,7 +173,7 @@ fn reader(app: &Shared, actor: &Actor, cookie: Option<&str>) -> Reader {
         may_stop: actor.grants().anywhere(Role::Operator),
         may_manage: actor.grants().anywhere(Role::Admin),
         holds,
-        stopped: app.control.stops().len() as u64,
+        stopped: control_seen(app, &domains(actor, Role::Viewer)).stops.len() as u64,
     }
 }
 

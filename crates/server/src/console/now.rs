@@ -3,6 +3,7 @@
 use super::hold::cards;
 use super::parts::{Level, chip, class, clock, score, short, thousands};
 use super::{Looking, PageError, part};
+use crate::api::kills::control_seen;
 use crate::app::{App, Shared, blocking};
 use crate::problem::Problem;
 use crate::sign::domains;
@@ -85,7 +86,7 @@ pub async fn feed_part(State(app): State<Shared>, looking: Looking) -> Result<Re
 
 fn tiles(app: &App, sees: &DomainSet) -> Result<Markup, Problem> {
     let summary: Summary = app.index.summary(sees)?;
-    let stops = app.control.stops().len() as u64;
+    let stops = control_seen(app, sees).stops.len() as u64;
     let minute: u64 = summary.last_minute.values().sum();
     let waiting = app.open.count(sees);
     let tile = |href: &str, number: u64, text: &str, level: Level| {

@@ -149,14 +149,13 @@ fn a_pause_goes_on_and_what_waited_is_done_then() {
     let own = Arc::clone(&later);
     gate.pass_or_later(move || count(&own));
     assert_eq!(later.load(Ordering::SeqCst), 0);
+    let (tell, told) = std::sync::mpsc::channel();
     let waits = {
         let gate = Arc::clone(&gate);
-        std::thread::spawn(move || {
-            let mut said = String::new();
-            let waited = gate.wait(|why| said = why.to_owned());
-            (waited, said)
-        })
+        std::thread::spawn(move || gate.wait(|why| tell.send(why.to_owned()).unwrap()))
     };
+    // It waits before anything is lifted.
+    let said = told.recv().unwrap();
     // A pause of everything is another one: lifting this leaves that in force.
     let _other = control
         .kill(&KillScope::Everything, Mode::Pause, "bob", "", LONG)
@@ -169,8 +168,7 @@ fn a_pause_goes_on_and_what_waited_is_done_then() {
     assert!(!gate.pass(|| {}));
     let (lifted, waiting) = control.lift(&KillScope::Everything).unwrap();
     assert_eq!((lifted.len(), waiting.len()), (1, 0));
-    let (waited, said) = waits.join().unwrap();
-    assert_eq!(waited, Waited::Open);
+    assert_eq!(waits.join().unwrap(), Waited::Open);
     assert!(said.contains("paused by"), "{said}");
     while later.load(Ordering::SeqCst) == 0 {
         std::thread::yield_now();
