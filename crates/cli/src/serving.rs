@@ -15,21 +15,57 @@ use serde_json::{Value, json};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// The most bytes of a command's answer.
 const ANSWER: u64 = 64 << 20;
 
+/// So many commands that only look run at once, whoever asks: each is a process that may read a whole session.
+const AT_ONCE: usize = 8;
+
 /// The commands of this program.
 pub struct Commands {
     store: Arc<Store>,
+    places: Places,
+}
+
+/// Places for what runs.
+struct Places {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// One of them, given back when it is dropped.
+struct Place<'p>(&'p Places);
+
+impl Places {
+    /// Wait for one.
+    fn take(&self) -> Place<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.freed.wait_while(free, |free| *free == 0);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Place(self)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
 }
 
 impl Commands {
     /// Over this store.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+        Self {
+            store,
+            places: Places {
+                free: Mutex::new(AT_ONCE),
+                freed: Condvar::new(),
+            },
+        }
     }
 
     fn command(&self, words: &[String]) -> Result<Command, Failed> {
@@ -46,6 +82,7 @@ impl Commands {
     /// Run a command to its end; what it wrote to stdout, at most so many bytes. `fine`: exit codes that are answers.
     fn run(&self, words: &[&str], fine: &[i32], most: u64) -> Result<String, Failed> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let _place = self.places.take();
         let mut child = self
             .command(&words)?
             .stdout(Stdio::piped())

@@ -5,8 +5,22 @@ use rusqlite::Connection;
 use std::path::Path;
 use std::time::Duration;
 
-/// The version of the tables. A change of what is stored is another version.
-pub(crate) const VERSION: i64 = 1;
+/// What is stored in them: raised where that changes and the tables do not.
+const REVISION: i64 = 1;
+
+/// The version of the tables, told by their own text, so that nobody has to remember to raise it.
+pub(crate) const VERSION: i64 = fingerprint(TABLES) ^ REVISION;
+
+/// FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>), without its sign.
+const fn fingerprint(text: &str) -> i64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut rest = text.as_bytes();
+    while let Some((byte, others)) = rest.split_first() {
+        hash = (hash ^ *byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        rest = others;
+    }
+    (hash & 0x7fff_ffff_ffff_fffe).cast_signed()
+}
 
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
