@@ -6,9 +6,10 @@
 mod probe;
 
 use crate::out::{Out, green, red};
-use crate::text::{clean, command_line, parse_duration};
+use crate::text::{clean, parse_duration};
 use probe::Target;
 use rescind_desk::Configuration;
+use rescind_model::command_line;
 use rescind_supervisor::journal::CheckForm;
 use serde::Deserialize;
 use serde_json::{Value, json};

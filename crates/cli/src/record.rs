@@ -1,8 +1,8 @@
 //! The record of an action, as `log` and `show` give it (docs/guide/cli.md, "Records").
 
 use crate::history::effects;
-use crate::text::{clean, command_line, quote};
-use rescind_model::{Class, Coverage, Missing, Outcome, Reversibility, SessionId};
+use crate::text::clean;
+use rescind_model::{Class, Coverage, Missing, Outcome, Reversibility, SessionId, command_line, quote};
 use rescind_supervisor::holds::Closed;
 use rescind_supervisor::journal::{ClientForm, ExitForm, JudgedForm, Role, SessionKind};
 use rescind_supervisor::{Node, SessionView, StepEnd, SystemRecord};

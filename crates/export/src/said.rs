@@ -1,6 +1,7 @@
 //! What an event's body says, as far as it can be read. Forms differ in how they say it, not in what they look at.
 
 use rescind_index::Event;
+use rescind_model::quote;
 use rescind_supervisor::journal::{
     CredentialForm, DecidedForm, ExitForm, JudgedForm, NodeEnded, NodeStarted, Role, SessionEnded,
     SessionOpened, SystemForm, WaitedForm,
@@ -115,17 +116,7 @@ pub(crate) fn command_line(argv: &[String]) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        let plain = !word.is_empty()
-            && word
-                .chars()
-                .all(|c| c.is_alphanumeric() || "-_./=:,@%+".contains(c));
-        if plain {
-            line.push_str(word);
-        } else {
-            line.push('\'');
-            line.push_str(&word.replace('\'', "'\\''"));
-            line.push('\'');
-        }
+        line.push_str(&quote(word));
     }
     short(&line)
 }

@@ -1,38 +1,7 @@
 //! How what is on record is said: commands, ends, roles. The same words as `rescind log` has.
 
-use rescind_model::SessionId;
+use rescind_model::{SessionId, command_line};
 use rescind_supervisor::journal::{ExitForm, Role};
-use std::fmt::Write as _;
-
-/// Words as one would type them: quoted where a shell would read them otherwise.
-pub(crate) fn command_line(argv: &[String]) -> String {
-    argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
-}
-
-fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    if !word.chars().any(char::is_control) {
-        return format!("'{}'", word.replace('\'', r"'\''"));
-    }
-    let mut quoted = String::from("$'");
-    for character in word.chars() {
-        match character {
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            '\'' | '\\' => quoted.extend(['\\', character]),
-            other if other.is_control() => {
-                let _infallible = write!(quoted, "\\u{:04x}", u32::from(other));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('\'');
-    quoted
-}
 
 /// What a line says of a node's command.
 pub(crate) fn command(role: Role, argv: &[String]) -> String {

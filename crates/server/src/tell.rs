@@ -2,7 +2,7 @@
 
 use crate::app::{App, Shared};
 use rescind_index::DomainSet;
-use rescind_model::{Class, Timestamp};
+use rescind_model::{Class, Timestamp, command_line};
 use rescind_notify::{Event, Message, Outbox};
 use rescind_supervisor::control::KillReport;
 use rescind_supervisor::holds::{ClosedForm, Decision, Hold, HoldFilter};
@@ -137,7 +137,7 @@ fn about(app: &App, hold: &Hold, event: Event, key: String, at: &str) -> Message
     message.owner.clone_from(&form.requester);
     message.session = form.action.split('.').next().unwrap_or_default().to_owned();
     message.action = Some(form.action.clone());
-    message.what = crate::text::command_line(&form.argv);
+    message.what = command_line(&form.argv);
     message.why = form.reasoning.clone().unwrap_or_default();
     message.reasons.clone_from(&form.judged.reasons);
     message.class = Class::from_name(&form.judged.class);

@@ -3,6 +3,7 @@
 use super::{Action, Counts, Tale, Tallies, Took};
 use crate::rows::{ActionRow, ChangeRow, SessionRow, UndoRow};
 use crate::words;
+use rescind_model::command_line;
 use rescind_supervisor::journal::SessionKind;
 
 /// An action's row, with what is compared and searched beside it.
@@ -104,7 +105,7 @@ impl Tale {
             row.owner.clone_from(&opened.user);
             row.domain.clone_from(&opened.domain);
             row.environment.clone_from(&opened.environment);
-            row.command = words::command_line(&opened.argv);
+            row.command = command_line(&opened.argv);
             row.cwd.clone_from(&opened.cwd);
             row.host.clone_from(&opened.host);
             row.staged = opened.staged;
