@@ -3,6 +3,7 @@
 //! Absences that hold: no I/O, no clock, no randomness, no async, no wire format. Time and randomness come in
 //! as values; disk and wire forms are converted at the edge, in the crates that own them.
 
+mod chain;
 mod class;
 mod digest;
 mod effect;
@@ -15,6 +16,7 @@ mod three_way;
 mod time;
 mod words;
 
+pub use chain::chain;
 pub use class::Class;
 pub use digest::{Digest, DigestError};
 pub use effect::{Effect, EffectId, Outcome, ResourceId, Seq};

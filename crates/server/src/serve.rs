@@ -13,6 +13,7 @@ use axum_server::Handle;
 use rescind_access::{Access, AccessError, Change, OidcConfig, OidcError, RecordError, Secret};
 use rescind_export::Metrics;
 use rescind_index::{Events, Index};
+use rescind_model::chain;
 use rescind_notify::{Channels, ChannelsError, Outbox, OutboxError};
 use rescind_supervisor::control::{Charge, Control, ControlError};
 use rescind_supervisor::entry::EntryKind;
@@ -237,7 +238,7 @@ impl Server {
         let service = app.store.ledger().start_background();
         if let Err(error) = &service {
             tracing::error!(
-                error = crate::text::chain(&error),
+                error = chain(&error),
                 "checkpoints are not signed in the background"
             );
         }
@@ -318,10 +319,7 @@ fn follow(app: &Shared) -> io::Result<Thread> {
             match seen.step(&app) {
                 Ok(()) => app.ready.store(true, Ordering::Release),
                 Err(error) => {
-                    tracing::error!(
-                        error = crate::text::chain(&error),
-                        "the record can't be followed just now"
-                    );
+                    tracing::error!(error = chain(&error), "the record can't be followed just now");
                     std::thread::sleep(TROUBLE);
                 }
             }
@@ -348,10 +346,7 @@ impl Seen {
         }
         // What was done while nobody could record it is recorded now.
         if let Err(error) = app.control.record_owed(&app.store) {
-            tracing::warn!(
-                error = crate::text::chain(&error),
-                "a stop could not be recorded yet"
-            );
+            tracing::warn!(error = chain(&error), "a stop could not be recorded yet");
         }
         let events = match &mut self.events {
             Some(events) => events,

@@ -7,10 +7,11 @@ mod secret;
 mod tokens;
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::person::person;
 use clap::{Args, Subcommand};
 use rescind_access::{Access, AccessError, Authority, Change, Grant, Grants, RecordError};
+use rescind_model::chain;
 use rescind_supervisor::Store;
 use rescind_supervisor::entry::EntryKind;
 use std::fs::DirBuilder;
