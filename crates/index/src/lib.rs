@@ -35,7 +35,7 @@ pub use rows::{
     Timeline, UndoRow,
 };
 
-pub use rescind_supervisor::{DomainSet, covers};
+pub use rescind_supervisor::DomainSet;
 
 /// The most paths that are kept of what an action changed; how many there were is always said.
 pub const MOST_CHANGES: usize = 50;

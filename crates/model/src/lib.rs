@@ -6,6 +6,7 @@
 mod chain;
 mod class;
 mod digest;
+pub mod domain;
 mod effect;
 mod ids;
 mod quote;
