@@ -3,8 +3,8 @@
 use rescind_index::Event;
 use rescind_model::quote;
 use rescind_supervisor::journal::{
-    CredentialForm, DecidedForm, ExitForm, JudgedForm, NodeEnded, NodeStarted, Role, SessionEnded,
-    SessionOpened, SystemForm, WaitedForm,
+    CredentialForm, DecidedForm, ExitForm, JudgedForm, NodeEnded, NodeStarted, SessionEnded, SessionOpened,
+    SystemForm, WaitedForm,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -130,17 +130,6 @@ pub(crate) fn exit(exit: ExitForm) -> (String, bool) {
         ExitForm::Exec(node) => (format!("became action {node}"), true),
         ExitForm::NotStarted => ("it never ran".to_owned(), false),
         ExitForm::Unknown => ("nobody saw how it ended".to_owned(), false),
-    }
-}
-
-pub(crate) fn role(role: Role) -> &'static str {
-    match role {
-        Role::Launcher => "launcher",
-        Role::Agent => "agent",
-        Role::Action => "action",
-        Role::Process => "process",
-        Role::Direct => "direct",
-        Role::System => "system",
     }
 }
 

@@ -20,7 +20,6 @@ mod rows;
 mod schema;
 mod tale;
 mod walk;
-mod words;
 mod write;
 
 pub use error::{Error, Result};

@@ -101,14 +101,14 @@ fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, d
     };
     let role = match node.started.role {
         Role::Action | Role::Process => String::new(),
-        other => dim(&format!("{} ", record::role(other))),
+        other => dim(&format!("{} ", other.name())),
     };
     out.line(format!(
         "{:>5} {}{} {role}{}{gap} {}",
         number,
         "  ".repeat(depth),
         sign(node, ended),
-        clean(&record::command(node)),
+        clean(&node.started.command()),
         dim(&notes.join(", ")),
     ))?;
     for (what, why) in tally.gaps.iter().take(3) {

@@ -123,8 +123,8 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
     };
     let started = &node.started;
     let tally = Records::new(view).tally(action.number);
-    out.line(field("command", &clean(&record::command(node))))?;
-    out.line(field("role", record::role(started.role)))?;
+    out.line(field("command", &clean(&node.started.command())))?;
+    out.line(field("role", started.role.name()))?;
     out.line(field("agent", &clean(&view.opened.agent)))?;
     out.line(field("folder", &clean(&started.cwd)))?;
     out.line(field("began", &local_time(&started.time)))?;

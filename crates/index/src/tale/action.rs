@@ -299,9 +299,9 @@ impl Begun {
         Self {
             n: node.n,
             parent: node.parent,
-            role: crate::words::role(node.role),
+            role: node.role.name(),
             time: node.time.clone(),
-            command: crate::words::command(node.role, &node.argv),
+            command: node.command(),
             program: node.exe.clone(),
             cwd: node.cwd.clone(),
             surface: surface.to_owned(),
