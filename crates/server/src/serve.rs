@@ -18,7 +18,7 @@ use rescind_notify::{Channels, ChannelsError, Outbox, OutboxError};
 use rescind_supervisor::control::{Charge, Control, ControlError};
 use rescind_supervisor::entry::EntryKind;
 use rescind_supervisor::holds::Holds;
-use rescind_supervisor::{Store, StoreError};
+use rescind_supervisor::{Store, StoreError, own};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -276,12 +276,7 @@ impl Server {
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), ServeError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path);
-    made.map_err(|source| ServeError::System {
+    own::folder(path).map_err(|source| ServeError::System {
         what: "a folder in the state directory",
         source,
     })

@@ -14,6 +14,7 @@ mod index;
 pub mod journal;
 mod log;
 mod looks;
+pub mod own;
 mod permit;
 mod sessions;
 mod stamps;
