@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use rescind_access::{Access, Oidc, OidcConfig};
 use rescind_export::Metrics;
 use rescind_index::Index;
+use rescind_model::chain;
 use rescind_notify::Outbox;
 use rescind_supervisor::Store;
 use rescind_supervisor::control::Control;
@@ -90,7 +91,7 @@ impl Provider {
             return Ok(oidc.clone());
         }
         let oidc = Oidc::discover(self.config.clone()).map_err(|error| {
-            tracing::error!(error = crate::text::chain(&error), "the provider can't be asked");
+            tracing::error!(error = chain(&error), "the provider can't be asked");
             Problem::inner("the provider of identities can't be asked just now")
         })?;
         Ok(found.insert(oidc).clone())
@@ -150,10 +151,7 @@ pub async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(move || work(&app)).await {
         Ok(result) => result,
         Err(error) => {
-            tracing::error!(
-                error = crate::text::chain(&error),
-                "a request's work ended before its time"
-            );
+            tracing::error!(error = chain(&error), "a request's work ended before its time");
             Err(Problem::inner("the server could not finish this request"))
         }
     }
@@ -166,7 +164,7 @@ impl From<rescind_index::Error> for Problem {
                 Self::bad(error.to_string())
             }
             other => {
-                tracing::error!(error = crate::text::chain(&other), "the index can't be read");
+                tracing::error!(error = chain(&other), "the index can't be read");
                 Self::inner("what is on record can't be read just now")
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::app::{App, Shared};
 use rescind_index::DomainSet;
-use rescind_model::{Class, Timestamp};
+use rescind_model::{Class, Timestamp, chain, command_line};
 use rescind_notify::{Event, Message, Outbox};
 use rescind_supervisor::control::KillReport;
 use rescind_supervisor::holds::{ClosedForm, Decision, Hold, HoldFilter};
@@ -47,7 +47,7 @@ impl Teller {
                     self.look(app, app.outbox.as_deref());
                 }
                 Err(error) => {
-                    tracing::error!(error = crate::text::chain(&error), "the holds can't be read");
+                    tracing::error!(error = chain(&error), "the holds can't be read");
                     std::thread::sleep(Duration::from_secs(1));
                 }
             }
@@ -118,11 +118,7 @@ fn count(app: &App, hold: &Hold, closed: &ClosedForm) {
 /// What can't be put is said in the log: the hold is on the page all the same.
 fn put(outbox: &Outbox, message: &Message) {
     if let Err(error) = outbox.put(message) {
-        tracing::error!(
-            error = crate::text::chain(&error),
-            key = message.key,
-            "nobody is told of this"
-        );
+        tracing::error!(error = chain(&error), key = message.key, "nobody is told of this");
     }
 }
 
@@ -137,7 +133,7 @@ fn about(app: &App, hold: &Hold, event: Event, key: String, at: &str) -> Message
     message.owner.clone_from(&form.requester);
     message.session = form.action.split('.').next().unwrap_or_default().to_owned();
     message.action = Some(form.action.clone());
-    message.what = crate::text::command_line(&form.argv);
+    message.what = command_line(&form.argv);
     message.why = form.reasoning.clone().unwrap_or_default();
     message.reasons.clone_from(&form.judged.reasons);
     message.class = Class::from_name(&form.judged.class);

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use rescind_access::Role;
+use rescind_model::command_line;
 use rescind_supervisor::holds::{
     ClosedForm, Decision, Hold, HoldFilter, HoldForm, HoldList, PathForm, PreviewForm,
 };
@@ -43,7 +44,7 @@ fn card(form: &HoldForm) -> Markup {
     let judged = &form.judged;
     html! {
         article.hold-card {
-            a.what #{ "h-" (form.action) } href={ "/holds/" (form.action) } { (short(&command(form), 300)) }
+            a.what #{ "h-" (form.action) } href={ "/holds/" (form.action) } { (short(&command_line(&form.argv), 300)) }
             p.meta {
                 (class(&judged.class)) (score(u64::from(judged.score)))
                 span { (short(&form.agent, 40)) }
@@ -52,10 +53,6 @@ fn card(form: &HoldForm) -> Markup {
             @if let Some(why) = judged.reasons.first() { p.small { (short(why, 240)) } }
         }
     }
-}
-
-fn command(form: &HoldForm) -> String {
-    crate::text::command_line(&form.argv)
 }
 
 /// What is asked for of the list.
@@ -134,7 +131,7 @@ pub async fn one(
             }
             div.panel-body.verdict {
                 @if let Some(closed) = &closed { (over(closed)) }
-                div.what-box tabindex="0" role="region" aria-label="The command" { (clean(&command(form))) }
+                div.what-box tabindex="0" role="region" aria-label="The command" { (clean(&command_line(&form.argv))) }
                 (facts(&hold))
                 @if let Some(preview) = form.preview.as_ref().filter(|preview| !preview.paths.is_empty()) { (previewed(preview)) }
                 (said(&hold))

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use rescind_access::{AccessError, Answer, Authority, Grant, Grants, NewPerson, Role};
+use rescind_model::chain;
 use serde::Deserialize;
 
 /// Where to go afterwards.
@@ -291,10 +292,7 @@ pub async fn back(
     let next = cookie(&headers, "rescind-next").map(decoded).unwrap_or_default();
     let signed_in = blocking(&app, move |app| {
         let identity = app.provider()?.finish(&answer).map_err(|error| {
-            tracing::warn!(
-                error = crate::text::chain(&error),
-                "a sign-in at the provider failed"
-            );
+            tracing::warn!(error = chain(&error), "a sign-in at the provider failed");
             Problem::new(StatusCode::UNAUTHORIZED, "sign-in-failed", error.to_string())
         })?;
         Ok(app.access.sign_in_elsewhere(&identity, &address.to_string())?)
