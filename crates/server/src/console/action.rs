@@ -5,14 +5,44 @@ use super::parts::{Level, chip, class, clean, count, diff, moment, score, short}
 use super::{Looking, PageError};
 use crate::api::action_id;
 use crate::api::actions::found;
+use crate::api::sessions::seen;
 use crate::app::{Shared, blocking};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::sign::domains;
 use axum::extract::State;
 use maud::{Markup, html};
 use rescind_access::Role;
 use rescind_index::{ActionDetail, ActionRow};
+use serde::Deserialize;
 use serde_json::Value;
+
+/// In a session of more actions than this, details are read when they are asked for: each look takes the whole session's record.
+const LARGE: u64 = 5_000;
+
+/// What is asked of the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ActionPage {
+    /// Whether details are wanted whatever it takes.
+    pub details: bool,
+}
+
+/// Details, as far as they were read.
+enum Details {
+    Read(Value),
+    Unreadable(String),
+    /// The session has so many actions.
+    Later(u64),
+}
+
+impl Details {
+    fn record(&self) -> Option<&Value> {
+        match self {
+            Self::Read(record) => Some(record),
+            Self::Unreadable(_) | Self::Later(_) => None,
+        }
+    }
+}
 
 /// The page.
 ///
@@ -22,13 +52,21 @@ pub async fn page(
     State(app): State<Shared>,
     looking: Looking,
     Path(action): Path<String>,
+    Query(asked): Query<ActionPage>,
 ) -> Result<Markup, PageError> {
     let sees = domains(&looking.actor, Role::Viewer);
     let operates = domains(&looking.actor, Role::Operator);
-    let (detail, record) = blocking(&app, move |app| {
+    let (detail, details) = blocking(&app, move |app| {
         let detail = found(app, &sees, &action)?;
-        let record = app.operations.action(&action_id(&action)?);
-        Ok((detail, record))
+        let session = seen(app, &sees, &detail.action.session)?;
+        let details = match session.actions {
+            many if many > LARGE && !asked.details => Details::Later(many),
+            _ => match app.operations.action(&action_id(&action)?) {
+                Ok(record) => Details::Read(record),
+                Err(failed) => Details::Unreadable(failed.message),
+            },
+        };
+        Ok((detail, details))
     })
     .await?;
     let row = &detail.action;
@@ -51,9 +89,17 @@ pub async fn page(
         }
         div.two {
             div.stack {
-                (changes(&detail, record.as_ref().ok()))
-                @if let Ok(record) = &record { (output(record)) }
-                @if let Err(failed) = &record { p.banner { "Its details can't be read any more: " (clean(&failed.message)) } }
+                (changes(&detail, details.record()))
+                @match &details {
+                    Details::Read(record) => { (output(record)) }
+                    Details::Unreadable(why) => { p.banner { "Its details can't be read any more: " (clean(why)) } }
+                    Details::Later(many) => {
+                        p.banner {
+                            "Its session has " (count(*many, "action", "actions")) ": to read differences and output takes some seconds. "
+                            a href={ "/actions/" (row.action) "?details=true" } { "Show them" }
+                        }
+                    }
+                }
             }
             section.panel {
                 div.panel-head { h2 { "What was judged, and what came of it" } }
