@@ -97,6 +97,10 @@ const commands = {
     const response = await page.goto(url, { waitUntil: "load" });
     return response?.status() ?? 0;
   },
+  // Pages of this origin may be led to, too: {"url"}.
+  async trust(_own, { url }) {
+    origins.add(new URL(url).origin);
+  },
   // Act on one element: {"selector"}, {"label"}, {"text"} or {"role", "name"}, with "exact" and "nth".
   async click({ page }, command) {
     await locate(page, command).click();

@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use crate::config::Configuration;
+use crate::console::elsewhere::{shown, unreachable};
 use crate::jobs::Jobs;
 use crate::limits::Rates;
 use crate::open::Open;
@@ -76,24 +77,25 @@ impl Provider {
 
     /// What people know it by.
     #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.config.issuer
+    pub fn shown(&self) -> &str {
+        shown(&self.config.issuer)
     }
 
-    /// The provider, asked for its endpoints once.
+    /// The provider, asked for its endpoints once. Nobody waits for somebody else's question to it.
     ///
     /// # Errors
     /// It can't be reached, or is not what it should be.
     pub fn oidc(&self) -> Result<Oidc, Problem> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(oidc) = &*found {
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(oidc) = &*found() {
             return Ok(oidc.clone());
         }
         let oidc = Oidc::discover(self.config.clone()).map_err(|error| {
             tracing::error!(error = crate::text::chain(&error), "the provider can't be asked");
-            Problem::inner("the provider of identities can't be asked just now")
+            unreachable(&self.config.issuer)
         })?;
-        Ok(found.insert(oidc).clone())
+        // The first that came counts: sign-ins that were begun with it are answered to it.
+        Ok(found().get_or_insert(oidc).clone())
     }
 }
 

@@ -109,7 +109,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn pages() -> Pages {
-    use console::{action, hold, me, now, people, record, session, sessions, signin, stop, undo};
+    use console::{action, elsewhere, hold, me, now, people, record, session, sessions, signin, stop, undo};
     Pages::default()
         .get("/", now::page)
         .get("/parts/tiles", now::tiles_part)
@@ -144,8 +144,8 @@ fn pages() -> Pages {
         .get("/signin", signin::page)
         .post("/signin", signin::post)
         .post("/signin/first", signin::first)
-        .get("/signin/oidc", signin::oidc)
-        .get("/signin/back", signin::back)
+        .get("/signin/oidc", elsewhere::begin)
+        .get("/signin/back", elsewhere::back)
         .post("/signout", signin::out)
         .get("/assets/{name}", console::assets::one)
 }
