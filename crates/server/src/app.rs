@@ -43,8 +43,8 @@ pub struct App {
     pub control: Arc<Control>,
     /// What is done by commands.
     pub operations: Arc<dyn Operations>,
-    /// What people are told.
-    pub outbox: Option<Arc<Outbox>>,
+    /// What people are told; without any channel nothing is kept in it but how far the ledger was gone through.
+    pub outbox: Outbox,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What one client may ask.
