@@ -60,7 +60,10 @@ function watch() {
 async function person(name) {
   const known = people.get(name);
   if (known) return known;
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", timezoneId: "UTC" });
+  // Whose name begins so has switched scripts off.
+  const javaScriptEnabled = !name.startsWith("scriptless");
+  const viewport = { width: 1440, height: 900 };
+  const context = await browser.newContext({ viewport, locale: "en-GB", timezoneId: "UTC", javaScriptEnabled });
   context.setDefaultTimeout(LIMIT);
   await context.addInitScript(watch);
   const page = await context.newPage();

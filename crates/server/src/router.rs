@@ -116,6 +116,7 @@ fn pages() -> Pages {
         .get("/parts/holds", now::holds_part)
         .get("/parts/feed", now::feed_part)
         .get("/parts/sessions/{session}", session::live_part)
+        .get("/parts/holds/{action}", hold::live_part)
         .get("/holds", hold::list)
         .get("/holds/{action}", hold::one)
         .post("/holds/{action}", hold::post)
