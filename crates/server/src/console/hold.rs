@@ -231,7 +231,7 @@ impl<'h> Look<'h> {
         let waits = self.end.is_none();
         let source = format!("/parts/holds/{}?digest={}", form.action, form.digest);
         let body = html! {
-            section.panel.narrow data-part=[waits.then_some(source)] data-tag=[waits.then(|| self.tag())] {
+            section.panel.hold data-part=[waits.then_some(source)] data-tag=[waits.then(|| self.tag())] {
                 (self.body(looking, tried))
             }
         };

@@ -137,18 +137,20 @@ impl Tried {
     }
 }
 
-/// Everything that can be said.
+/// Everything that can be said: the three buttons, and below them what is wanted more seldom.
 pub fn all(looking: &Looking, form: &HoldForm, tried: Option<&Tried>) -> Markup {
     // A connection is no command: nothing can stand in its place.
     let connection = form.argv.first().is_some_and(|word| word == "connect") && form.judged.entry.is_none();
     html! {
-        @if !connection || form.learnable {
-            div.panel-body.more {
-                @if !connection { (instead(looking, form, tried)) }
-                @if form.learnable { (lasting(looking, form, tried)) }
+        div.side {
+            (buttons(looking, form, tried))
+            @if !connection || form.learnable {
+                div.panel-body.more {
+                    @if !connection { (instead(looking, form, tried)) }
+                    @if form.learnable { (lasting(looking, form, tried)) }
+                }
             }
         }
-        (buttons(looking, form, tried))
     }
 }
 
@@ -179,7 +181,7 @@ fn instead(looking: &Looking, form: &HoldForm, tried: Option<&Tried>) -> Markup 
                     @if line.contains(REDACTED) { span.hint { "Where a secret is not shown, it would not run with the secret." } }
                 }
                 div.field {
-                    label for="i-message" { "A word to the agent " span.hint { "(it reads this)" } }
+                    label for="i-message" { "What the agent reads of it" }
                     input #i-message name="message" value=[before.map(|form| &form.message)] maxlength="2000" autocomplete="off";
                 }
                 button name="decision" value="change" { "Let this run instead, once" }
