@@ -163,10 +163,10 @@ fn the_undo_of_many_files_is_killed_anywhere() {
 }
 
 /// A small file system of our own; gone with the value.
-struct Mounted(std::path::PathBuf);
+pub(crate) struct Mounted(std::path::PathBuf);
 
 impl Mounted {
-    fn tmpfs(at: &Path, mebibytes: u32) -> Self {
+    pub(crate) fn tmpfs(at: &Path, mebibytes: u32) -> Self {
         std::fs::create_dir_all(at).expect("a mount point");
         let options = format!("size={mebibytes}m,mode=755");
         let mut mount = std::process::Command::new("mount");

@@ -1,6 +1,7 @@
 //! The server as its clients meet it: what it answers when something is wrong, how decisions arrive, how it begins and ends.
 
 mod decisions;
+mod full;
 mod life;
 
 use crate::holds::configure;

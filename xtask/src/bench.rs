@@ -5,6 +5,7 @@
 
 mod fixture;
 mod measure;
+mod pages;
 mod workload;
 
 use crate::part::{self, cargo};
@@ -95,6 +96,9 @@ pub fn run(options: &[&str]) -> Result<(), Failure> {
             "judge_bench",
         ];
         part::run("judge", &mut cargo(&example))?;
+    }
+    if only.contains(&"pages") {
+        pages::run(&binary, rounds.max(100))?;
     }
     if wanted("ledger") {
         println!("\nledger: appends per second against the fdatasync rate of the same disk");

@@ -37,6 +37,8 @@ use exit::Exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // On a busy machine each of its turns is waited for: a stop comes first from its very beginning.
+    let _first = stopping::is_asked_for(std::env::args_os()).then(rescind_sys::ComesFirst::now);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(not_understood(&error).code()),

@@ -11,36 +11,28 @@ pub use after::After;
 use rescind_supervisor::control::{Control, ControlError, KillScope, Mode};
 pub use scope::{Meant, StopScopeArgs};
 pub use show::answer;
+use std::ffi::OsString;
 use std::time::Duration;
 
 /// How long a stop is waited for: far more than any lease.
 const AT_MOST: Duration = Duration::from_secs(30);
+
+/// Whether a command line is that of a stop, before it is parsed.
+pub fn is_asked_for(words: impl Iterator<Item = OsString>) -> bool {
+    let mut words = words
+        .skip(1)
+        .filter(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    words.next().is_some_and(|word| word == "kill" || word == "pause")
+}
 
 /// Stop all in scope. Nothing comes before it: no store, no ledger.
 ///
 /// # Errors
 /// This process is part of a session; nothing can be stopped by the board.
 pub fn stop(context: &Context, control: &Control, scope: &KillScope, mode: Mode, why: &str) -> Done {
-    let stopped = control.kill(scope, mode, &person(), why, AT_MOST);
-    take_turns();
-    let report = stopped?;
+    let report = control.kill(scope, mode, &person(), why, AT_MOST)?;
     let after = After::of(context, control, &report);
     answer(context, &report, &after)
-}
-
-/// How a command that stops comes before others, from its very beginning.
-const FIRST: i32 = -20;
-
-/// On a busy machine a stop comes first, where we may say so.
-pub fn come_first() {
-    let _only_later = rustix::process::setpriority_process(None, FIRST);
-}
-
-/// What follows from it takes its turn.
-fn take_turns() {
-    if rustix::process::getpriority_process(None) == Ok(FIRST) {
-        let _only_sooner = rustix::process::setpriority_process(None, 0);
-    }
 }
 
 /// The board, for a command that no supervised process may give.

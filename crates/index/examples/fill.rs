@@ -1,5 +1,6 @@
-//! Fill a store through the real log: `fill FOLDER SESSIONS ACTIONS`, so many sessions of so many actions each, over the
-//! last month. The last fifty sessions go on. Not for a store that is in use.
+//! Fill a store through the real log: `fill FOLDER SESSIONS ACTIONS [HOLDS]`, so many sessions of so many actions each, over
+//! the last month. The last fifty sessions go on. With a number of holds these are opened then, `ready` is said, and they wait
+//! until nothing more comes from standard input.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@ mod common;
 
 use common::Dice;
 use rescind_model::{Level, SessionId, State, Timestamp};
-use rescind_supervisor::holds::Closed;
+use rescind_supervisor::holds::{Closed, Holds};
 use rescind_supervisor::journal::{ExitForm, Record, Role, SessionOpened};
 use rescind_supervisor::{Store, now, process_mark};
 use std::path::Path;
@@ -54,6 +55,18 @@ fn main() {
         store.ledger().len().unwrap(),
         begun.elapsed().as_secs_f64()
     );
+    if let Some(holds) = arguments.get(4) {
+        wait_for_people(&store, holds.parse().unwrap());
+    }
+}
+
+fn wait_for_people(store: &Store, holds: u64) {
+    let waiting = Holds::at(store.home().holds()).of_session("payments/prod", "production");
+    for number in 0..holds {
+        waiting.open(&common::open::hold(number)).unwrap();
+    }
+    println!("ready");
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
 }
 
 /// One session: an agent that writes, reads, is held now and then, and fails at times.

@@ -13,10 +13,11 @@
 mod common;
 
 use common::Dice;
+use common::open::hold;
 use rescind_index::{ActionFilter, DomainSet, Events, Index, Order, Page, SessionFilter};
 use rescind_model::Timestamp;
 use rescind_supervisor::holds::{Closed, ClosedForm, HoldFilter, HoldForm, Holds, OpenHolds};
-use rescind_supervisor::{now, process_mark};
+use rescind_supervisor::now;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -492,30 +493,4 @@ fn open_holds(folder: &Path, count: u64, rounds: u64) {
         "{removed} holds swept away in {:.1} s",
         begun.elapsed().as_secs_f64()
     );
-}
-
-fn hold(number: u64) -> HoldForm {
-    let now = now();
-    HoldForm {
-        v: 1,
-        action: format!("06ezzzzzzz{:03}.{number}", number % 200),
-        agent: "bot".into(),
-        requester: "ann".into(),
-        argv: ["kubectl", "delete", &format!("ns-{number}")]
-            .map(str::to_owned)
-            .to_vec(),
-        cwd: "/".into(),
-        domain: String::new(),
-        environment: String::new(),
-        since: now.to_string(),
-        expires: Timestamp(now.0 + 3_600_000_000_000).to_string(),
-        judged: common::judged("hold", "irreversible", 85),
-        digest: "d1".into(),
-        waiter: process_mark(std::process::id()),
-        learnable: true,
-        tiers: Vec::new(),
-        reasoning: None,
-        preview: None,
-        moved: 0,
-    }
 }

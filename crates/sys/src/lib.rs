@@ -10,6 +10,7 @@ mod landlock;
 mod listener;
 mod memory;
 mod mounts;
+mod priority;
 mod process;
 mod shared;
 mod signals;
@@ -23,6 +24,7 @@ pub use landlock::{WRITES_ABI, WriteRules, Writes, landlock_abi, restrict_signal
 pub use listener::{Answer, Listener, Notification};
 pub use memory::{read_memory, read_string, read_strings};
 pub use mounts::{Overlay, bind, enter_own_mounts, enter_own_user, mount_overlay};
+pub use priority::ComesFirst;
 pub use process::{
     ExitStatus, Fork, adopt_orphans, become_untraceable, die_with_parent, end_by_signal, exit_now,
     exit_status, forbid_new_privileges, fork, has_attributes, has_filter, install_filter, kill_process,

@@ -32,7 +32,6 @@ pub struct KillArgs {
 /// # Errors
 /// Nothing of the kind is running, or something of it can't be ended.
 pub fn run(context: &Context, args: &KillArgs) -> Done {
-    stopping::come_first();
     let control = stopping::control_outside(context)?;
     match args.scope.meant(&control, args.session.as_deref())? {
         Meant::Scope(scope) => stopping::stop(context, &control, &scope, Mode::Kill, &args.why),
@@ -45,7 +44,6 @@ pub fn run(context: &Context, args: &KillArgs) -> Done {
 /// # Errors
 /// Nothing of the kind is running.
 pub fn pause(context: &Context, args: &KillArgs) -> Done {
-    stopping::come_first();
     let control = stopping::control_outside(context)?;
     match args.scope.meant(&control, args.session.as_deref())? {
         Meant::Scope(scope) => stopping::stop(context, &control, &scope, Mode::Pause, &args.why),

@@ -4,7 +4,7 @@ use super::change::{Alike, Side};
 use crate::rows::{ChangeRow, DecidedRow, Gap};
 use crate::{MOST_CHANGES, MOST_GAPS};
 use rescind_supervisor::holds::{Closed, ClosedForm};
-use rescind_supervisor::journal::{ExitForm, JudgedForm, NodeStarted};
+use rescind_supervisor::journal::{ExitForm, JudgedForm, NodeStarted, Role};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// An action: what began, what was judged and decided, what it did.
@@ -249,12 +249,18 @@ impl Action {
             Some(Closed::Approved) | None => {}
         }
         match (end.map(|end| end.exit), over) {
+            // What the agent's own process wrote is over when it starts something, and has no exit.
+            (Some(ExitForm::Unknown), _) if self.is_direct() => "done",
             (None, Some(_)) | (Some(ExitForm::Unknown), _) => "in_doubt",
             (None, None) => "started",
             (Some(ExitForm::Code(0) | ExitForm::Exec(_)), _) => "done",
             (Some(ExitForm::Signal(_)), Some("killed")) => "killed",
             (Some(ExitForm::Code(_) | ExitForm::Signal(_) | ExitForm::NotStarted), _) => "failed",
         }
+    }
+
+    fn is_direct(&self) -> bool {
+        self.started.role == crate::words::role(Role::Direct)
     }
 
     /// How its hold ended.
@@ -290,7 +296,6 @@ impl Change {
 impl Begun {
     /// What is kept of a node.
     pub fn of(node: &NodeStarted) -> Self {
-        use rescind_supervisor::journal::Role;
         let surface = if node.role == Role::Direct {
             "files"
         } else {

@@ -3,7 +3,7 @@
 use super::{Action, Counts, Tale, Tallies, Took};
 use crate::rows::{ActionRow, ChangeRow, SessionRow, UndoRow};
 use crate::words;
-use rescind_supervisor::journal::SessionKind;
+use rescind_supervisor::journal::{Role, SessionKind};
 
 /// An action's row, with what is compared and searched beside it.
 pub(crate) struct ActionFacts {
@@ -51,8 +51,11 @@ impl Tale {
 
     /// Count an action as its row is now.
     fn tally(&mut self, number: u64, row: &ActionRow) {
+        let own = [Role::Launcher, Role::Agent].map(words::role);
         let is = Counts {
-            failed: matches!(row.state.as_str(), "failed" | "killed" | "in_doubt"),
+            // How the agent itself ended is how the session did.
+            failed: matches!(row.state.as_str(), "failed" | "killed" | "in_doubt")
+                && !own.contains(&row.role.as_str()),
             denied: row.verdict == "deny",
             held: row.verdict == "hold",
             waits: row.state == "held",

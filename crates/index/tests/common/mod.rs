@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+pub mod open;
+
 use rescind_model::{
     Content, Digest, EffectId, Fields, Level, ObjectId, ResourceId, Seq, SessionId, Stamp, State, Surface,
     Value,

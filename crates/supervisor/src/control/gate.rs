@@ -132,10 +132,11 @@ impl Gate {
         self.lock().is_open(&self.member)
     }
 
-    /// Whether it was killed.
+    /// Whether it was killed. A kill that stands on the board counts, also where the thread that follows it has not looked yet:
+    /// whoever kills ends processes as soon as it stands there.
     #[must_use]
     pub fn is_killed(&self) -> bool {
-        self.lock().order == Order::Killed
+        self.lock().is_killed(&self.member)
     }
 
     /// Whether it is held in place.
@@ -147,7 +148,8 @@ impl Gate {
     /// What stops it, as a sentence, and which stop that is, where it is one of the board.
     #[must_use]
     pub fn reason(&self) -> (String, Option<Stop>) {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        let _taken_over = inner.is_killed(&self.member);
         (inner.why.clone(), inner.by.clone())
     }
 
@@ -238,10 +240,11 @@ impl Gate {
 
     /// An action begins, or has ended: for whoever asks what was under way. What is killed stays listed.
     pub fn note_action(&self, action: u64, under_way: bool) {
-        let inner = self.lock();
-        if let Some(board) = &inner.board
-            && (under_way || inner.order != Order::Killed)
-        {
+        let mut inner = self.lock();
+        if !under_way && inner.is_killed(&self.member) {
+            return;
+        }
+        if let Some(board) = &inner.board {
             board.note_action(inner.slot, action, under_way);
         }
     }
@@ -249,6 +252,9 @@ impl Gate {
     /// Nothing of the tree is left, and its books are closed: the gateway is no more on the board.
     pub fn leave(&self) {
         let mut inner = self.lock();
+        if !inner.over && inner.is_killed(&self.member) {
+            inner.was_ended();
+        }
         if !std::mem::replace(&mut inner.over, true)
             && let Some(board) = inner.board.take()
         {
@@ -281,6 +287,35 @@ impl Inner {
         }
         let now = boot_now();
         now < board.slot_word(self.slot, slots::LEASE) && is_charged(board, now)
+    }
+
+    /// Whether a kill stands on the board; it is taken over then.
+    fn is_killed(&mut self, member: &Member) -> bool {
+        let looks = match &self.board {
+            Some(board) if self.order != Order::Killed => self.free_at != Some(board.epoch()),
+            _ => false,
+        };
+        if looks
+            && let Some(stop) = self.board.as_ref().and_then(|board| board.stop_of(member))
+            && stop.mode == Mode::Kill
+        {
+            self.kill(stop.sentence(), Some(stop));
+        }
+        self.order == Order::Killed
+    }
+
+    fn kill(&mut self, why: String, by: Option<Stop>) {
+        self.later.clear();
+        self.set(Order::Killed, why, by);
+    }
+
+    /// The tree has ended before the thread that follows the board came to say so.
+    fn was_ended(&mut self) {
+        if let Some(board) = self.board.clone() {
+            let epoch = board.epoch();
+            self.acknowledge(&board, epoch);
+            self.done(epoch);
+        }
     }
 
     /// Something was let start.
@@ -321,8 +356,7 @@ impl Inner {
             } else {
                 None
             };
-            self.later.clear();
-            self.set(Order::Killed, why.unwrap_or_else(by_file), stop.filter(|_| kills));
+            self.kill(why.unwrap_or_else(by_file), stop.filter(|_| kills));
             Follow::Kill(epoch)
         } else if let Some(stop) = stop {
             self.set(
@@ -356,8 +390,7 @@ impl Inner {
     /// Without a board nobody could stop it any more.
     fn without_board(&mut self, stop_file: bool) -> Follow {
         if stop_file && self.order != Order::Killed {
-            self.later.clear();
-            self.set(Order::Killed, by_file(), None);
+            self.kill(by_file(), None);
         }
         match self.order {
             Order::Killed => Follow::Kill(0),

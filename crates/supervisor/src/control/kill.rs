@@ -92,6 +92,7 @@ pub(super) fn kill(
     (by, why): (&str, &str),
     at_most: Duration,
 ) -> Result<KillReport, ControlError> {
+    let _first = rescind_sys::ComesFirst::now();
     let begun = boot_now();
     let stop = board.announce(scope, mode, by, why).ok_or(ControlError::Full)?;
     let epoch = board.change();
@@ -102,7 +103,14 @@ pub(super) fn kill(
         let seen = board.words().load(super::board::ANSWERS);
         let some_are_lost = is_young(board);
         if waits.is_empty() || some_are_lost {
+            let known = waits.len();
             add(board, scope, most, &mut waits);
+            if mode == Mode::Kill {
+                waits
+                    .iter()
+                    .skip(known)
+                    .for_each(|wait| end_below_guardian(&wait.slot));
+            }
         }
         for wait in waits.iter_mut().filter(|wait| wait.how.is_none()) {
             wait.look(board, epoch);
@@ -272,6 +280,16 @@ fn end_process((pid, start): (u64, u64)) {
         tv_nsec: 0,
     };
     let _looked_at_again = rustix::event::poll(&mut ended, Some(&second));
+}
+
+/// End what is below a gateway's guardian now. On a busy machine it can be long until each gateway has its turn to do so; what is
+/// started meanwhile, and that nothing is left, is for them.
+fn end_below_guardian(slot: &Slot) {
+    let (pid, start) = slot.guardian;
+    let guardian = i32::try_from(pid).ok().filter(|pid| *pid > 1);
+    if let Some(guardian) = guardian.filter(|_| is_alive(pid, start)) {
+        let _the_rest_is_for_the_gateway = rescind_sys::end_below(guardian);
+    }
 }
 
 /// One round of ending a tree whose supervisor is gone: its guardian does that, too, unless somebody has stopped it. Whether

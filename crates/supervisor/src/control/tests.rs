@@ -68,6 +68,34 @@ fn follower(gate: &Arc<Gate>) -> std::thread::JoinHandle<()> {
 }
 
 #[test]
+fn a_killer_ends_the_tree_itself_and_a_gateway_that_had_no_turn_is_told_of_all_the_same() {
+    let (_folder, home) = home();
+    let mut guardian = Command::new("sh")
+        .args(["-c", "sleep 1000 & wait"])
+        .spawn()
+        .unwrap();
+    let pid = guardian.id().cast_signed();
+    let below = || rescind_sys::descendants(pid);
+    while below().is_empty() {
+        std::thread::yield_now();
+    }
+    let gate = Gate::join(&home, member("s"), pid).unwrap();
+    gate.note_action(7, true);
+    let (control, scope) = (Control::open(&home).unwrap(), domain("payments"));
+    let kill = std::thread::spawn(move || control.kill(&scope, Mode::Kill, "me", "", LONG).unwrap());
+    // Nobody follows the board for this gate: it is the killer who ends what is below the guardian.
+    assert!(guardian.wait().unwrap().success());
+    gate.note_action(7, false);
+    assert!(gate.is_killed());
+    assert!(gate.reason().0.contains("me"), "{}", gate.reason().0);
+    assert!(!gate.pass(|| unreachable!("it is shut")));
+    gate.leave();
+    let report = kill.join().unwrap();
+    assert_eq!(report.sessions[0].how, How::Acknowledged);
+    assert_eq!(report.sessions[0].in_flight[0].action, "s.7");
+}
+
+#[test]
 fn nothing_passes_once_a_kill_has_returned() {
     let (_folder, home) = home();
     let guardian = Guardian::new();

@@ -29,6 +29,8 @@ pub enum Handled {
     Exits,
     /// It waits for a person, or for an undo, and is answered when one has decided, or when it is over.
     Held,
+    /// The gate was shut meanwhile, and nothing is recorded as begun: it is looked at anew when that opens.
+    Shut,
 }
 
 type Done = Result<Answer, Refusal>;
@@ -63,17 +65,15 @@ impl Gateway {
                 envp,
                 flags,
             } => {
-                return Handled::Now(self.exec(
-                    listener,
-                    call,
-                    viewer,
-                    super::nodes::ExecCall {
-                        path,
-                        argv,
-                        envp,
-                        flags,
-                    },
-                ));
+                let exec = super::nodes::ExecCall {
+                    path,
+                    argv,
+                    envp,
+                    flags,
+                };
+                return self
+                    .exec(listener, call, viewer, exec)
+                    .map_or(Handled::Shut, Handled::Now);
             }
             Call::Exit(code) => return self.exit(process, code).map_or(Handled::Exits, Handled::Now),
             Call::Connect(what) => return self.connect(call, viewer, node, what),
@@ -97,8 +97,13 @@ impl Gateway {
             if !listener.still_waits(call.id) {
                 continue;
             }
-            let Handled::Now(answer) = self.handle(&listener, &call) else {
-                continue;
+            let answer = match self.handle(&listener, &call) {
+                Handled::Now(answer) => answer,
+                Handled::Shut => {
+                    self.behind_undos.push(call);
+                    continue;
+                }
+                Handled::Exits | Handled::Held => continue,
             };
             let answered = answer != Answer::Continue;
             let go_on = || {

@@ -116,27 +116,27 @@ impl Gateway {
         }
     }
 
-    /// A program is about to run: a new node, on record before it does.
+    /// A program is about to run: a new node, on record before it does. `None`: the gate was shut while we looked, and it is not.
     pub fn exec(
         &mut self,
         listener: &Listener,
         call: &Notification,
         viewer: Viewer,
         exec: ExecCall,
-    ) -> Answer {
+    ) -> Option<Answer> {
         let Ok(path) = read_path(viewer, exec.path.address) else {
-            return Answer::Continue;
+            return Some(Answer::Continue);
         };
         let Some((found, program)) = self.program(viewer, exec, &path) else {
-            return Answer::Continue;
+            return Some(Answer::Continue);
         };
         let argv = rescind_sys::read_strings(call.thread, exec.argv, MOST_ARGUMENTS, MOST_ARGUMENT_BYTES);
         let envp = rescind_sys::read_strings(call.thread, exec.envp, MOST_ARGUMENTS, MOST_ARGUMENT_BYTES);
         if !listener.still_waits(call.id) {
-            return Answer::Continue;
+            return Some(Answer::Continue);
         }
         let (Ok(argv), Ok(envp)) = (argv, envp) else {
-            return Answer::Errno(libc::EPERM);
+            return Some(Answer::Errno(libc::EPERM));
         };
         if self.options.fail_fast {
             // Whoever waited for an action that was killed may have heard of it before we did.
@@ -196,10 +196,15 @@ impl Gateway {
             reasoning: self.reasoning(before, role, &above, &environment),
             judged: judged.as_ref().map(|judged| Box::new(judged.form.clone())),
         };
+        // To judge can take long on a busy machine: what was stopped since is not to be on record as started.
+        if !self.gate.is_open() {
+            self.tell_desk(n, ExitForm::NotStarted, 0);
+            return None;
+        }
         if self.flush().is_err() || self.log.start(&record).is_err() {
             self.say("a program was not started because that can't be recorded; `rescind status` says why");
             self.tell_desk(n, ExitForm::NotStarted, 0);
-            return Answer::Errno(libc::EIO);
+            return Some(Answer::Errno(libc::EIO));
         }
         self.last_node = n;
         if role != Role::Process && self.agent.is_some() {
@@ -245,7 +250,7 @@ impl Gateway {
         };
         if held.is_err() {
             self.end_denied(n, info);
-            return Answer::Errno(libc::EACCES);
+            return Some(Answer::Errno(libc::EACCES));
         }
         self.nodes.insert(n, info);
         if role == Role::Action {
@@ -259,7 +264,7 @@ impl Gateway {
         if self.options.record_output && matches!(role, Role::Action | Role::Agent | Role::Launcher) {
             self.watch.begin(listener, call, n, viewer.process);
         }
-        Answer::Continue
+        Some(Answer::Continue)
     }
 
     /// The program's file, if it is there and can be executed; else the exec fails by itself and is no node.

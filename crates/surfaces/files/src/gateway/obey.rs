@@ -7,7 +7,8 @@ use super::Gateway;
 use super::launch::Seat;
 use rescind_supervisor::control::{Follow, Gate};
 use rescind_sys::{
-    Below, ExitStatus, end_below, pidfd_open, pidfd_signal, process_lives, process_stat, signal_below,
+    Below, ComesFirst, ExitStatus, end_below, pidfd_open, pidfd_signal, process_lives, process_stat,
+    signal_below,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashMap;
@@ -73,14 +74,17 @@ struct Follower {
     ended: bool,
 }
 
-/// How long the guardian is waited for between two rounds.
+/// How long the guardian is waited for after the first round. Each wait is twice the one before, up to [`LONGEST_ROUND`]: whoever
+/// looks all the time takes the processor from those that are to end.
 const ROUND: Duration = Duration::from_millis(1);
+const LONGEST_ROUND: Duration = Duration::from_millis(32);
 /// How long a tree may take to stand before it is taken as it is: what is in a call stands when that returns.
 const STANDS_WITHIN: Duration = Duration::from_millis(500);
 
 impl Follower {
     fn run(mut self) {
-        raise_priority();
+        // On a busy machine a kill is to come first. Between two looks it sleeps.
+        let _first = ComesFirst::now();
         while !self.gate.is_over() {
             match self.gate.follow() {
                 Follow::Nothing => {}
@@ -107,6 +111,7 @@ impl Follower {
     fn end_tree(&self) {
         let pidfd = pidfd_open(self.guardian).ok();
         let mut empty = 0;
+        let mut round = ROUND;
         while process_lives(self.guardian, self.guardian_start) {
             empty = if end_below(self.guardian) { empty + 1 } else { 0 };
             let stands = process_stat(self.guardian).is_some_and(|(state, _, _)| matches!(state, 'T' | 't'));
@@ -116,13 +121,14 @@ impl Follower {
                     .as_ref()
                     .map(|pidfd| pidfd_signal(pidfd.as_fd(), libc::SIGKILL));
             }
-            wait_for_end(pidfd.as_ref(), ROUND);
+            wait_for_end(pidfd.as_ref(), round);
+            round = LONGEST_ROUND.min(round * 2);
         }
         // It ends by itself when nothing is left. Else what was below it is below us now.
         if rescind_sys::zombie_status(self.guardian) != Some(ExitStatus::Exited(0)) {
             let own = std::process::id().cast_signed();
             while !end_below(own) {
-                std::thread::yield_now();
+                std::thread::sleep(ROUND);
             }
         }
     }
@@ -176,9 +182,4 @@ fn wait_for_end(pidfd: Option<&OwnedFd>, at_most: Duration) {
         tv_nsec: at_most.subsec_nanos().into(),
     };
     let _looked_at_again = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&time));
-}
-
-/// On a busy machine a kill is to come first, where we may say so.
-fn raise_priority() {
-    let _only_slower = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -19);
 }

@@ -233,6 +233,7 @@ fn answer_one(
             }
             Handled::Exits => return answer_exit_later(gateway, listener, workers, gate, call),
             Handled::Held => return,
+            Handled::Shut => {}
         }
         if !listener.still_waits(call.id) {
             return;

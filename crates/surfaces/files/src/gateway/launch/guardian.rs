@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 /// The guardian's life.
 pub(super) fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Launch, signals: &SignalGate) {
@@ -22,6 +23,8 @@ pub(super) fn guard(supervisor: &UnixStream, agent_socket: OwnedFd, launch: &Lau
     let _untraceable = rescind_sys::become_untraceable();
     let_go_of_stdio();
     let _told = Message::Started(agent).send(supervisor);
+    // It does little, and a kill waits for it.
+    let _first = rescind_sys::ComesFirst::now();
     let mut alone = false;
     loop {
         let mut fds = [
@@ -105,11 +108,16 @@ fn tell_of_children(supervisor: &UnixStream, agent: i32) -> bool {
     }
 }
 
+/// Between two rounds what was killed gets the processor to end.
+const ROUND: Duration = Duration::from_micros(500);
+
 /// Kill everything below this process until nothing is left. Orphans come to us, so each round finds what the one
 /// before made fatherless; a tree that forks faster than one round is overtaken because the killed don't fork.
 fn end_tree() {
     let own = std::process::id().cast_signed();
-    while !rescind_sys::end_below(own) {}
+    while !rescind_sys::end_below(own) {
+        std::thread::sleep(ROUND);
+    }
 }
 
 /// The same from the supervisor, when the guardian is gone: it is the next reaper, having adopted orphans itself.
