@@ -289,3 +289,24 @@ fn what_happened_while_no_server_ran_is_told_once_when_it_is_back_and_nobody_is_
         "six things that happened while no server ran: each told under one id when it was back, and nobody asked for what was over",
     );
 }
+
+#[test]
+fn a_channel_that_nobody_hears_is_said_in_the_servers_log_with_the_reason() {
+    let scenario = place();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    tell_by_webhook(&scenario, port);
+    let served = Served::start(&scenario, &[]);
+    let (running, held) = asks(&scenario, "drone");
+    let log = || std::fs::read_to_string(scenario.scratch().join("serve.log")).unwrap_or_default();
+    let said = until("a word in the log", SOON, || {
+        let log = log();
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("the channel can't be told just now"))
+    });
+    assert!(said.contains("pager") && said.contains("why="), "{said}");
+    scenario.tell(&["reject", &held]).success();
+    running.end();
+    drop(served);
+}

@@ -2,6 +2,7 @@
 //! waits is seen by its files; what happened, by the ledger, from where it was told to. So nothing is missed that happened
 //! while no server ran, and nobody is asked for what is over by then.
 
+mod channels;
 mod messages;
 mod record;
 
@@ -45,6 +46,7 @@ struct Teller {
     record: Option<Record>,
     /// When the record could not be followed.
     trouble: Option<Instant>,
+    channels: channels::Channels,
     /// Whether what was asked before the server began has been looked at.
     caught_up: bool,
 }
@@ -55,6 +57,7 @@ impl Teller {
         while !app.is_ending() {
             // What is over is told before anybody is asked for what is not.
             let followed = self.follow(app);
+            self.channels.look(&app.outbox);
             match app.open.wait(seen, LOOK) {
                 Ok(version) if version == seen => {}
                 Ok(version) => {
