@@ -2,7 +2,7 @@
 //! provider is `localhost` and the server `127.0.0.1`: two sites, as they are for everybody.
 
 use crate::holds::{Running, configure, done, hold, name, place};
-use rescind_scenarios::{Ask, Browser, Person, Provider, SECRET, Scenario, Served, proved, until};
+use rescind_scenarios::{Ask, Browser, LOOKS, Person, Provider, SECRET, Scenario, Served, proved, until};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -91,8 +91,19 @@ fn refused(person: &Person<'_>, why: &str) -> String {
     let said = said.as_str().unwrap_or_default();
     assert!(said.contains(why), "{said}");
     person.sees("You are not signed in");
-    let wrong = person.does(json!({"do": "judge"}));
-    assert_eq!(wrong, json!([]), "{}", person.address());
+    for (theme, width) in LOOKS {
+        person.does(json!({"do": "look", "theme": theme, "width": width}));
+        let wrong = person.does(json!({"do": "judge", "shift": false}));
+        assert_eq!(wrong, json!([]), "{theme} {width}: {}", person.address());
+        if let Some(folder) = std::env::var_os("RESCIND_SHOTS") {
+            let name = format!(
+                "signin-{}-{theme}-{width}.png",
+                why.replace(|own: char| !own.is_alphanumeric(), "-")
+            );
+            person.shot(&std::path::Path::new(&folder).join(name));
+        }
+    }
+    person.does(json!({"do": "look", "theme": "light", "width": 1440}));
     let page = person.does(json!({"do": "text", "selector": "main"}));
     let page = page.as_str().unwrap_or_default().to_owned();
     assert!(page.contains("Sign in with a password"), "{page}");
