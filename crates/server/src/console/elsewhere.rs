@@ -198,7 +198,7 @@ fn unproved(error: &OidcError, issuer: &str) -> Problem {
 /// The provider does not answer.
 #[must_use]
 pub fn unreachable(issuer: &str) -> Problem {
-    let title = format!("{} can't be asked just now", shown(issuer));
+    let title = format!("the provider {} can't be asked just now", shown(issuer));
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "provider-unreachable", title)
         .means(NOBODY)
         .help("try again in a moment")
@@ -211,13 +211,15 @@ fn declined(error: &str, issuer: &str) -> Problem {
     let provider = shown(issuer);
     let declined = |title: String| Problem::new(StatusCode::FORBIDDEN, "sign-in-failed", title).means(NOBODY);
     match error {
-        "access_denied" => declined(format!("{provider} was not allowed to say who you are"))
-            .help("to sign in, begin again, and let it")
-            .help(format!(
-                "if you did not refuse it yourself, ask whoever runs {provider} whether you may use rescind"
-            )),
+        "access_denied" => declined(format!(
+            "the provider {provider} was not allowed to say who you are"
+        ))
+        .help("to sign in, begin again, and let it")
+        .help(format!(
+            "if you did not refuse it yourself, ask whoever runs {provider} whether you may use rescind"
+        )),
         "login_required" | "interaction_required" | "account_selection_required" | "consent_required" => {
-            declined(format!("{provider} was not told who you are")).help(AGAIN)
+            declined(format!("the provider {provider} was not told who you are")).help(AGAIN)
         }
         "temporarily_unavailable" | "server_error" => unreachable(issuer),
         other => {
@@ -227,7 +229,7 @@ fn declined(error: &str, issuer: &str) -> Problem {
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
                 && other.len() <= 40;
             let word = if plain { other } else { "an unknown error" };
-            declined(format!("{provider} refused: {word}"))
+            declined(format!("the provider {provider} refused: {word}"))
                 .help(AGAIN)
                 .help(TELL)
         }
@@ -242,12 +244,12 @@ fn not_let_in(error: &AccessError, identity: &Identity) -> Problem {
         AccessError::NotAllowed { .. } => {
             let groups: Vec<String> = identity.groups().iter().map(|group| short(group, 60)).collect();
             let groups = match groups.len() {
-                0 => format!("{provider} names no group of yours"),
+                0 => "the provider names no group of yours".to_owned(),
                 1..=20 => format!("your groups at {provider}: {}", groups.join(", ")),
-                many => format!("{provider} names {many} groups of yours"),
+                many => format!("the provider names {many} groups of yours"),
             };
             no(format!(
-                "{provider} says that you are {}, and nothing is granted to you here",
+                "the provider {provider} says that you are {}, and nothing is granted to you here",
                 short(&identity.shown(), 80)
             ))
             .help(groups)
@@ -352,9 +354,9 @@ mod tests {
     #[test]
     fn what_stands_in_an_address_is_not_shown_as_the_provider_s_words() {
         let lie = declined("call +1 555 0100 to unlock", "https://id.example");
-        assert_eq!(lie.title, "id.example refused: an unknown error");
+        assert_eq!(lie.title, "the provider id.example refused: an unknown error");
         let known = declined("invalid_scope", "https://id.example");
-        assert_eq!(known.title, "id.example refused: invalid_scope");
+        assert_eq!(known.title, "the provider id.example refused: invalid_scope");
         assert!(
             declined("access_denied", "https://id.example")
                 .title
