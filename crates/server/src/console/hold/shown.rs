@@ -19,12 +19,12 @@ pub fn over(form: &HoldForm, end: &End) -> Markup {
     };
     let by: Vec<&str> = closed.decisions.iter().map(|said| said.person.as_str()).collect();
     let level = match closed.how {
-        Closed::Approved => "good",
-        Closed::Changed => "",
-        Closed::Rejected | Closed::Expired | Closed::Void => "bad",
+        Closed::Approved => "banner good",
+        Closed::Changed => "banner",
+        Closed::Rejected | Closed::Expired | Closed::Void => "banner bad",
     };
     html! {
-        p.banner class=(level) role="status" {
+        p class=(level) role="status" {
             strong { (closed.how.name()) }
             @if !by.is_empty() { " by " (clean(&by.join(", "))) }
             span.end { (moment(&closed.at)) }
