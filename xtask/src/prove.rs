@@ -214,6 +214,9 @@ pub fn run(proof: Proof, options: &[&str]) -> Result<(), Failure> {
     for item in items.iter().filter(|item| wanted(item.name)) {
         note(item.name, show(item, seed, &counterparts));
     }
+    if proof == Proof::Control && wanted("6-pages") {
+        note("6-pages", bench::run(&["--only", "pages"]));
+    }
     if proof != Proof::Control && wanted("10-bench") {
         let judging: &[&str] = if spine { &[] } else { &["--only", "judge"] };
         note("10-bench", bench::run(judging));

@@ -1,6 +1,7 @@
 //! Roles on domains.
 
 use crate::role::{Role, RoleError};
+use rescind_model::domain;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -114,7 +115,7 @@ fn is_domain(name: &str) -> bool {
 
 /// Whether what is granted on `held` holds on `asked`, which may itself be `*`.
 fn covers(held: &str, asked: &str) -> bool {
-    held == EVERYTHING || asked == held || asked.strip_prefix(held).is_some_and(|rest| rest.starts_with('/'))
+    held == EVERYTHING || domain::covers(held, asked)
 }
 
 impl Grants {

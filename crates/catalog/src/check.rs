@@ -71,7 +71,7 @@ fn is(part: &Part, entry: &Arc<Entry>) -> bool {
 fn parts_of(catalog: &Catalog, entry: &Entry, command: &str) -> Vec<Part> {
     let text = match command.strip_prefix("sql ") {
         Some(sql) if entry.command_pattern.starts_with("sql ") => {
-            format!("psql -c {}", crate::template::quote(sql))
+            format!("psql -c {}", rescind_model::quote(sql))
         }
         _ => command.to_owned(),
     };

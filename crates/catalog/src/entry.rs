@@ -1,6 +1,6 @@
 //! An entry of the catalog: a kind of command, what it does, and how it is taken back.
 
-use rescind_model::{Class, Reversibility};
+use rescind_model::{Class, Reversibility, read_span};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -237,20 +237,10 @@ fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error
     };
     let unreadable =
         || serde::de::Error::custom(format!("`{text}` is no time like `30s`, `5m`, `2h` or `1d`"));
-    read_span(&text).map(Some).ok_or_else(unreadable)
-}
-
-fn read_span(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let number: u64 = text.get(..text.len() - unit.len_utf8())?.trim().parse().ok()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    Some(Duration::from_secs(number.checked_mul(seconds)?))
+    // `5 m` is written, too.
+    read_span(&text.replacen(' ', "", 1))
+        .map(Some)
+        .ok_or_else(unreadable)
 }
 
 /// How long taking a command of a class back takes where an entry does not say.

@@ -34,5 +34,5 @@ pub use line::{Flag, Line};
 pub use load::LoadError;
 pub use pattern::{Bindings, PatternError};
 pub use recovery::{Recovery, Safe};
-pub use template::{CaptureError, Filled, Template, TemplateError, fill_text, quote, take};
+pub use template::{CaptureError, Filled, Template, TemplateError, fill_text, take};
 pub use tool::{FlagInfo, Tool, ToolSpec};

@@ -4,6 +4,7 @@
 
 use crate::entry::{Capture, CaptureFrom, Find};
 use crate::pattern::Bindings;
+use rescind_model::quote;
 use serde_json::Value;
 
 /// A template, in words and their pieces.
@@ -236,22 +237,23 @@ impl Filled {
         self.missing.is_empty()
     }
 
-    /// As a person would type it.
+    /// As a person would type it; a placeholder without a value stands as it is, for nobody would type that.
     #[must_use]
     pub fn text(&self) -> String {
-        let words: Vec<String> = self.argv.iter().map(|word| quote(word)).collect();
+        let words: Vec<String> = self.argv.iter().map(|word| self.word(word)).collect();
         words.join(" ")
     }
-}
 
-/// A word as a person would type it.
-#[must_use]
-pub fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,{}".contains(&byte) || byte >= 0x80;
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
+    fn word(&self, word: &str) -> String {
+        let missing = self.missing.iter();
+        let named = missing.fold(word.to_owned(), |text, name| {
+            text.replace(&format!("{{{name}}}"), name)
+        });
+        if quote(&named) == named {
+            return word.to_owned();
+        }
+        quote(word)
     }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Take the values that come from one output.

@@ -134,7 +134,7 @@ proptest! {
 
     #[test]
     fn quoting_a_word_does_not_change_what_it_is(word in "[a-z*$;|&<>(){} '\"\\\\#~é-]{1,20}") {
-        let quoted = rescind_catalog::quote(&word);
+        let quoted = rescind_model::quote(&word);
         let judged = Catalog::builtin().unwrap().judge_text(&format!("rm -- {quoted}"), &Context::default());
         prop_assert_eq!(judged.parts.len(), 1);
         prop_assert_eq!(&judged.parts[0].text, &format!("rm -- {quoted}"));

@@ -8,9 +8,7 @@ use crate::changes::{Kind, attributes};
 use crate::content::on_disk;
 use crate::error::Done;
 use crate::history::{History, effects};
-use crate::record;
-use crate::text::command_line;
-use rescind_model::{Content, Effect, EffectId, Outcome, SessionId, State};
+use rescind_model::{Content, Effect, EffectId, Outcome, SessionId, State, command_line};
 use rescind_recovery::{Earlier, MERGE_LIMIT};
 use rescind_supervisor::journal::SessionKind;
 use rescind_supervisor::{Bodies as _, Life, SessionView, Store, StoreError, StoredBodies};
@@ -138,7 +136,7 @@ impl Change<'_> {
     pub fn command(&self) -> String {
         let action = self.view.action_of(self.effect.action.number);
         match self.view.nodes.get(&action) {
-            Some(node) => record::command(node),
+            Some(node) => node.started.command(),
             None => command_line(&self.view.opened.argv),
         }
     }

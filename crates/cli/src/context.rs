@@ -1,9 +1,9 @@
 //! What every command works with: the store, opened with its books finished, and how to answer.
 
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::out::say;
 use crate::text::clean;
-use rescind_model::{ActionId, SessionId};
+use rescind_model::{ActionId, SessionId, chain};
 use rescind_supervisor::control::Control;
 use rescind_supervisor::journal::{SessionKind, SessionOpened};
 use rescind_supervisor::{Home, SessionView, Store, lives, opened};

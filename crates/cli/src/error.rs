@@ -3,9 +3,9 @@
 use crate::exit::Exit;
 use crate::text::{clean, json_text};
 use rescind_desk::ConfigurationError;
+use rescind_model::chain;
 use rescind_supervisor::StoreError;
 use serde_json::{Value, json};
-use std::error::Error;
 use std::io;
 
 /// What went wrong, for a person.
@@ -220,21 +220,6 @@ impl Failure {
         }
         text
     }
-}
-
-/// An error with all that is behind it, in one line.
-#[must_use]
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 impl From<io::Error> for Failure {

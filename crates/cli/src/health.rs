@@ -6,9 +6,11 @@
 mod probe;
 
 use crate::out::{Out, green, red};
-use crate::text::{clean, command_line, parse_duration};
+use crate::text::{clean, parse_duration};
 use probe::Target;
 use rescind_desk::Configuration;
+use rescind_model::command_line;
+use rescind_model::domain::covers;
 use rescind_supervisor::journal::CheckForm;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -102,12 +104,8 @@ impl Checks {
     /// The same, and those of the domains below these.
     #[must_use]
     pub fn run_around(&self, domains: &[String]) -> Vec<CheckForm> {
-        let is_below = |own: &str, domain: &str| {
-            own.strip_prefix(domain)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         self.run_those(|check| {
-            let below = |domain: &String| check.domain.as_ref().is_some_and(|own| is_below(own, domain));
+            let below = |domain: &String| check.domain.as_ref().is_some_and(|own| covers(domain, own));
             domains.iter().any(|domain| check.is_for(domain) || below(domain))
         })
     }
@@ -168,10 +166,7 @@ impl Check {
     }
 
     fn is_for(&self, domain: &str) -> bool {
-        self.domain.as_ref().is_none_or(|own| {
-            let rest = domain.strip_prefix(own.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        self.domain.as_ref().is_none_or(|own| covers(own, domain))
     }
 
     fn run(&self) -> CheckForm {

@@ -1,8 +1,8 @@
 //! The record of an action, as `log` and `show` give it (docs/guide/cli.md, "Records").
 
 use crate::history::effects;
-use crate::text::{clean, command_line, quote};
-use rescind_model::{Class, Coverage, Missing, Outcome, Reversibility, SessionId};
+use crate::text::clean;
+use rescind_model::{Class, Coverage, Missing, Outcome, Reversibility, SessionId, command_line, quote};
 use rescind_supervisor::holds::Closed;
 use rescind_supervisor::journal::{ClientForm, ExitForm, JudgedForm, Role, SessionKind};
 use rescind_supervisor::{Node, SessionView, StepEnd, SystemRecord};
@@ -187,7 +187,7 @@ impl<'v> Records<'v> {
             "action_id": id(number),
             "parent_id": (started.parent != 0).then(|| id(started.parent)),
             "agent": self.view.opened.agent,
-            "role": role(started.role),
+            "role": started.role.name(),
             "command": command_line(&started.argv),
             "argv": started.argv,
             "program": started.exe,
@@ -337,39 +337,7 @@ pub fn decision(node: &Node) -> Option<String> {
 /// How a node ended, in words.
 #[must_use]
 pub fn exit_word(exit: Option<ExitForm>, session: &SessionId) -> String {
-    match exit {
-        None => "running".to_owned(),
-        Some(ExitForm::Code(code)) => format!("exit {code}"),
-        Some(ExitForm::Signal(signal)) => format!("signal {signal}"),
-        Some(ExitForm::Exec(node)) => format!("became {}", session.action(node)),
-        Some(ExitForm::NotStarted) => "not started".to_owned(),
-        Some(ExitForm::Unknown) => "unknown".to_owned(),
-    }
-}
-
-/// A role's name in records.
-#[must_use]
-pub fn role(role: Role) -> &'static str {
-    match role {
-        Role::Launcher => "launcher",
-        Role::Agent => "agent",
-        Role::Action => "action",
-        Role::Process => "process",
-        Role::Direct => "direct",
-        Role::System => "system",
-    }
-}
-
-/// The command of a node, for a line of text.
-#[must_use]
-pub fn command(node: &Node) -> String {
-    match node.started.role {
-        Role::Direct => format!(
-            "({} itself)",
-            node.started.argv.first().map_or("the agent", String::as_str)
-        ),
-        _ => command_line(&node.started.argv),
-    }
+    exit.map_or_else(|| "running".to_owned(), |exit| exit.text(session))
 }
 
 /// One step of an undo.

@@ -12,13 +12,16 @@ use rescind_server::{Failed, Lasting, Operations, Progress, UndoOrder};
 use rescind_supervisor::Store;
 use rescind_supervisor::holds::Hold;
 use serde_json::{Value, json};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// The most bytes of a command's answer.
 const ANSWER: u64 = 64 << 20;
+
+/// The most bytes of what it says on stderr.
+const SAID: u64 = 1 << 20;
 
 /// So many commands that only look run at once, whoever asks: each is a process that may read a whole session.
 const AT_ONCE: usize = 8;
@@ -79,43 +82,89 @@ impl Commands {
         Ok(command)
     }
 
-    /// Run a command to its end; what it wrote to stdout, at most so many bytes. `fine`: exit codes that are answers.
-    fn run(&self, words: &[&str], fine: &[i32], most: u64) -> Result<String, Failed> {
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let _place = self.places.take();
+    /// Run a command to its end. Of what it writes to stdout so many bytes are kept, and of what it says on stderr the lines that
+    /// `hears` does not take.
+    fn end(&self, words: &[String], most: u64, hears: impl FnMut(&str) -> bool) -> Result<Ended, Failed> {
         let mut child = self
-            .command(&words)?
+            .command(words)?
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| lost(&error.to_string()))?;
+        let out = child.stdout.take();
+        let answer = std::thread::spawn(move || out.map(|out| head(out, most)).unwrap_or_default());
         let errors = child.stderr.take();
-        let reader = std::thread::spawn(move || {
-            let mut said = String::new();
-            if let Some(errors) = errors {
-                let _what_came = errors.take(1 << 20).read_to_string(&mut said);
-            }
-            said
-        });
-        let mut answer = Vec::new();
-        if let Some(mut out) = child.stdout.take() {
-            let _what_came = out.by_ref().take(most).read_to_end(&mut answer);
-            // What is too much is read all the same, so that the command comes to its end.
-            let _rest = std::io::copy(&mut out, &mut std::io::sink());
-        }
+        let said = errors.map(|errors| said(errors, hears)).unwrap_or_default();
         let status = child.wait().map_err(|error| lost(&error.to_string()))?;
-        let said = reader.join().unwrap_or_default();
-        if status.code().is_some_and(|code| fine.contains(&code)) {
-            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        Ok(Ended {
+            code: status.code(),
+            answer: answer.join().unwrap_or_default(),
+            said,
+        })
+    }
+
+    /// What a command that only looks wrote to stdout, at most so many bytes. `fine`: exit codes that are answers.
+    fn look(&self, words: &[&str], fine: &[i32], most: u64) -> Result<String, Failed> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let _place = self.places.take();
+        let ended = self.end(&words, most, |_| false)?;
+        if ended.code.is_some_and(|code| fine.contains(&code)) {
+            return Ok(ended.answer);
         }
-        Err(failed(&said))
+        Err(failed(&ended.said))
     }
 
     fn json(&self, words: &[&str], fine: &[i32]) -> Result<Value, Failed> {
-        let text = self.run(words, fine, ANSWER)?;
-        let last = text.lines().rev().find(|line| !line.trim().is_empty());
-        serde_json::from_str(last.unwrap_or("null")).map_err(|error| lost(&error.to_string()))
+        let text = self.look(words, fine, ANSWER)?;
+        serde_json::from_str(last(&text).unwrap_or("null")).map_err(|error| lost(&error.to_string()))
     }
+}
+
+/// How a command ended.
+struct Ended {
+    code: Option<i32>,
+    answer: String,
+    said: String,
+}
+
+/// The beginning of what a command writes. The rest is read all the same, so that the command comes to its end.
+fn head(mut out: impl Read, most: u64) -> String {
+    let mut kept = Vec::new();
+    let _what_came = out.by_ref().take(most).read_to_end(&mut kept);
+    let _rest = io::copy(&mut out, &mut io::sink());
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// What a command says on stderr, without the lines that `hears` takes.
+fn said(errors: impl Read, mut hears: impl FnMut(&str) -> bool) -> String {
+    let mut errors = BufReader::new(errors);
+    let (mut said, mut line) = (String::new(), Vec::new());
+    while let Ok(1..) = errors.by_ref().take(SAID).read_until(b'\n', &mut line) {
+        let text = String::from_utf8_lossy(&line);
+        if !hears(&text) && (said.len() as u64) < SAID {
+            said.push_str(&text);
+        }
+        line.clear();
+    }
+    said
+}
+
+/// The last line that says anything.
+fn last(text: &str) -> Option<&str> {
+    text.lines().rev().find(|line| !line.trim().is_empty())
+}
+
+/// A line that says how far an undo is.
+fn step(line: &str) -> Option<Progress> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    let step = value.get("progress")?;
+    let number = |name: &str| step.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let name = step.get("name").and_then(Value::as_str);
+    Some(Progress {
+        done: number("done"),
+        of: number("of"),
+        name: name.unwrap_or_default().to_owned(),
+    })
 }
 
 /// What a command that failed said on stderr.
@@ -146,8 +195,7 @@ fn failed(said: &str) -> Failed {
             };
         }
     }
-    let last = said.lines().rev().find(|line| !line.trim().is_empty());
-    lost(last.unwrap_or("it ended without a word"))
+    lost(last(said).unwrap_or("it ended without a word"))
 }
 
 /// A command that can't be run, or gave no answer.
@@ -188,57 +236,12 @@ impl Operations for Commands {
             format!("--on-conflict={}", order.on_conflict),
         ];
         words.extend(order.actions.iter().map(|action| format!("--only={action}")));
-        let mut child = self
-            .command(&words)?
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| lost(&error.to_string()))?;
-        let out = child.stdout.take();
-        let answer = std::thread::spawn(move || {
-            let mut text = String::new();
-            if let Some(out) = out {
-                let _what_came = out.take(ANSWER).read_to_string(&mut text);
-            }
-            text
-        });
-        let mut said = String::new();
-        for line in child
-            .stderr
-            .take()
-            .map(BufReader::new)
-            .into_iter()
-            .flat_map(|errors| errors.lines().map_while(Result::ok))
-        {
-            match serde_json::from_str::<Value>(&line)
-                .ok()
-                .and_then(|value| value.get("progress").cloned())
-            {
-                Some(step) => progress(Progress {
-                    done: step.get("done").and_then(Value::as_u64).unwrap_or(0),
-                    of: step.get("of").and_then(Value::as_u64).unwrap_or(0),
-                    name: step
-                        .get("name")
-                        .and_then(Value::as_str)
-                        .unwrap_or_default()
-                        .to_owned(),
-                }),
-                None => {
-                    said.push_str(&line);
-                    said.push('\n');
-                }
-            }
-        }
-        let status = child.wait().map_err(|error| lost(&error.to_string()))?;
-        let text = answer.join().unwrap_or_default();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty());
-        match (
-            status.code(),
-            last.and_then(|line| serde_json::from_str::<Value>(line).ok()),
-        ) {
+        let ended = self.end(&words, ANSWER, |line| step(line).map(&mut *progress).is_some())?;
+        let answer = last(&ended.answer).and_then(|line| serde_json::from_str::<Value>(line).ok());
+        match (ended.code, answer) {
             // 5: not proved complete, 6: a health check failed; both say so themselves.
             (Some(0 | 5 | 6), Some(value)) if value.get("receipt").is_some() => Ok(value),
-            _ => Err(failed(&said)),
+            _ => Err(failed(&ended.said)),
         }
     }
 
@@ -247,7 +250,7 @@ impl Operations for Commands {
     }
 
     fn diff(&self, session: &SessionId, most: usize) -> Result<String, Failed> {
-        let mut text = self.run(&["diff", &session.to_string()], &[0], most as u64)?;
+        let mut text = self.look(&["diff", &session.to_string()], &[0], most as u64)?;
         if text.len() >= most {
             text.push_str("\n# more is left out here; `rescind diff` has all of it\n");
         }
@@ -303,7 +306,7 @@ impl Operations for Commands {
     }
 
     fn proof(&self, action: &ActionId) -> Result<String, Failed> {
-        self.run(&["ledger", "prove", &action.to_string()], &[0], ANSWER)
+        self.look(&["ledger", "prove", &action.to_string()], &[0], ANSWER)
     }
 
     fn verify(&self) -> Result<Value, Failed> {

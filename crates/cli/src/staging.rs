@@ -10,11 +10,11 @@ pub use interrupted::settle;
 pub use show::{Detail, conflicts, json, print};
 pub use staged::{Staged, in_turn, staged, waiting};
 
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::out::say;
 use crate::text::clean;
 use rescind_files::stage::{self, Entered, Stage};
-use rescind_model::SessionId;
+use rescind_model::{SessionId, chain};
 use rescind_supervisor::{Home, Store};
 use std::path::PathBuf;
 

@@ -5,9 +5,10 @@ mod scope;
 mod show;
 
 use crate::context::{Context, inside};
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::person::person;
 pub use after::After;
+use rescind_model::chain;
 use rescind_supervisor::control::{Control, ControlError, KillScope, Mode};
 pub use scope::{Meant, StopScopeArgs};
 pub use show::answer;

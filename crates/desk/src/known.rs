@@ -5,10 +5,11 @@
 //! left out of it makes an action look new, which is the safe side.
 
 use rescind_model::Digest;
+use rescind_supervisor::own;
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 /// So many kinds of one agent are kept.
@@ -67,7 +68,7 @@ impl KnownKinds {
     /// Make the index, of what the record tells.
     pub fn make(&mut self, kinds: &BTreeSet<String>) {
         if let Some(directory) = self.path.parent() {
-            let _nothing_is_kept_then = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+            let _nothing_is_kept_then = own::folder(directory);
         }
         let kinds: Vec<&str> = kinds
             .iter()

@@ -10,14 +10,14 @@ mod surroundings;
 pub use surroundings::Surroundings;
 
 use crate::learned::surroundings::Bound;
-use rescind_model::{SessionId, Timestamp};
+use rescind_model::{Level, SessionId, Timestamp};
 use rescind_policy::{Grant, Granting, Proposal, Reach, Session};
 use rescind_supervisor::holds::{Instead, Lesson, Pattern};
-use rescind_supervisor::{now, salt};
+use rescind_supervisor::{now, own, salt};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 /// More rules than this are not kept.
@@ -320,9 +320,7 @@ impl LearnedRules {
     /// # Errors
     /// It can't be kept.
     pub fn keep(&self, rule: &Learned) -> Result<(), LearnedError> {
-        let mut made = DirBuilder::new();
-        made.recursive(true).mode(0o700);
-        made.create(&self.directory).map_err(|error| self.fail(error))?;
+        own::folder(&self.directory).map_err(|error| self.fail(error))?;
         let old = Timestamp(now().0.saturating_sub(SHOWN));
         let rules = self.all()?;
         for gone in rules.iter().filter(|rule| rule.grant.until < old) {
@@ -331,17 +329,10 @@ impl LearnedRules {
         if rules.iter().filter(|rule| rule.grant.until >= old).count() >= MOST {
             return Err(LearnedError::TooMany);
         }
-        let draft = self.directory.join(format!(".{}", salt()));
-        let placed = rule.to_bytes().and_then(|bytes| {
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&draft, self.path(&rule.grant.id, "rule"))
-        });
-        if placed.is_err() {
-            let _only_a_draft = fs::remove_file(&draft);
-        }
+        let path = self.path(&rule.grant.id, "rule");
+        let placed = rule
+            .to_bytes()
+            .and_then(|bytes| own::put(&path, &bytes, Level::Power));
         placed.map_err(|error| self.fail(error))
     }
 

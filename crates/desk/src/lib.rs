@@ -12,6 +12,7 @@ mod desk;
 mod known;
 mod learned;
 mod proposal;
+mod reading;
 mod tally;
 mod tiers;
 mod triggers;

@@ -1,6 +1,8 @@
 //! The file that says who is asked, in which order, for how long, and how they are told: `approvals.toml`.
 
-use rescind_policy::{Place, Problem, Problems};
+use crate::reading::Reading;
+use rescind_model::read_span;
+use rescind_policy::Problems;
 use rescind_supervisor::holds::{Tier, Tiers};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ pub struct TiersError {
     pub problems: Problems,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileForm {
     #[serde(default)]
@@ -52,49 +54,30 @@ struct NotifyForm {
 /// # Errors
 /// All that is wrong with it, each with its place.
 pub fn parse(file: &str, text: &str) -> Result<Tiers, TiersError> {
-    let mut problems = Vec::new();
-    let mut wrong = |at: usize, message: String| {
-        problems.push(Problem {
-            place: Place::of(file, text, at),
-            message,
-            help: None,
-        });
-    };
+    let (mut reading, form): (_, FileForm) = Reading::of(file, text);
     let mut tiers = Tiers::default();
-    match toml::from_str::<FileForm>(text) {
-        Err(error) => wrong(
-            error.span().map_or(0, |span| span.start),
-            error.message().to_owned(),
-        ),
-        Ok(form) => {
-            let mut names = BTreeSet::new();
-            for tier in &form.tier {
-                let at = tier.span().start;
-                match tier_of(tier.get_ref()) {
-                    Ok(tier) if names.insert(tier.name.clone()) => tiers.tiers.push(tier),
-                    Ok(tier) => wrong(at, format!("there are two tiers called `{}`", tier.name)),
-                    Err(message) => wrong(at, message),
-                }
-            }
-            if form.tier.len() > MOST {
-                wrong(0, format!("there are more than {MOST} tiers"));
-            }
-            for notify in &form.notify {
-                let NotifyForm { name, run } = notify.get_ref();
-                let own = name_of(name).and_then(|()| command(run));
-                if let Err(message) = own {
-                    wrong(notify.span().start, message);
-                } else if tiers.notify.insert(name.clone(), run.clone()).is_some() {
-                    wrong(notify.span().start, format!("`{name}` is told in two ways"));
-                }
-            }
+    let mut names = BTreeSet::new();
+    for tier in &form.tier {
+        let at = tier.span().start;
+        match tier_of(tier.get_ref()) {
+            Ok(tier) if names.insert(tier.name.clone()) => tiers.tiers.push(tier),
+            Ok(tier) => reading.wrong(at, format!("there are two tiers called `{}`", tier.name)),
+            Err(message) => reading.wrong(at, message),
         }
     }
-    if problems.is_empty() {
-        return Ok(tiers);
+    if form.tier.len() > MOST {
+        reading.wrong(0, format!("there are more than {MOST} tiers"));
     }
-    let problems = Problems(problems);
-    Err(TiersError { problems })
+    for notify in &form.notify {
+        let NotifyForm { name, run } = notify.get_ref();
+        let own = name_of(name).and_then(|()| command(run));
+        if let Err(message) = own {
+            reading.wrong(notify.span().start, message);
+        } else if tiers.notify.insert(name.clone(), run.clone()).is_some() {
+            reading.wrong(notify.span().start, format!("`{name}` is told in two ways"));
+        }
+    }
+    reading.end(tiers).map_err(|problems| TiersError { problems })
 }
 
 fn tier_of(form: &TierForm) -> Result<Tier, String> {
@@ -141,18 +124,8 @@ fn command(run: &[String]) -> Result<(), String> {
 /// `90s`, `5m`, `2h` or `7d`.
 fn wait(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time such as `90s`, `5m` or `2h`, of at most seven days");
-    let unit = text.chars().last().unwrap_or_default();
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number = text.strip_suffix(unit).unwrap_or_default();
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let wait = number.checked_mul(seconds).map(Duration::from_secs);
-    wait.filter(|wait| !wait.is_zero() && *wait <= LONGEST)
+    read_span(text)
+        .filter(|wait| !wait.is_zero() && *wait <= LONGEST)
         .ok_or_else(wrong)
 }
 

@@ -1,6 +1,7 @@
 //! The file that says what stops by itself: `triggers.toml`.
 
-use rescind_policy::{Place, Problem, Problems};
+use crate::reading::Reading;
+use rescind_policy::Problems;
 use rescind_supervisor::control::{Control, ControlError, KillReport, KillScope, Member, Mode};
 use rescind_supervisor::{Home, Store};
 use serde::Deserialize;
@@ -59,7 +60,7 @@ pub struct Trigger {
     pub reach: Reach,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileForm {
     #[serde(default)]
@@ -145,34 +146,17 @@ pub fn tampered(triggers: &[Trigger], home: &Home, what: &str) -> Vec<Result<Kil
 /// # Errors
 /// All that is wrong with it, each with its place.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Trigger>, TriggersError> {
-    let mut problems = Vec::new();
-    let mut wrong = |at: usize, message: String| {
-        problems.push(Problem {
-            place: Place::of(file, text, at),
-            message,
-            help: None,
-        });
-    };
+    let (mut reading, form): (_, FileForm) = Reading::of(file, text);
     let mut triggers = Vec::new();
-    match toml::from_str::<FileForm>(text) {
-        Err(error) => wrong(
-            error.span().map_or(0, |span| span.start),
-            error.message().to_owned(),
-        ),
-        Ok(form) => {
-            for trigger in &form.trigger {
-                match trigger_of(trigger.get_ref()) {
-                    Ok(own) => triggers.push(own),
-                    Err(message) => wrong(trigger.span().start, message),
-                }
-            }
+    for trigger in &form.trigger {
+        match trigger_of(trigger.get_ref()) {
+            Ok(own) => triggers.push(own),
+            Err(message) => reading.wrong(trigger.span().start, message),
         }
     }
-    if problems.is_empty() {
-        return Ok(triggers);
-    }
-    let problems = Problems(problems);
-    Err(TriggersError { problems })
+    reading
+        .end(triggers)
+        .map_err(|problems| TriggersError { problems })
 }
 
 fn trigger_of(form: &TriggerForm) -> Result<Trigger, String> {

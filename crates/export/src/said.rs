@@ -1,9 +1,10 @@
 //! What an event's body says, as far as it can be read. Forms differ in how they say it, not in what they look at.
 
 use rescind_index::Event;
+use rescind_model::quote;
 use rescind_supervisor::journal::{
-    CredentialForm, DecidedForm, ExitForm, JudgedForm, NodeEnded, NodeStarted, Role, SessionEnded,
-    SessionOpened, SystemForm, WaitedForm,
+    CredentialForm, DecidedForm, ExitForm, JudgedForm, NodeEnded, NodeStarted, SessionEnded, SessionOpened,
+    SystemForm, WaitedForm,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -115,17 +116,7 @@ pub(crate) fn command_line(argv: &[String]) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        let plain = !word.is_empty()
-            && word
-                .chars()
-                .all(|c| c.is_alphanumeric() || "-_./=:,@%+".contains(c));
-        if plain {
-            line.push_str(word);
-        } else {
-            line.push('\'');
-            line.push_str(&word.replace('\'', "'\\''"));
-            line.push('\'');
-        }
+        line.push_str(&quote(word));
     }
     short(&line)
 }
@@ -139,17 +130,6 @@ pub(crate) fn exit(exit: ExitForm) -> (String, bool) {
         ExitForm::Exec(node) => (format!("became action {node}"), true),
         ExitForm::NotStarted => ("it never ran".to_owned(), false),
         ExitForm::Unknown => ("nobody saw how it ended".to_owned(), false),
-    }
-}
-
-pub(crate) fn role(role: Role) -> &'static str {
-    match role {
-        Role::Launcher => "launcher",
-        Role::Agent => "agent",
-        Role::Action => "action",
-        Role::Process => "process",
-        Role::Direct => "direct",
-        Role::System => "system",
     }
 }
 

@@ -20,7 +20,6 @@ mod rows;
 mod schema;
 mod tale;
 mod walk;
-mod words;
 mod write;
 
 pub use error::{Error, Result};
@@ -35,7 +34,7 @@ pub use rows::{
     Timeline, UndoRow,
 };
 
-pub use rescind_supervisor::{DomainSet, covers};
+pub use rescind_supervisor::DomainSet;
 
 /// The most paths that are kept of what an action changed; how many there were is always said.
 pub const MOST_CHANGES: usize = 50;

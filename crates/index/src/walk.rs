@@ -4,7 +4,7 @@
 //! the same order but for those of two threads at once, which may change places: what was passed on the way is kept for a
 //! while.
 
-use rescind_model::{Digest, SessionId};
+use rescind_model::{Digest, SessionId, chain};
 use rescind_supervisor::journal::SessionOpened;
 use rescind_supervisor::{Store, StoreError};
 use rescind_vault::{Frames, SessionReader};
@@ -189,16 +189,4 @@ impl Walk {
     pub fn rest(&mut self) {
         self.frames = None;
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

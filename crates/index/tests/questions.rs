@@ -11,9 +11,10 @@ mod common;
 
 use common::{Dice, World};
 use rescind_index::{
-    ActionFilter, ActionRow, DomainSet, Events, Index, Order, Page, SessionFilter, SessionRow, covers,
+    ActionFilter, ActionRow, DomainSet, Events, Index, Order, Page, SessionFilter, SessionRow,
 };
 use rescind_model::Level;
+use rescind_model::domain::covers;
 use std::sync::Arc;
 
 const EVERYTHING: DomainSet = DomainSet::Everything;

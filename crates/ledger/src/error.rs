@@ -129,17 +129,5 @@ impl Error {
     }
 }
 
-/// The error and what lies under it, in one line.
-pub(crate) fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut under = error.source();
-    while let Some(error) = under {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        under = error.source();
-    }
-    text
-}
-
 /// What the ledger returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -4,7 +4,7 @@ use crate::chain::Position;
 use crate::checkpoint::Checkpoint;
 use crate::cursor::Cursor;
 use crate::disk::{Disk, Probe};
-use crate::error::{Error, Result, whole};
+use crate::error::{Error, Result};
 use crate::frame::MAX_ENTRY;
 use crate::frontier::Frontier;
 use crate::key;
@@ -289,7 +289,7 @@ impl Inner {
         let mut trouble = guard(&self.trouble);
         match result {
             Ok(()) => drop(trouble.remove(task)),
-            Err(error) => drop(trouble.insert(task.to_owned(), whole(&error))),
+            Err(error) => drop(trouble.insert(task.to_owned(), rescind_model::chain(&error))),
         }
     }
 }

@@ -11,7 +11,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{SmtpTransport, Transport as _};
-use std::error::Error as _;
+use rescind_model::chain;
 use std::fmt;
 use std::time::Duration;
 
@@ -124,12 +124,7 @@ impl Mail {
     }
 
     fn not_sent(&self, error: &lettre::transport::smtp::Error) -> Sent {
-        let mut why = format!("{}: {error}", self.shown());
-        if let Some(source) = error.source()
-            && !why.contains(&source.to_string())
-        {
-            why = format!("{why}: {source}");
-        }
+        let mut why = format!("{}: {}", self.shown(), chain(error));
         if let Some((_, password)) = &self.credentials {
             why = why.replace(password.reveal(), "(secret)");
         }

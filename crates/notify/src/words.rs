@@ -1,5 +1,7 @@
 //! Texts made safe to show, and short enough.
 
+use rescind_model::is_hidden;
+
 /// Lines of what it would change that are shown.
 pub(crate) const MOST_LINES: usize = 12;
 
@@ -48,14 +50,6 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     let mut shown: String = text.chars().take(most.saturating_sub(1)).collect();
     shown.push('…');
     shown
-}
-
-/// Characters that are not to be seen, or make others appear in another place: with them, what a person reads is not
-/// what is there.
-fn is_hidden(own: char) -> bool {
-    matches!(own,
-        '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 #[cfg(test)]

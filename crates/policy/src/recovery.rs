@@ -1,7 +1,7 @@
 //! What taking an action back would look like, and about how long it would take, by class.
 
 use crate::Proposal;
-use rescind_model::{Coverage, Reversibility};
+use rescind_model::{Coverage, Reversibility, span};
 use std::fmt;
 use std::time::Duration;
 
@@ -62,14 +62,5 @@ impl fmt::Display for Recovery {
             Some((from, to)) => write!(f, " (expected {} to {})", span(from), span(to)),
             None => f.write_str(" (no expected time)"),
         }
-    }
-}
-
-fn span(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
     }
 }

@@ -57,7 +57,8 @@ impl Problem {
     }
 
     /// The problem of a TOML text.
-    pub(crate) fn toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
+    #[must_use]
+    pub fn toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);
         Self::new(
             Place::of(file, text, offset),

@@ -4,7 +4,7 @@
 //! resource the calls are a chain: what one brings back is what the one before it must have left.
 
 use crate::gather::later;
-use crate::{Clash, Compensation, Conflict, Lost, LostWhy, OnConflict, Plan, Request, compensation_key};
+use crate::{Clash, Compensation, Conflict, LostWhy, OnConflict, Plan, Request, compensation_key};
 use rescind_model::{ActionId, Effect, FieldConflict, Outcome, ResourceId, State, Value};
 use rescind_supervisor::{Called, Caller};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ impl Calls<'_, '_> {
             wording: caller.wording(effect),
         };
         if let Some(why) = caller.obstacle(effect) {
-            return self.lost(effect, LostWhy::NotCalled(why));
+            return self.plan.lose(effect, LostWhy::NotCalled(why));
         }
         let found = match self.found.get(&effect.resource) {
             Some(found) => Ok(Some(found.clone())),
@@ -65,7 +65,7 @@ impl Calls<'_, '_> {
         match found {
             Ok(Some(now)) => self.looked_at(effect, call, now),
             Ok(None) => self.asked_for(caller, effect, call),
-            Err(why) => self.lost(effect, LostWhy::Unreachable(why)),
+            Err(why) => self.plan.lose(effect, LostWhy::Unreachable(why)),
         }
     }
 
@@ -75,7 +75,7 @@ impl Calls<'_, '_> {
             match caller.happened(effect) {
                 Called::Done(_) => {}
                 Called::Failed(_) => return,
-                Called::InDoubt => return self.lost(effect, LostWhy::InDoubt(effect.action.clone())),
+                Called::InDoubt => return self.plan.lose(effect, LostWhy::InDoubt(effect.action.clone())),
             }
         }
         self.plan.compensations.push(call);
@@ -125,17 +125,6 @@ impl Calls<'_, '_> {
             clashes: vec![clash],
             dependents,
         });
-    }
-
-    fn lost(&mut self, effect: &Effect, why: LostWhy) {
-        let lost = Lost {
-            resource: effect.resource.clone(),
-            name: effect.name.clone(),
-            why,
-        };
-        if !self.plan.lost.contains(&lost) {
-            self.plan.lost.push(lost);
-        }
     }
 }
 

@@ -166,6 +166,18 @@ pub struct Totals {
 }
 
 impl Plan {
+    /// What this effect changed can't come back; said once for each cause.
+    pub(crate) fn lose(&mut self, effect: &Effect, why: LostWhy) {
+        let lost = Lost {
+            resource: effect.resource.clone(),
+            name: effect.name.clone(),
+            why,
+        };
+        if !self.lost.contains(&lost) {
+            self.lost.push(lost);
+        }
+    }
+
     /// Whether there is something to decide before the plan can be applied: it was asked to ask, and there are conflicts,
     /// or steps that can't be carried out for what later actions or others did.
     #[must_use]

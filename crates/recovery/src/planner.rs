@@ -7,8 +7,8 @@ use crate::held;
 use crate::net::net;
 use crate::walk::{Place, Walked, changed};
 use crate::{
-    Conflict, Earlier, Flapping, HeldStep, Lane, Lost, LostWhy, OnConflict, Plan, PlannedStep, Settled,
-    Split, Surfaces, Totals, Undone,
+    Conflict, Earlier, Flapping, HeldStep, Lane, LostWhy, OnConflict, Plan, PlannedStep, Settled, Split,
+    Surfaces, Totals, Undone,
 };
 use rescind_model::{ActionId, Effect, EffectId, Outcome, ResourceId, State, Value};
 use rescind_supervisor::{Arranged, Bodies, Caller, Driver, DriverError, Step};
@@ -127,17 +127,6 @@ impl Planner<'_> {
         self.undone.get(resource).map_or(&[], Vec::as_slice)
     }
 
-    fn lost(&mut self, effect: &Effect, why: LostWhy) {
-        let lost = Lost {
-            resource: effect.resource.clone(),
-            name: effect.name.clone(),
-            why,
-        };
-        if !self.plan.lost.contains(&lost) {
-            self.plan.lost.push(lost);
-        }
-    }
-
     /// Plan one resource.
     fn resource(&mut self, resource: &ResourceId, own: &Own<'_>) {
         let effects = &own.inside;
@@ -146,7 +135,8 @@ impl Planner<'_> {
             .iter()
             .filter(|effect| effect.outcome == Outcome::NotCaptured)
         {
-            self.lost(effect, LostWhy::NotCaptured(effect.action.clone()));
+            self.plan
+                .lose(effect, LostWhy::NotCaptured(effect.action.clone()));
         }
         if effects
             .iter()
@@ -155,11 +145,11 @@ impl Planner<'_> {
             return;
         }
         let Some(driver) = self.surfaces.driver(resource) else {
-            return self.lost(last, LostWhy::NoDriver);
+            return self.plan.lose(last, LostWhy::NoDriver);
         };
         let found = match self.found(driver, resource, last) {
             Ok(found) => found,
-            Err(error) => return self.lost(last, LostWhy::Unreachable(error.to_string())),
+            Err(error) => return self.plan.lose(last, LostWhy::Unreachable(error.to_string())),
         };
         let now = self.settled(driver, resource, &found);
         let Some(lane) = self.lane(driver, resource, own, &now) else {
@@ -184,7 +174,7 @@ impl Planner<'_> {
                 let target = held::named(walked.target, known, self.bodies);
                 self.walked(last, lane, &found, &now, Walked { target, ..walked });
             }
-            Err(error) => self.lost(last, LostWhy::Unreachable(error.to_string())),
+            Err(error) => self.plan.lose(last, LostWhy::Unreachable(error.to_string())),
         }
     }
 
@@ -333,7 +323,7 @@ impl Planner<'_> {
             place.missing_body(&target, now)
         });
         if let Some(field) = missing {
-            return self.lost(last, LostWhy::BodyGone { field });
+            return self.plan.lose(last, LostWhy::BodyGone { field });
         }
         self.plan.dependents.extend(dependents);
         let step = Step {

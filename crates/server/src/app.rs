@@ -91,7 +91,10 @@ impl Provider {
             return Ok(oidc.clone());
         }
         let oidc = Oidc::discover(self.config.clone()).map_err(|error| {
-            tracing::error!(error = crate::text::chain(&error), "the provider can't be asked");
+            tracing::error!(
+                error = rescind_model::chain(&error),
+                "the provider can't be asked"
+            );
             unreachable(&self.config.issuer)
         })?;
         // The first that came counts: sign-ins that were begun with it are answered to it.
@@ -153,7 +156,7 @@ pub async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => {
             tracing::error!(
-                error = crate::text::chain(&error),
+                error = rescind_model::chain(&error),
                 "a request's work ended before its time"
             );
             Err(Problem::inner("the server could not finish this request"))
@@ -168,7 +171,7 @@ impl From<rescind_index::Error> for Problem {
                 Self::bad(error.to_string())
             }
             other => {
-                tracing::error!(error = crate::text::chain(&other), "the index can't be read");
+                tracing::error!(error = rescind_model::chain(&other), "the index can't be read");
                 Self::inner("what is on record can't be read just now")
             }
         }

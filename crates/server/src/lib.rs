@@ -22,7 +22,6 @@ pub mod router;
 pub mod serve;
 pub mod sign;
 pub mod tell;
-pub mod text;
 pub mod upkeep;
 
 pub use config::{Configuration, ConfigurationError};

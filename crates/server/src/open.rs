@@ -3,6 +3,7 @@
 
 use crate::problem::Problem;
 use rescind_index::DomainSet;
+use rescind_model::chain;
 use rescind_supervisor::Store;
 use rescind_supervisor::holds::{Hold, HoldFilter, HoldList, OpenHolds};
 use std::io;
@@ -56,6 +57,6 @@ impl Open {
 }
 
 fn unreadable(error: &io::Error) -> Problem {
-    tracing::error!(error = crate::text::chain(&error), "the holds can't be read");
+    tracing::error!(error = chain(&error), "the holds can't be read");
     Problem::inner("what waits can't be read just now")
 }

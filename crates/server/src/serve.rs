@@ -13,11 +13,12 @@ use axum_server::Handle;
 use rescind_access::{Access, AccessError, Change, OidcConfig, OidcError, RecordError, Secret};
 use rescind_export::Metrics;
 use rescind_index::{Events, Index};
+use rescind_model::chain;
 use rescind_notify::{Channels, ChannelsError, Outbox, OutboxError};
 use rescind_supervisor::control::{Charge, Control, ControlError};
 use rescind_supervisor::entry::EntryKind;
 use rescind_supervisor::holds::Holds;
-use rescind_supervisor::{Store, StoreError};
+use rescind_supervisor::{Store, StoreError, own};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -237,7 +238,7 @@ impl Server {
         let service = app.store.ledger().start_background();
         if let Err(error) = &service {
             tracing::error!(
-                error = crate::text::chain(&error),
+                error = chain(&error),
                 "checkpoints are not signed in the background"
             );
         }
@@ -275,12 +276,7 @@ impl Server {
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), ServeError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path);
-    made.map_err(|source| ServeError::System {
+    own::folder(path).map_err(|source| ServeError::System {
         what: "a folder in the state directory",
         source,
     })
@@ -318,10 +314,7 @@ fn follow(app: &Shared) -> io::Result<Thread> {
             match seen.step(&app) {
                 Ok(()) => app.ready.store(true, Ordering::Release),
                 Err(error) => {
-                    tracing::error!(
-                        error = crate::text::chain(&error),
-                        "the record can't be followed just now"
-                    );
+                    tracing::error!(error = chain(&error), "the record can't be followed just now");
                     std::thread::sleep(TROUBLE);
                 }
             }
@@ -348,10 +341,7 @@ impl Seen {
         }
         // What was done while nobody could record it is recorded now.
         if let Err(error) = app.control.record_owed(&app.store) {
-            tracing::warn!(
-                error = crate::text::chain(&error),
-                "a stop could not be recorded yet"
-            );
+            tracing::warn!(error = chain(&error), "a stop could not be recorded yet");
         }
         let events = match &mut self.events {
             Some(events) => events,

@@ -66,7 +66,7 @@ impl Teller {
                     self.look(app);
                 }
                 Err(error) => {
-                    tracing::error!(error = crate::text::chain(&error), "the holds can't be read");
+                    tracing::error!(error = rescind_model::chain(&error), "the holds can't be read");
                     std::thread::sleep(TROUBLE);
                 }
             }
@@ -78,7 +78,7 @@ impl Teller {
             && let Err(error) = record.end(&app.outbox)
         {
             tracing::warn!(
-                error = crate::text::chain(&error),
+                error = rescind_model::chain(&error),
                 "some of the ledger is gone through again later"
             );
         }
@@ -98,7 +98,7 @@ impl Teller {
         self.trouble = followed.is_err().then(Instant::now);
         if let Err(error) = &followed {
             tracing::error!(
-                error = crate::text::chain(error),
+                error = rescind_model::chain(error),
                 "what is on record is told to nobody just now; it is tried again"
             );
         }
@@ -156,7 +156,10 @@ impl Teller {
                 true
             }
             Err(error) => {
-                tracing::error!(error = crate::text::chain(&error), "who was asked can't be read");
+                tracing::error!(
+                    error = rescind_model::chain(&error),
+                    "who was asked can't be read"
+                );
                 false
             }
         }
@@ -196,7 +199,7 @@ fn count(app: &App, hold: &Hold, closed: &ClosedForm) {
 fn put(outbox: &Outbox, message: &Message) {
     if let Err(error) = outbox.put(message) {
         tracing::error!(
-            error = crate::text::chain(&error),
+            error = rescind_model::chain(&error),
             key = message.key,
             "nobody is told of this"
         );

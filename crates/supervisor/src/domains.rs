@@ -1,5 +1,6 @@
 //! What a reader may see, by domains.
 
+use rescind_model::domain::covers;
 use serde::{Deserialize, Serialize};
 
 /// Domains that somebody may see: all, or those under some prefixes. `payments` covers `payments/prod`, not `payments2`.
@@ -43,16 +44,6 @@ impl DomainSet {
     pub fn is_everything(&self) -> bool {
         *self == Self::Everything
     }
-}
-
-/// Whether `domain` is `prefix` or below it.
-#[must_use]
-pub fn covers(prefix: &str, domain: &str) -> bool {
-    let prefix = prefix.trim_end_matches('/');
-    !prefix.is_empty()
-        && domain
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -28,13 +28,12 @@ pub use sweep::KEPT_AFTER;
 pub use tiers::{Tier, TierForm, Tiers, USUAL_WAIT, after};
 
 use crate::journal::JudgedForm;
-use crate::{clock, lives};
-use rescind_model::Timestamp;
+use crate::{lives, now, own};
+use rescind_model::{Level, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use watch::Looked;
@@ -222,9 +221,7 @@ impl Holds {
     /// # Errors
     /// [`HoldError::Directory`]: nobody could decide it, so the action may not run.
     pub fn open(&self, form: &HoldForm) -> Result<(), HoldError> {
-        let mut made = fs::DirBuilder::new();
-        made.recursive(true).mode(0o700);
-        made.create(&self.directory).map_err(|error| self.fail(error))?;
+        own::folder(&self.directory).map_err(|error| self.fail(error))?;
         let target = self.path(&form.action, "hold");
         let placed = if form.domain.is_empty() && form.environment.is_empty() {
             let form = HoldForm {
@@ -232,9 +229,9 @@ impl Holds {
                 environment: self.environment.clone(),
                 ..form.clone()
             };
-            self.place(&form, &target)
+            place(&form, &target)
         } else {
-            self.place(form, &target)
+            place(form, &target)
         };
         placed.map_err(|error| self.fail(error))
     }
@@ -329,7 +326,7 @@ impl Holds {
         if !lives(&hold.form.waiter) {
             return Err(HoldError::Void { action: name() });
         }
-        if hold.form.is_expired(clock::now()) {
+        if hold.form.is_expired(now()) {
             return Err(HoldError::Expired {
                 action: name(),
                 at: hold.form.expires,
@@ -353,7 +350,7 @@ impl Holds {
             });
         }
         let target = self.path(action, &format!("by-{}", said.person));
-        match self.place_new(said, &target) {
+        match bytes(said).and_then(|bytes| own::put_new(&target, &bytes)) {
             Ok(()) => Ok(hold),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // What they said of something else that was shown before counts for nothing any more.
@@ -364,7 +361,7 @@ impl Holds {
                         person: said.person.clone(),
                     });
                 }
-                self.place(said, &target).map_err(|error| self.fail(error))?;
+                place(said, &target).map_err(|error| self.fail(error))?;
                 Ok(hold)
             }
             Err(error) => Err(self.fail(error)),
@@ -376,31 +373,16 @@ impl Holds {
     /// # Errors
     /// [`HoldError::Directory`].
     pub fn close(&self, action: &str, closed: &ClosedForm) -> Result<(), HoldError> {
-        self.place(closed, &self.path(action, "closed"))
-            .map_err(|error| self.fail(error))
+        place(closed, &self.path(action, "closed")).map_err(|error| self.fail(error))
     }
+}
 
-    /// Write a whole file under its name at once.
-    fn place<T: Serialize>(&self, form: &T, target: &Path) -> io::Result<()> {
-        let draft = self.draft(form)?;
-        fs::rename(&draft, target)
-    }
+fn bytes<T: Serialize>(form: &T) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(form)?)
+}
 
-    /// The same where nothing is there yet.
-    fn place_new<T: Serialize>(&self, form: &T, target: &Path) -> io::Result<()> {
-        let draft = self.draft(form)?;
-        let placed = fs::hard_link(&draft, target);
-        let _only_a_draft = fs::remove_file(&draft);
-        placed
-    }
-
-    fn draft<T: Serialize>(&self, form: &T) -> io::Result<PathBuf> {
-        let draft = self.directory.join(format!(".{}", clock::salt()));
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(&serde_json::to_vec(form)?)?;
-        Ok(draft)
-    }
+fn place<T: Serialize>(form: &T, target: &Path) -> io::Result<()> {
+    own::put(target, &bytes(form)?, Level::Process)
 }
 
 impl ClosedForm {

@@ -134,10 +134,7 @@ impl Home {
     /// # Errors
     /// It can't be made.
     pub fn make(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.root)
+        crate::own::folder(&self.root)
     }
 
     /// A directory for pins on the file system of `path`, where this home is on another one: `.rescind-<uid>` in the

@@ -14,6 +14,7 @@ mod index;
 pub mod journal;
 mod log;
 mod looks;
+pub mod own;
 mod permit;
 mod sessions;
 mod stamps;
@@ -29,7 +30,7 @@ pub use bodies::StoredBodies;
 pub use books::{Books, finish_books, opened, unended};
 pub use clock::{lives, now, process_mark, salt, secret, session_id};
 pub use desk::{Asked, Connecting, Desk, Judged, Understood, Undo};
-pub use domains::{DomainSet, covers};
+pub use domains::DomainSet;
 pub use driver::{
     Arranged, Bodies, Called, Caller, Driver, DriverError, Held, HeldCause, Intents, KIND, Restored, Step,
 };

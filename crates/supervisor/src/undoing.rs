@@ -3,12 +3,11 @@
 //! One file for each undo in the directory `undoing`, JSON: the mark of its process, and the paths as records have them.
 //! The file of an undo that is gone counts for nothing.
 
-use crate::{Home, lives, process_mark};
-use rescind_model::SessionId;
+use crate::{Home, lives, own, process_mark};
+use rescind_model::{Level, SessionId};
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -28,23 +27,11 @@ impl Announced {
     /// It can't be written: nobody would wait.
     pub fn new<'p>(home: &Home, undo: &SessionId, paths: impl Iterator<Item = &'p str>) -> io::Result<Self> {
         let folder = home.undoing();
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)?;
+        own::folder(&folder)?;
         let paths: Vec<&str> = paths.collect();
         let text = serde_json::to_vec(&(process_mark(std::process::id()), paths))?;
         let path = folder.join(undo.to_string());
-        let new = folder.join(format!(".{undo}"));
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(&text)?;
-        fs::rename(&new, &path)?;
+        own::put(&path, &text, Level::Process)?;
         Ok(Self { path })
     }
 }

@@ -80,7 +80,7 @@ impl Judge<'_> {
         for argument in arguments {
             line.push(' ');
             match argument.exact() {
-                Some(word) => line.push_str(&crate::template::quote(word)),
+                Some(word) => line.push_str(&rescind_model::quote(word)),
                 None => line.push_str("\"$__unknown_argument\""),
             }
         }

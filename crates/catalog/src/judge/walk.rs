@@ -7,8 +7,7 @@ use crate::catalog::Catalog;
 use crate::entry::Effects;
 use crate::field::{Field, HOLE, show};
 use crate::shell::{self, AssignValue, Command, Compound, Item, List, Redirect, RedirectKind, Simple, Word};
-use crate::template::quote;
-use rescind_model::{Class, Reversibility};
+use rescind_model::{Class, Reversibility, quote};
 
 /// No more simple commands than this are looked at in one judgement.
 const MAX_STEPS: usize = 4_000;

@@ -7,14 +7,13 @@ mod secret;
 mod tokens;
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::person::person;
 use clap::{Args, Subcommand};
 use rescind_access::{Access, AccessError, Authority, Change, Grant, Grants, RecordError};
-use rescind_supervisor::Store;
+use rescind_model::chain;
 use rescind_supervisor::entry::EntryKind;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
+use rescind_supervisor::{Store, own};
 use std::sync::Arc;
 
 /// Arguments of `rescind access`.
@@ -71,14 +70,10 @@ pub fn run(context: &Context, args: &AccessArgs) -> Done {
 /// It can't be opened.
 pub fn open(store: Store) -> Done<Access> {
     let folder = store.home().root().join("control");
-    DirBuilder::new()
-        .mode(0o700)
-        .recursive(true)
-        .create(&folder)
-        .map_err(|error| {
-            let message = format!("`{}` can't be made: {error}", folder.display());
-            Failure::new(Code::AccessUnusable, message)
-        })?;
+    own::folder(&folder).map_err(|error| {
+        let message = format!("`{}` can't be made: {error}", folder.display());
+        Failure::new(Code::AccessUnusable, message)
+    })?;
     let recorder = move |change: &Change| -> Result<(), RecordError> {
         Ok(store.note_control(EntryKind::AccessChanged, change.json().to_string())?)
     };

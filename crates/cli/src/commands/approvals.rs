@@ -9,12 +9,13 @@ pub use changing::check as check_change;
 pub use lasting::always as lasting_of;
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, can_ask, green, red, yellow};
 use crate::person::person;
-use crate::text::{clean, command_line, count};
+use crate::text::{clean, count};
 use clap::Args;
+use rescind_model::{chain, command_line};
 use rescind_supervisor::holds::{Closed, Decision, DecisionForm, Hold, HoldError, Holds};
 use rescind_supervisor::now;
 use serde_json::json;

@@ -3,12 +3,12 @@
 //! `hooks/KEY.told` in the state directory says what a hook knows of a call that is about to be made; `hooks/KEY.sock` is the
 //! socket of the process that keeps a call's files ([`super::keeper`]).
 
-use rescind_supervisor::Home;
+use rescind_model::Level;
 use rescind_supervisor::journal::ClientForm;
+use rescind_supervisor::{Home, own};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -33,10 +33,7 @@ const MOST_LOOKED_AT: usize = 1_000;
 pub fn folder(home: &Home) -> io::Result<PathBuf> {
     home.make()?;
     let folder = home.hooks();
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)?;
+    own::folder(&folder)?;
     Ok(folder)
 }
 
@@ -57,11 +54,8 @@ pub fn is_key(key: &str) -> bool {
 pub fn leave(home: &Home, key: &str, word: &Word) -> io::Result<()> {
     let folder = folder(home)?;
     forget_stale(&folder);
-    let draft = folder.join(format!(".{}", rescind_supervisor::salt()));
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(&serde_json::to_vec(word)?)?;
-    fs::rename(&draft, folder.join(format!("{key}.told")))
+    let path = folder.join(format!("{key}.told"));
+    own::put(&path, &serde_json::to_vec(word)?, Level::Process)
 }
 
 /// Take the word of a call, once. `None`: there is none, or none that can be read.

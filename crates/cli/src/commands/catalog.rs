@@ -11,7 +11,7 @@ use rescind_catalog::{
     examples, lint, usual_time,
 };
 use rescind_desk::{Configuration, catalog_with};
-use rescind_model::{Class, Reversibility};
+use rescind_model::{Class, Reversibility, span};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -235,15 +235,6 @@ fn recovery_time(part: &Part, entry: &Entry) -> String {
     match time_of(part, entry) {
         Some(time) => format!("{}, about {}", way_back(part.class), span(time)),
         None => way_back(part.class).to_owned(),
-    }
-}
-
-fn span(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
     }
 }
 

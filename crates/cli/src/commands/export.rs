@@ -5,7 +5,7 @@ mod check;
 mod sink;
 
 use crate::context::{self, Context};
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::out::{Out, say};
@@ -14,6 +14,7 @@ use clap::Args;
 use rescind_export::{ExportError, Exporter, Format, Point};
 use rescind_index::Events;
 use rescind_ledger::Cursor;
+use rescind_model::chain;
 use rescind_supervisor::Store;
 use serde_json::json;
 use sink::Sink;

@@ -8,7 +8,7 @@
 use super::calls::{self, Word};
 use crate::person::person;
 use rescind_files::{Witness, WitnessError};
-use rescind_model::{Level, SessionId};
+use rescind_model::{Level, SessionId, chain};
 use rescind_supervisor::journal::{
     ClientForm, EnvironmentForm, ExitForm, JudgedForm, NodeEnded, NodeStarted, OutputForm, Record, Role,
     SessionEnded, SessionKind, SessionOpened,
@@ -394,8 +394,4 @@ pub fn record(
     )?;
     let _signed_with_the_next = store.ledger().checkpoint();
     Ok(())
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    crate::error::chain(error)
 }

@@ -3,11 +3,12 @@
 mod mirrors;
 
 use crate::context::{self, Context};
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, green, red};
 use crate::text::{clean, count, local_time};
 use clap::{Args, Subcommand};
+use rescind_model::chain;
 use rescind_supervisor::Store;
 use rescind_supervisor::entry::{Entry, EntryKind};
 use serde_json::{Value, json};

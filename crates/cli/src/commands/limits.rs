@@ -1,13 +1,13 @@
 //! `rescind limits`: what is used of each limit, and by whom.
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, dim, red, yellow};
 use crate::text::clean;
 use clap::Args;
 use rescind_desk::{Configuration, State, Tally, TallyError};
-use rescind_model::Timestamp;
+use rescind_model::{Timestamp, chain};
 use rescind_policy::{Bucket, Counter, Limit, Measure, Quantity};
 use rescind_supervisor::now;
 use serde_json::{Value, json};

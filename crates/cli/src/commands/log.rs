@@ -5,9 +5,9 @@ use crate::error::Done;
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::record::{self, Records, SystemStep};
-use crate::text::{bytes, clean, command_line, count, duration, local_time};
+use crate::text::{bytes, clean, count, duration, local_time};
 use clap::Args;
-use rescind_model::Coverage;
+use rescind_model::{Coverage, command_line};
 use rescind_supervisor::journal::{ExitForm, NodeEnded, Role};
 use rescind_supervisor::{Node, SessionView};
 use std::collections::BTreeMap;
@@ -101,14 +101,14 @@ fn line(out: &mut Out, view: &SessionView, records: &Records<'_>, number: u64, d
     };
     let role = match node.started.role {
         Role::Action | Role::Process => String::new(),
-        other => dim(&format!("{} ", record::role(other))),
+        other => dim(&format!("{} ", other.name())),
     };
     out.line(format!(
         "{:>5} {}{} {role}{}{gap} {}",
         number,
         "  ".repeat(depth),
         sign(node, ended),
-        clean(&record::command(node)),
+        clean(&node.started.command()),
         dim(&notes.join(", ")),
     ))?;
     for (what, why) in tally.gaps.iter().take(3) {

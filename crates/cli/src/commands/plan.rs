@@ -4,9 +4,10 @@ use crate::context::Context;
 use crate::error::Done;
 use crate::exit::Exit;
 use crate::out::{Out, say};
-use crate::text::{command_line, local_time};
+use crate::text::local_time;
 use crate::undoing::{Prepared, ScopeArgs, plan_json, print_plan};
 use clap::Args;
+use rescind_model::command_line;
 use rescind_recovery::OnConflict;
 
 /// Arguments of `rescind plan`.

@@ -4,12 +4,13 @@ mod replay;
 mod rules;
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, dim, green, red};
 use crate::text::{clean, count};
 use clap::{Args, Subcommand};
 use rescind_desk::{Configuration, Text, parse_tiers, parse_triggers, zone};
+use rescind_model::chain;
 use rescind_policy::{
     Bounds, Case, CaseFailure, DEFAULT_CASES, DEFAULT_POLICY, Problem, Problems, Rules, SCHEMA, cases,
 };

@@ -6,14 +6,14 @@
 
 use super::run::{self, OnEscape, Promotes, RunArgs};
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, green, say};
 use crate::staging::{Chosen, Detail, Staged, conflicts, in_turn, json, print, settle};
 use crate::text::{clean, count};
 use clap::Args;
 use rescind_files::stage::{Order, PromoteError, Stage, make_real};
-use rescind_model::SessionId;
+use rescind_model::{SessionId, chain};
 use rescind_supervisor::{Store, session_id};
 use serde_json::json as value;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,12 @@
 //! `rescind prune`: give up old sessions, and keep to the cap on disk space.
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, ask, can_ask, red, say};
 use crate::text::{bytes, clean, count, parse_duration};
 use clap::Args;
-use rescind_model::{SessionId, Timestamp};
+use rescind_model::{SessionId, Timestamp, chain};
 use rescind_supervisor::entry::EntryKind;
 use rescind_supervisor::holds::{Holds, KEPT_AFTER};
 use rescind_supervisor::{Store, now, opened};

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::health::{self, Checks};
 use crate::history::{History, receipt, receipt_json};
 use crate::out::{Out, bold, dim, green, red, yellow};
-use crate::record::{self, SystemStep, exit_word, system_steps};
+use crate::record::{SystemStep, exit_word, system_steps};
 use crate::stopping::StopScopeArgs;
 use crate::text::{clean, clean_lines, count, local_time};
 use clap::Args;
@@ -155,7 +155,7 @@ fn state(view: &SessionView, after: Option<&str>) -> String {
     match action {
         None => "as before its first action".to_owned(),
         Some(action) => {
-            let command = view.nodes.get(&action.number).map(record::command);
+            let command = view.nodes.get(&action.number).map(|node| node.started.command());
             format!("as after {action}: {}", clean(&command.unwrap_or_default()))
         }
     }
@@ -174,7 +174,7 @@ impl Failed {
         let node = view.nodes.get(&action.number)?;
         let ended = view.end_of(action.number);
         Some(Self {
-            command: record::command(node),
+            command: node.started.command(),
             how: exit_word(ended.map(|ended| ended.exit), &view.id),
             said: ended
                 .map(|ended| ended.output.preview.clone())

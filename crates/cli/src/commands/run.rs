@@ -5,11 +5,11 @@ mod summary;
 mod supervising;
 
 use super::bounds::{self, Bounds, BoundsArgs};
-use crate::error::{Code, Failure, chain};
+use crate::error::{Code, Failure};
 use crate::staging;
 use clap::{Args, ValueEnum};
 use rescind_files::gateway::{self, Launch, REASON_VARIABLE};
-use rescind_model::SessionId;
+use rescind_model::{SessionId, chain};
 use rescind_policy::Environment;
 use rescind_supervisor::control::{Control, Member, Mode, STOP_FILE};
 use rescind_supervisor::journal::ClientForm;

@@ -1,12 +1,13 @@
 //! `rescind serve`: the control plane of this machine.
 
 use crate::context::{self, Context};
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, bold};
 use crate::serving::Commands;
 use clap::Args;
 use rescind_desk::Configuration as Folder;
+use rescind_model::chain;
 use rescind_server::{Configuration, Options, ServeError, Server};
 use serde_json::json;
 use std::net::SocketAddr;

@@ -10,7 +10,7 @@ use crate::out::{Out, bold, dim, red, yellow};
 use crate::record::{self, Records};
 use crate::text::{bytes, clean, clean_lines, count, duration, local_time};
 use clap::Args;
-use rescind_model::{ActionId, Effect, Locator, Outcome};
+use rescind_model::{ActionId, Effect, Locator, Outcome, command_line};
 use rescind_supervisor::journal::StateForm;
 use rescind_supervisor::{SessionView, Store, StoredBodies};
 use serde_json::{Value, json};
@@ -123,8 +123,8 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
     };
     let started = &node.started;
     let tally = Records::new(view).tally(action.number);
-    out.line(field("command", &clean(&record::command(node))))?;
-    out.line(field("role", record::role(started.role)))?;
+    out.line(field("command", &clean(&node.started.command())))?;
+    out.line(field("role", started.role.name()))?;
     out.line(field("agent", &clean(&view.opened.agent)))?;
     out.line(field("folder", &clean(&started.cwd)))?;
     out.line(field("began", &local_time(&started.time)))?;
@@ -144,9 +144,8 @@ fn print(out: &mut Out, view: &SessionView, action: &ActionId) -> Done<()> {
         out.line(field("way back", &clean(&judged.recovery)))?;
         let ways = view.ways.iter().filter(|way| way.n == started.n);
         for (number, way) in ways.enumerate() {
-            let words: Vec<String> = way.back.iter().map(|word| rescind_catalog::quote(word)).collect();
             let name = if number == 0 { "undone by" } else { "" };
-            out.line(field(name, &clean(&words.join(" "))))?;
+            out.line(field(name, &clean(&command_line(&way.back))))?;
         }
     }
     let ended = view.end_of(started.n);

@@ -3,12 +3,12 @@
 use super::sessions::life;
 use crate::context::{Context, inside_by_environment};
 use crate::credentials;
-use crate::error::{Done, chain};
+use crate::error::Done;
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, red, yellow};
 use crate::text::{ago, bytes, clean, count, local_time};
 use clap::Args;
-use rescind_model::SessionId;
+use rescind_model::{SessionId, chain};
 use rescind_supervisor::control::{ChargeStatus, Control, GatewayStatus, Order, Stop};
 use rescind_supervisor::{Life, Store, now};
 use serde_json::{Value, json};

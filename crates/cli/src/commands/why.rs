@@ -6,10 +6,9 @@ use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::history::effects;
 use crate::out::{Out, bold, dim, yellow};
-use crate::record;
-use crate::text::{ago, clean, command_line};
+use crate::text::{ago, clean};
 use clap::Args;
-use rescind_model::{Effect, Outcome};
+use rescind_model::{Effect, Outcome, command_line};
 use rescind_supervisor::journal::text_from_bytes;
 use rescind_supervisor::{SessionView, Store, StoreError, now};
 use serde_json::{Value, json};
@@ -99,7 +98,7 @@ pub fn names(path: &Path) -> Done<Vec<String>> {
 
 fn command(view: &SessionView, effect: &Effect) -> String {
     match view.nodes.get(&effect.action.number) {
-        Some(node) => record::command(node),
+        Some(node) => node.started.command(),
         None => command_line(&view.opened.argv),
     }
 }
@@ -111,7 +110,7 @@ fn above(view: &SessionView, effect: &Effect) -> Option<(u64, String)> {
         .nodes
         .get(&action)
         .filter(|_| action != effect.action.number)?;
-    Some((action, record::command(node)))
+    Some((action, node.started.command()))
 }
 
 fn time<'v>(view: &'v SessionView, effect: &Effect) -> &'v str {

@@ -2,15 +2,15 @@
 //! its owner alone (docs/formats/credentials.md). Written whole, to the disk, before what it is for.
 
 use rescind_credentials::{Check, Credential, Step, Values};
-use rescind_model::SessionId;
-use rescind_supervisor::Home;
+use rescind_model::{Level, SessionId};
 use rescind_supervisor::journal::{CredentialEvent, CredentialForm};
+use rescind_supervisor::{Home, own};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -117,9 +117,9 @@ impl Kept {
     /// # Errors
     /// It can't be written: then nothing may be issued.
     pub fn write(&self, home: &Home) -> io::Result<()> {
-        let folder = make(home, &self.session)?;
+        make(home, &self.session)?;
         let bytes = serde_json::to_vec(self)?;
-        write_private(&folder, &self.path(home), &bytes)
+        own::put(&self.path(home), &bytes, Level::Power)
     }
 
     /// Forget it, with its secrets and files.
@@ -142,7 +142,7 @@ impl Kept {
         let folder = make(home, &self.session)?.join("files");
         make_folder(&folder)?;
         let path = folder.join(format!("{}.{variable}", self.credential));
-        write_private(&folder, &path, text.as_bytes())?;
+        own::put(&path, text.as_bytes(), Level::Power)?;
         Ok(path)
     }
 
@@ -187,24 +187,6 @@ fn make_folder(folder: &Path) -> io::Result<()> {
             .parent()
             .map_or(Ok(()), |above| File::open(above)?.sync_all()),
     }
-}
-
-/// A new file, fsync, rename, fsync of the folder: there is the old one or the new one, never a half.
-fn write_private(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = folder.join(format!(".{}", rescind_supervisor::salt()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        let _none_is_left = fs::remove_file(&draft);
-    }
-    written.and_then(|()| File::open(folder)?.sync_all())
 }
 
 /// Have a session's credentials for oneself, waiting so long for whoever has them; `None` where they still have, or where

@@ -1,14 +1,14 @@
 //! What came from an agent must not steer a terminal: control characters are shown, never sent.
 
+use rescind_model::is_hidden;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::fmt::Write as _;
 use std::io;
 
-/// Whether a character could steer a terminal or turn the order of what is read.
+/// Whether a character could steer a terminal or deceive who reads.
 fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    character.is_control() || is_hidden(character)
 }
 
 /// One line: every control character as an escape.
@@ -61,7 +61,9 @@ impl Formatter for Plain {
         }
         for character in text.chars() {
             if steers(character) {
-                write!(writer, "\\u{:04x}", u32::from(character))?;
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
             } else {
                 write!(writer, "{character}")?;
             }
@@ -75,13 +77,13 @@ mod tests {
     use super::{clean, clean_lines, json_text};
     use serde_json::{Value, json};
 
-    const HOSTILE: &str = "a\u{1b}]0;owned\u{7}b\u{9b}2Jc\u{202e}d\re\u{7f}\u{feff}";
+    const HOSTILE: &str = "a\u{1b}]0;owned\u{7}b\u{9b}2Jc\u{202e}d\re\u{7f}\u{feff}\u{200b}\u{e0041}";
 
     #[test]
     fn nothing_that_steers_a_terminal_gets_through() {
         assert_eq!(
             clean(HOSTILE),
-            "a\\x1b]0;owned\\x07b\\x9b2Jc\\u{202e}d\\re\\x7f\\u{feff}"
+            "a\\x1b]0;owned\\x07b\\x9b2Jc\\u{202e}d\\re\\x7f\\u{feff}\\u{200b}\\u{e0041}"
         );
         assert_eq!(clean("a\nb\tc"), "a\\nb\\tc");
         assert_eq!(clean_lines("a\nb\tc\r"), "a\nb\tc\\r");

@@ -2,11 +2,11 @@
 
 use super::prepare::Prepared;
 use super::progress::Line;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::health::Checks;
 use crate::out::{Out, bold, dim, green, red, yellow};
 use crate::text::{clean, count};
-use rescind_model::{Digest, Level, SessionId};
+use rescind_model::{Digest, Level, SessionId, chain};
 use rescind_recovery::{ApplyError, Compensation, MERGE_LIMIT, Plan};
 use rescind_supervisor::journal::{
     ExitForm, ReachedForm, Record, SessionEnded, SessionKind, SessionOpened, bytes_from_text, text_from_bytes,

@@ -1,7 +1,6 @@
 //! The last good state of a session: that after the last action before the first one that failed.
 
 use crate::error::{Code, Done, Failure};
-use crate::record;
 use rescind_model::SessionId;
 use rescind_supervisor::SessionView;
 use rescind_supervisor::journal::{ExitForm, Role, TargetForm};
@@ -51,7 +50,12 @@ impl LastGood {
     /// In words, after the name of the session.
     #[must_use]
     pub fn text(&self, view: &SessionView) -> String {
-        let command = |number: u64| view.nodes.get(&number).map(record::command).unwrap_or_default();
+        let command = |number: u64| {
+            view.nodes
+                .get(&number)
+                .map(|node| node.started.command())
+                .unwrap_or_default()
+        };
         let failed = format!("{} `{}`", view.id.action(self.failed), command(self.failed));
         match self.after {
             Some(after) => format!(

@@ -6,6 +6,7 @@ use crate::context;
 use crate::error::{Code, Done, Failure};
 use crate::out::say;
 use crate::text::{clean, parse_duration};
+use rescind_model::domain::covers;
 use rescind_model::{SessionId, Timestamp};
 use rescind_supervisor::journal::{SessionKind, SessionOpened};
 use rescind_supervisor::{SessionView, Store, StoreError, now, opened};
@@ -116,10 +117,7 @@ impl Window {
     }
 
     fn fits(&self, begun: &SessionOpened) -> bool {
-        let within = |domain: &String| {
-            let rest = begun.domain.strip_prefix(domain.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let within = |domain: &String| covers(domain, &begun.domain);
         let began = begun.time.parse::<Timestamp>().ok();
         begun.kind == SessionKind::Run
             && self.agent.as_ref().is_none_or(|agent| *agent == begun.agent)

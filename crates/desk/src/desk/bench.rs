@@ -3,13 +3,12 @@
 use crate::proposal::is_runner;
 use crate::tally::TallyError;
 use rescind_catalog::{Judgement as Known, Part, usual_time};
-use rescind_model::{Class, Coverage, Operation, Reversibility, Surface, Timestamp, Verdict};
+use rescind_model::{Class, Coverage, Operation, Reversibility, Surface, Timestamp, Verdict, chain};
 use rescind_policy::{
     Bounds, Counters, Grant, History, Input, Judge, Judgement, Proposal, Rules, Session, Stage, Whitelist,
 };
 use rescind_supervisor::journal::{FactorForm, JudgedForm};
 use rescind_supervisor::{Judged, Understood};
-use std::error::Error as _;
 
 /// What is said of a denial by scope, besides.
 const WIDEN: &str =
@@ -178,10 +177,7 @@ fn halted(halt: &Halt, verdict: Verdict, mut form: JudgedForm) -> (Verdict, Judg
 
 /// A judgement without knowing what is used of the limits: what would have run waits for a person, who is told why.
 pub(super) fn lost(mut judged: Judged, error: &TallyError) -> Judged {
-    let mut why = format!("limits: {error}");
-    if let Some(source) = error.source() {
-        why = format!("{why}: {source}");
-    }
+    let why = format!("limits: {}", chain(error));
     judged.form.reasons.insert(0, why.clone());
     judged.limited = true;
     judged.verdict = match judged.verdict {

@@ -4,10 +4,9 @@ use super::bench::Bench;
 use super::{Open, Reads, SessionDesk};
 use crate::proposal::paths;
 use crate::ways;
-use rescind_model::{Coverage, Missing, Reversibility, Verdict};
+use rescind_model::{Coverage, Missing, Reversibility, Verdict, command_line};
 use rescind_policy::{Counters, Grant};
 use rescind_supervisor::Judged;
-use rescind_supervisor::journal::WayForm;
 
 impl SessionDesk {
     /// Fill the ways of an action with what was read.
@@ -32,7 +31,7 @@ impl SessionDesk {
             self.tightened(node, missing, !filled.is_empty())?
         };
         if !filled.is_empty() {
-            let words: Vec<String> = filled.iter().map(back).collect();
+            let words: Vec<String> = filled.iter().map(|way| command_line(&way.back)).collect();
             judged.form.compensation = Some(words.join("; "));
         }
         judged.ways = filled;
@@ -113,9 +112,4 @@ fn strictness(verdict: &Verdict) -> u8 {
         Verdict::Hold(_) => 1,
         Verdict::Deny(_) => 2,
     }
-}
-
-fn back(way: &WayForm) -> String {
-    let words: Vec<String> = way.back.iter().map(|word| rescind_catalog::quote(word)).collect();
-    words.join(" ")
 }

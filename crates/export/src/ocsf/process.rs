@@ -15,7 +15,7 @@ pub(super) fn launch(event: &Event, source: &Source) -> Map<String, Value> {
     made.set("launch_type", "Exec");
     if let Some(node) = node {
         made.message(&said::command_line(&node.argv));
-        made.keep("role", json!(said::role(node.role)));
+        made.keep("role", json!(node.role.name()));
         if let Some(reasoning) = &node.reasoning {
             made.keep("reasoning", json!(said::short(reasoning)));
         }

@@ -101,7 +101,7 @@ pub(super) fn action(event: &Event, action: &str) -> Span {
         span.set("gen_ai.tool.type", "extension");
     }
     let Some(node) = node else { return span };
-    span.set("rescind.role", said::role(node.role));
+    span.set("rescind.role", node.role.name());
     span.set("process.pid", node.pid);
     span.set_some("process.executable.path", &node.exe);
     span.set_some("process.executable.name", &program);

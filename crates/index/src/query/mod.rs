@@ -7,7 +7,8 @@ mod summary;
 mod timeline;
 
 use crate::names::{Of, number, text};
-use crate::{DomainSet, Result, covers};
+use crate::{DomainSet, Result};
+use rescind_model::domain::covers;
 use rusqlite::Connection;
 use std::collections::HashMap;
 

@@ -260,7 +260,7 @@ impl Action {
     }
 
     fn is_direct(&self) -> bool {
-        self.started.role == crate::words::role(Role::Direct)
+        self.started.role == Role::Direct.name()
     }
 
     /// How its hold ended.
@@ -304,9 +304,9 @@ impl Begun {
         Self {
             n: node.n,
             parent: node.parent,
-            role: crate::words::role(node.role),
+            role: node.role.name(),
             time: node.time.clone(),
-            command: crate::words::command(node.role, &node.argv),
+            command: node.command(),
             program: node.exe.clone(),
             cwd: node.cwd.clone(),
             surface: surface.to_owned(),

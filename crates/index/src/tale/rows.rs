@@ -2,8 +2,8 @@
 
 use super::{Action, Counts, Tale, Tallies, Took};
 use crate::rows::{ActionRow, ChangeRow, SessionRow, UndoRow};
-use crate::words;
-use rescind_supervisor::journal::{Role, SessionKind};
+use rescind_model::command_line;
+use rescind_supervisor::journal::{ExitForm, Role, SessionKind};
 
 /// An action's row, with what is compared and searched beside it.
 pub(crate) struct ActionFacts {
@@ -39,7 +39,7 @@ impl Tale {
             let changed = std::mem::take(&mut action.changed);
             let changes = changed.then(|| action.changes(&self.alike));
             let mut row = action.row(end.as_ref(), over.as_deref());
-            row.exit = end.as_ref().map(|end| words::exit(end.exit, &self.id));
+            row.exit = end.as_ref().map(|end| end.exit.text(&self.id));
             row.session = self.id.to_string();
             row.action = self.id.action(number).to_string();
             let id = action.id;
@@ -51,7 +51,7 @@ impl Tale {
 
     /// Count an action as its row is now.
     fn tally(&mut self, number: u64, row: &ActionRow) {
-        let own = [Role::Launcher, Role::Agent].map(words::role);
+        let own = [Role::Launcher, Role::Agent].map(Role::name);
         let is = Counts {
             // How the agent itself ended is how the session did.
             failed: matches!(row.state.as_str(), "failed" | "killed" | "in_doubt")
@@ -107,7 +107,7 @@ impl Tale {
             row.owner.clone_from(&opened.user);
             row.domain.clone_from(&opened.domain);
             row.environment.clone_from(&opened.environment);
-            row.command = words::command_line(&opened.argv);
+            row.command = command_line(&opened.argv);
             row.cwd.clone_from(&opened.cwd);
             row.host.clone_from(&opened.host);
             row.staged = opened.staged;
@@ -121,8 +121,8 @@ impl Tale {
         if let Some(ended) = &self.ended {
             row.ended = Some(ended.time.clone());
             row.how = Some(ended.how.clone());
-            row.exit = Some(words::exit(ended.exit, &self.id));
-            (row.exit_code, row.signal) = words::numbers(ended.exit);
+            row.exit = Some(ended.exit.text(&self.id));
+            (row.exit_code, row.signal) = numbers(ended.exit);
         }
         SessionFacts {
             row,
@@ -159,7 +159,7 @@ impl Action {
     fn row(&self, end: Option<&super::End>, over: Option<&str>) -> ActionRow {
         let started = &self.started;
         let (gaps, gaps_total) = self.gaps();
-        let (exit_code, signal) = end.map_or((None, None), |end| words::numbers(end.exit));
+        let (exit_code, signal) = end.map_or((None, None), |end| numbers(end.exit));
         let mut row = ActionRow {
             n: started.n,
             parent: started.parent,
@@ -192,5 +192,14 @@ impl Action {
             row.rule.clone_from(&judged.rule);
         }
         row
+    }
+}
+
+/// Exit code and signal, of which one at most is there.
+fn numbers(exit: ExitForm) -> (Option<i32>, Option<i32>) {
+    match exit {
+        ExitForm::Code(code) => (Some(code), None),
+        ExitForm::Signal(signal) => (None, Some(signal)),
+        _ => (None, None),
     }
 }

@@ -4,7 +4,7 @@ use super::action::{Action, Begun, Counted, End};
 use super::change::{Side, key_hash};
 use super::{Effect, Process, Tale, Took};
 use crate::rows::ReceiptRow;
-use rescind_model::State;
+use rescind_model::{State, command_line};
 use rescind_supervisor::holds::Closed;
 use rescind_supervisor::journal::{
     AfterForm, BeforeForm, ExitForm, NodeEnded, NodeStarted, OutcomeForm, Record, Role, SystemForm,
@@ -289,7 +289,7 @@ impl Tale {
             parent: 0,
             role: "system",
             time,
-            command: crate::words::command_line(&words),
+            command: command_line(&words),
             program: String::new(),
             cwd,
             surface,

@@ -4,7 +4,6 @@ use super::Report;
 use super::signatures::Signed;
 use crate::chain::{Position, Segment, frames};
 use crate::disk;
-use crate::error::whole;
 use crate::frame;
 use crate::frontier::Frontier;
 use crate::header::{checkpoint_name, frontier_name, log_name};
@@ -52,7 +51,7 @@ fn open(dir: &Path, epoch: u32, report: &mut Report) -> Option<Segment> {
     match Segment::read_header(file, path, epoch) {
         Ok(segment) => segment,
         Err(error) => {
-            report.fault(&name, Some(0), None, whole(&error));
+            report.fault(&name, Some(0), None, rescind_model::chain(&error));
             None
         }
     }
@@ -185,7 +184,12 @@ impl Walk {
         }
         loop {
             if let Err(error) = segment.read(position.offset, &mut self.buffer) {
-                report.fault(&name, Some(position.offset), Some(position.index), whole(&error));
+                report.fault(
+                    &name,
+                    Some(position.offset),
+                    Some(position.index),
+                    rescind_model::chain(&error),
+                );
                 break;
             }
             let buffer = std::mem::take(&mut self.buffer);

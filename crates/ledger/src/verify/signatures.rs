@@ -3,7 +3,6 @@
 use super::{Against, Report};
 use crate::checkpoint::{self, Checkpoint};
 use crate::disk::is_temporary;
-use crate::error::whole;
 use crate::frontier::{self, Frontier};
 use crate::header::{checkpoint_name, epoch_of, frontier_name};
 use crate::key;
@@ -332,7 +331,7 @@ fn mirrors(dir: &Path, against: &Against<'_>, key: &Verifier, signed: &mut Signe
                 &name,
                 None,
                 None,
-                format!("nothing could be compared: {}", whole(&error)),
+                format!("nothing could be compared: {}", rescind_model::chain(&error)),
             ),
         }
     }

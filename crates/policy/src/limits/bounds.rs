@@ -3,7 +3,7 @@
 use super::{Limit, Limits, Measure, Per, Quantity};
 use crate::freeze::WEEK;
 use crate::{Breaker, Environment, Freeze, Freezes, Money, Place, Problem, Problems, Span, Zones};
-use rescind_model::{Operation, Pattern, Surface, Timestamp};
+use rescind_model::{Operation, Pattern, Surface, Timestamp, read_span};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -312,24 +312,9 @@ fn minute(text: &str) -> Result<u16, String> {
 /// `90s`, `5m`, `2h` or `7d`.
 fn length(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time such as `90s`, `5m`, `2h` or `7d`, of at most ten years");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds: u64 = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = text
-        .strip_suffix(unit)
-        .unwrap_or_default()
-        .parse()
-        .map_err(|_| wrong())?;
-    let total = count
-        .checked_mul(seconds)
-        .filter(|total| (1..=315_360_000).contains(total))
-        .ok_or_else(wrong)?;
-    Ok(Duration::from_secs(total))
+    read_span(text)
+        .filter(|span| (1..=315_360_000).contains(&span.as_secs()))
+        .ok_or_else(wrong)
 }
 
 pub(crate) fn operation(text: &str) -> Result<Operation, String> {

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use rescind_index::{DomainSet, Events};
+use rescind_model::chain;
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ pub async fn stream(
         // Held as long as the stream is open.
         let _place = permit;
         if let Err(error) = reader.send_from(&shared, from) {
-            tracing::warn!(error = crate::text::chain(&error), "an event stream ended");
+            tracing::warn!(error = chain(&error), "an event stream ended");
         }
     });
     Ok(

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use rescind_access::{Actor, Authority, Role};
 use rescind_index::DomainSet;
+use rescind_model::chain;
 use rescind_supervisor::control::{ControlError, GatewayStatus, KillReport, KillScope, Member, Mode, Stop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -186,12 +187,7 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
     app.metrics.kill_answered(kind_of(&scope), took);
     crate::tell::stopped(app, &report);
     // The board keeps what can't be recorded yet.
-    let owed = |error| {
-        tracing::error!(
-            error = crate::text::chain(&error),
-            "a stop could not be recorded yet"
-        )
-    };
+    let owed = |error| tracing::error!(error = chain(&error), "a stop could not be recorded yet");
     app.control
         .record_called(&app.store, &report)
         .unwrap_or_else(owed);
@@ -204,7 +200,7 @@ pub fn kill(app: &App, actor: &Actor, request: &KillRequest) -> Result<KillAnswe
     let by = Authority::Actor(actor.clone());
     for session in &ended {
         if let Err(error) = app.access.revoke_session(&by, session) {
-            tracing::error!(error = crate::text::chain(&error), %session, "its tokens are not revoked, and end by themselves");
+            tracing::error!(error = chain(&error), %session, "its tokens are not revoked, and end by themselves");
         }
     }
     let credentials = app.operations.revoke(&ended);

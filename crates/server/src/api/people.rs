@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use rescind_access::{
     AccessError, Authority, Grant, Grants, NewPerson, NewToken, PersonInfo, PersonName, TokenInfo,
 };
+use rescind_model::chain;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -181,10 +182,7 @@ pub fn problem(error: &AccessError) -> Problem {
         | AccessError::Damaged { .. }
         | AccessError::NoRandomness
         | AccessError::Hashing { .. } => {
-            tracing::error!(
-                error = crate::text::chain(&error),
-                "people and tokens can't be used"
-            );
+            tracing::error!(error = chain(&error), "people and tokens can't be used");
             return Problem::inner("people and tokens can't be used just now");
         }
     };

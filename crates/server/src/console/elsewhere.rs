@@ -133,7 +133,7 @@ async fn finish(app: &Shared, address: IpAddr, browser: String, sent: Back) -> R
         let oidc = app.provider()?;
         let wrong = |error: OidcError| {
             tracing::warn!(
-                error = crate::text::chain(&error),
+                error = rescind_model::chain(&error),
                 "a sign-in at the provider failed"
             );
             unproved(&error, oidc.issuer())

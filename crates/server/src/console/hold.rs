@@ -59,7 +59,7 @@ fn card(form: &HoldForm) -> Markup {
 }
 
 fn command(form: &HoldForm) -> String {
-    crate::text::command_line(&form.argv)
+    rescind_model::command_line(&form.argv)
 }
 
 /// What is asked for of the list.

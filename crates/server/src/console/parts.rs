@@ -1,6 +1,7 @@
 //! Small parts of pages: chips, scores, times, commands, diffs. What a colour says stands there in words, too.
 
 use maud::{Markup, html};
+use rescind_model::is_hidden;
 
 /// How loud something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,10 +126,7 @@ pub fn clean(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {
             '\n' | '\t' => letter,
-            control if control.is_control() => '\u{fffd}',
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
-                '\u{fffd}'
-            }
+            other if other.is_control() || is_hidden(other) => '\u{fffd}',
             other => other,
         })
         .collect()

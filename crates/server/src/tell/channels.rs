@@ -44,7 +44,7 @@ impl Channels {
             Ok(all) => all,
             Err(error) => {
                 tracing::error!(
-                    error = crate::text::chain(&error),
+                    error = rescind_model::chain(&error),
                     "the channels can't be looked at"
                 );
                 return;

@@ -23,7 +23,7 @@ fn about(app: &App, hold: &Hold, event: Event, key: String, at: &str) -> Message
     message.owner.clone_from(&form.requester);
     message.session = session_of(&form.action);
     message.action = Some(form.action.clone());
-    message.what = crate::text::command_line(&form.argv);
+    message.what = rescind_model::command_line(&form.argv);
     message.why = form.reasoning.clone().unwrap_or_default();
     message.reasons.clone_from(&form.judged.reasons);
     message.class = Class::from_name(&form.judged.class);

@@ -135,7 +135,11 @@ impl Record {
             Ok(_) => Ok(true),
             // Trying again would not mend it.
             Err(OutboxError::Message { source }) => {
-                tracing::error!(error = crate::text::chain(&source), seq, "nobody is told of this");
+                tracing::error!(
+                    error = rescind_model::chain(&source),
+                    seq,
+                    "nobody is told of this"
+                );
                 Ok(false)
             }
             Err(error) => Err(error.into()),
@@ -240,7 +244,7 @@ fn looked_up<T>(app: &App, ask: impl FnOnce(&Index) -> rescind_index::Result<Opt
     let found = app.index.follow().and_then(|_| ask(&app.index));
     found.unwrap_or_else(|error| {
         tracing::warn!(
-            error = crate::text::chain(&error),
+            error = rescind_model::chain(&error),
             "a message says less than it could"
         );
         None

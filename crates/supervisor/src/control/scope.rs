@@ -1,5 +1,6 @@
 //! What a kill is about, what is in force, and who is under it: the words of the board.
 
+use rescind_model::domain;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -57,12 +58,9 @@ impl KillScope {
         match self {
             Self::Session(session) => cut(session) == cut(&member.session),
             Self::Agent(agent) => cut(agent) == cut(&member.agent),
-            Self::Domain(domain) => {
-                let (own, domain) = (cut(&member.domain), cut(domain));
-                !domain.is_empty()
-                    && own.strip_prefix(domain).is_some_and(|rest| {
-                        rest.is_empty() || rest.starts_with('/') || domain.len() >= MOST_NAME - 3
-                    })
+            Self::Domain(around) => {
+                let (own, around) = (cut(&member.domain), cut(around));
+                domain::covers(around, own) || around.len() >= MOST_NAME - 3 && own.starts_with(around)
             }
             Self::Everything => true,
         }
@@ -198,6 +196,7 @@ mod tests {
     fn a_domain_covers_those_below_it_and_no_other() {
         let payments = KillScope::Domain("payments".to_owned());
         assert!(payments.covers(&member("payments")) && payments.covers(&member("payments/prod")));
+        assert!(KillScope::Domain("payments/".to_owned()).covers(&member("payments/prod")));
         assert!(!payments.covers(&member("payments2")) && !payments.covers(&member("")));
         assert!(!KillScope::Domain(String::new()).covers(&member("")));
         assert!(KillScope::Everything.covers(&member("")));

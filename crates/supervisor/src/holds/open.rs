@@ -3,7 +3,8 @@
 use super::files;
 use super::watch::{Changed, Watch};
 use super::{Hold, HoldForm};
-use crate::{DomainSet, covers, lives, now};
+use crate::{DomainSet, lives, now};
+use rescind_model::domain::covers;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@
 
 use super::Hold;
 use super::files::{self, Files, parse};
+use crate::own;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +15,6 @@ use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -86,9 +86,7 @@ impl Watch {
 
     /// Let the kernel tell from now on. That it does not is no error.
     fn ask_kernel(&mut self) -> io::Result<()> {
-        let mut made = fs::DirBuilder::new();
-        made.recursive(true).mode(0o700);
-        made.create(&self.directory)?;
+        own::folder(&self.directory)?;
         let Ok(kernel) = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) else {
             self.told = false;
             return Ok(());

@@ -9,6 +9,7 @@ mod reached;
 mod record;
 mod system;
 mod way;
+mod words;
 
 pub use form::{StateForm, bytes_from_text, text_from_bytes};
 pub use judged::{DecidedForm, FactorForm, JudgedForm, ToldForm, WaitedForm};

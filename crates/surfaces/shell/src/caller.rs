@@ -4,8 +4,7 @@
 use crate::command::{Answer, CommandError, run};
 use crate::looks::{look, own};
 use crate::programs::{Trusted, is_program};
-use rescind_catalog::quote;
-use rescind_model::{Effect, EffectId, State, Surface};
+use rescind_model::{Effect, EffectId, State, Surface, command_line};
 use rescind_supervisor::journal::WayForm;
 use rescind_supervisor::{Around, Called, Caller, Permit};
 use std::collections::HashMap;
@@ -84,7 +83,12 @@ impl ShellCaller {
 
     fn look_at(&self, remedy: &Remedy) -> Result<State, String> {
         let around = remedy.around.as_ref().map_err(|lacks| not_kept(lacks))?;
-        let unread = |why: String| format!("it can't be read now: `{}`: {why}", words(&remedy.way.read));
+        let unread = |why: String| {
+            format!(
+                "it can't be read now: `{}`: {why}",
+                command_line(&remedy.way.read)
+            )
+        };
         let seen = look(&self.trusted, &remedy.way, around).map_err(unread)?;
         let known = [&remedy.effect.before, &remedy.effect.after];
         match seen.lacks {
@@ -99,7 +103,7 @@ impl ShellCaller {
         if remedy.way.verify.is_empty() {
             return Called::Done(format!("it reads {} again", values(&remedy.effect.before)));
         }
-        let text = words(&remedy.way.verify);
+        let text = command_line(&remedy.way.verify);
         match self.run(remedy, &remedy.way.verify, key, PROOF_WITHIN) {
             Ok(answer) if answer.code == 0 => Called::Done(format!("verified by `{text}`")),
             Ok(answer) => Called::Failed(format!("it reads as before, and `{text}` {}", ended(&answer))),
@@ -122,7 +126,7 @@ impl ShellCaller {
             )));
         }
         if !remedy.way.check.is_empty() {
-            let text = words(&remedy.way.check);
+            let text = command_line(&remedy.way.check);
             match self.run(remedy, &remedy.way.check, key, PROOF_WITHIN) {
                 Ok(answer) if answer.code == 0 => {}
                 Ok(answer) => {
@@ -146,7 +150,7 @@ impl ShellCaller {
         if now.same(before) {
             return Ok(self.proved(remedy, key));
         }
-        let text = words(&remedy.way.back);
+        let text = command_line(&remedy.way.back);
         Ok(Called::Failed(format!(
             "`{text}` {}, and it reads {} instead of {}",
             ended(&answer),
@@ -194,7 +198,7 @@ impl Caller for ShellCaller {
     }
 
     fn wording(&self, effect: &Effect) -> Option<String> {
-        self.remedy(effect).map(|remedy| words(&remedy.way.back))
+        self.remedy(effect).map(|remedy| command_line(&remedy.way.back))
     }
 
     fn obstacle(&self, effect: &Effect) -> Option<String> {
@@ -203,7 +207,7 @@ impl Caller for ShellCaller {
                 "what an undo compensated is not done again: let the agent run its command again".to_owned(),
             );
         };
-        let by_hand = |why: String| format!("{why}; by hand: {}", words(&remedy.way.back));
+        let by_hand = |why: String| format!("{why}; by hand: {}", command_line(&remedy.way.back));
         if let Err(lacks) = &remedy.around {
             return Some(by_hand(not_kept(lacks)));
         }
@@ -256,11 +260,6 @@ fn ended(answer: &Answer) -> String {
         line.chars().take(200).collect::<String>()
     );
     text.trim_end_matches([':', ' ']).to_owned()
-}
-
-fn words(argv: &[String]) -> String {
-    let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
-    words.join(" ")
 }
 
 /// The values of a state, for a person.

@@ -3,9 +3,9 @@
 use crate::context::load;
 use crate::error::{Code, Done, Failure};
 use crate::judging::desk_of;
-use crate::text::{clean, command_line};
+use crate::text::clean;
 use rescind_desk::Configuration;
-use rescind_model::{ActionId, Verdict};
+use rescind_model::{ActionId, Verdict, command_line};
 use rescind_supervisor::holds::Hold;
 use rescind_supervisor::{Asked, Desk as _, Store};
 use std::path::PathBuf;

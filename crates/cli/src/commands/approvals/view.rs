@@ -3,7 +3,8 @@
 
 use crate::error::Done;
 use crate::out::{Out, bold, dim, green, red, yellow};
-use crate::text::{ago, bytes, clean, command_line, count, seconds};
+use crate::text::{ago, bytes, clean, count, seconds};
+use rescind_model::command_line;
 use rescind_supervisor::holds::{Decision, Hold, PathForm, PreviewForm, TierForm};
 use rescind_supervisor::now;
 use serde_json::{Value, json};

@@ -1,10 +1,11 @@
 //! `rescind export --check`: with the public key alone.
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, green, red};
 use crate::text::{clean, count};
+use rescind_model::chain;
 use serde_json::json;
 use std::fs::File;
 use std::io::BufReader;

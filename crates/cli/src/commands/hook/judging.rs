@@ -8,7 +8,7 @@ use crate::person::person;
 use rescind_catalog::Context;
 use rescind_desk::{Configuration, ConfigurationError, proposal};
 use rescind_hooks::{Answer, Call};
-use rescind_model::{Class, Coverage, Digest, Missing, Scopes, SessionId, Verdict};
+use rescind_model::{Class, Coverage, Digest, Missing, Scopes, SessionId, Verdict, chain};
 use rescind_policy::{Counters, Environment, History, Input, Judge, Session, Whitelist};
 use rescind_supervisor::journal::{FactorForm, JudgedForm};
 use rescind_supervisor::{Home, Store, now, session_id};
@@ -32,10 +32,7 @@ pub fn judge(home: &Home, call: &Call, command: &str, word: &Word) -> Answer {
         Ok(judged) => judged,
         Err(error) => {
             return Answer::Deny {
-                why: format!(
-                    "nothing can be judged ({}); the call was not made",
-                    crate::error::chain(&error)
-                ),
+                why: format!("nothing can be judged ({}); the call was not made", chain(&error)),
             };
         }
     };
@@ -43,11 +40,11 @@ pub fn judge(home: &Home, call: &Call, command: &str, word: &Word) -> Answer {
     let known = form.class == Class::NoEffect.name();
     let reasons = form.reasons.join("; ");
     let recorded = Store::open(home.clone())
-        .map_err(|error| crate::error::chain(&error))
+        .map_err(|error| chain(&error))
         .and_then(|store| {
             let missing = (!known).then_some(NOT_CAPTURED);
             keeper::record(&store, &id, word, (command, &call.cwd), form, missing)
-                .map_err(|error| crate::error::chain(&*error))
+                .map_err(|error| chain(&*error))
         });
     if let Err(why) = recorded {
         return Answer::Deny {

@@ -3,11 +3,12 @@
 use super::InstallArgs;
 use crate::commands::run::inside_supervised_tree;
 use crate::context::{self, Context};
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, dim, yellow};
 use rescind_desk::Configuration;
 use rescind_hooks::{Call, Client, Place, Scope, installed, removed, script};
+use rescind_model::chain;
 use rescind_supervisor::Home;
 use serde_json::json;
 use std::fs;

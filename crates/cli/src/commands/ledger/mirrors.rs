@@ -2,12 +2,13 @@
 
 use super::{entry_line, public_key};
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::out::{Out, dim, green, red, say};
 use crate::text::{clean, count};
 use rescind_ledger::MirrorReport;
+use rescind_model::chain;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::TcpListener;

@@ -1,12 +1,13 @@
 //! `rescind policy rules`, `forget`: what was learned from approvals.
 
 use crate::context::Context;
-use crate::error::{Code, Done, Failure, chain};
+use crate::error::{Code, Done, Failure};
 use crate::exit::Exit;
 use crate::out::{Out, bold, dim, green, yellow};
 use crate::person::person;
-use crate::text::{ago, clean, command_line, count};
+use crate::text::{ago, clean, count};
 use rescind_desk::{Configuration, Learned, LearnedError, LearnedRules, Uses};
+use rescind_model::{chain, command_line};
 use rescind_policy::Granting;
 use rescind_supervisor::entry::EntryKind;
 use rescind_supervisor::now;

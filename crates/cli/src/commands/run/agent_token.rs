@@ -2,10 +2,9 @@
 //! about itself and nothing else.
 
 use crate::commands::access;
-use crate::error::chain;
 use crate::person::person;
 use rescind_access::{Access, Authority, NewAgent};
-use rescind_model::{Scopes, SessionId};
+use rescind_model::{Scopes, SessionId, chain};
 use rescind_supervisor::Store;
 use rescind_supervisor::control::Control;
 use rescind_supervisor::journal::SessionOpened;

@@ -6,7 +6,7 @@ use super::{Durability, FAILED, OnEscape, OnUncaptured, RunArgs};
 use crate::commands::bounds::Bounds;
 use crate::commands::{known, prune};
 use crate::credentials::{self, NotIssued, WithCredentials};
-use crate::error::{Code, Failure, chain};
+use crate::error::{Code, Failure};
 use crate::person::person;
 use crate::staging;
 use crate::triggers::WithTriggers;
@@ -14,7 +14,7 @@ use crate::undoing::LiveUndo;
 use rescind_desk::{Acting, Configuration, ConfigurationError, LearnedRules, SessionDesk, Tally};
 use rescind_files::gateway::{self, Obeying, Options, Seat, Uncaptured};
 use rescind_files::stage::Entered;
-use rescind_model::{Level, SessionId};
+use rescind_model::{Level, SessionId, chain};
 use rescind_policy::Environment;
 use rescind_shell::{CommandLooks, Trusted};
 use rescind_supervisor::control::{Gate, Member};
@@ -22,7 +22,7 @@ use rescind_supervisor::holds::Holds;
 use rescind_supervisor::journal::{ExitForm, Record, SessionEnded, SessionKind, SessionOpened};
 use rescind_supervisor::{Desk, Home, Looks, Store, StoreError, Undo, UndoneStates, now, process_mark, salt};
 use std::ffi::OsString;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -356,10 +356,7 @@ pub fn configuration_folder() -> Option<PathBuf> {
     let configuration = Configuration::of_user();
     let root = configuration.root()?;
     // Where it can't be made by us, the agent can't make it either.
-    let _not_ours = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(root);
+    let _not_ours = rescind_supervisor::own::folder(root);
     Some(root.to_path_buf())
 }
 

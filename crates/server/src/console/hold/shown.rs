@@ -2,8 +2,8 @@
 
 use super::End;
 use crate::console::parts::{Level, bytes, chip, class, clean, count, moment, score, short};
-use crate::text::command_line;
 use maud::{Markup, html};
+use rescind_model::command_line;
 use rescind_supervisor::holds::{Closed, Decision, Hold, HoldForm, PathForm, PreviewForm};
 
 /// How it ended, and what follows from it.

@@ -3,6 +3,7 @@
 use super::Gateway;
 use super::hold::tell;
 use super::tree::Node;
+use rescind_model::command_line;
 use rescind_supervisor::holds::{ClosedForm, Decision, DecisionForm, HoldForm, Instead, after};
 use rescind_supervisor::{Judged, now};
 use std::os::unix::ffi::OsStrExt as _;
@@ -41,7 +42,7 @@ impl Gateway {
         let said: Vec<&DecisionForm> = closed.decisions.iter().filter(by).collect();
         let until = after(now(), STANDS);
         let exe = argv.first().and_then(|name| self.program_of(node, name));
-        let shown = line(argv);
+        let shown = command_line(argv);
         let kept = match (exe, &mut self.desk) {
             (Some(exe), Some(desk)) => desk.replace(
                 judged,
@@ -73,7 +74,10 @@ impl Gateway {
         };
         tell(process, &text);
         let command = self.rules.redact_argv(&form.argv).join(" ");
-        let why = format!("approved with changes: {}", line(&self.rules.redact_argv(argv)));
+        let why = format!(
+            "approved with changes: {}",
+            command_line(&self.rules.redact_argv(argv))
+        );
         *self.refusals.entry((command, why)).or_default() += 1;
     }
 
@@ -100,17 +104,4 @@ impl Gateway {
         }
         kept
     }
-}
-
-/// Words as a person would type them.
-fn line(argv: &[String]) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_@%+=:,./-".contains(letter);
-    let quoted = argv.iter().map(|word| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }

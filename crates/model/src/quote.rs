@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 /// One word, quoted for a POSIX shell; words with control characters in the `$'..'` form of bash and POSIX 2024.
 #[must_use]
 pub fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-[]".contains(&byte);
-    if !word.is_empty() && word.bytes().all(|byte| plain(byte) && !b"[]".contains(&byte)) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
         return word.to_owned();
     }
     if word.chars().any(char::is_control) {
