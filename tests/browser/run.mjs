@@ -60,7 +60,10 @@ function watch() {
 async function person(name) {
   const known = people.get(name);
   if (known) return known;
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", timezoneId: "UTC" });
+  // Whose name begins so has switched scripts off.
+  const javaScriptEnabled = !name.startsWith("scriptless");
+  const viewport = { width: 1440, height: 900 };
+  const context = await browser.newContext({ viewport, locale: "en-GB", timezoneId: "UTC", javaScriptEnabled });
   context.setDefaultTimeout(LIMIT);
   await context.addInitScript(watch);
   const page = await context.newPage();
@@ -96,6 +99,10 @@ const commands = {
     origins.add(new URL(url).origin);
     const response = await page.goto(url, { waitUntil: "load" });
     return response?.status() ?? 0;
+  },
+  // Pages of this origin may be led to, too: {"url"}.
+  async trust(_own, { url }) {
+    origins.add(new URL(url).origin);
   },
   // Act on one element: {"selector"}, {"label"}, {"text"} or {"role", "name"}, with "exact" and "nth".
   async click({ page }, command) {

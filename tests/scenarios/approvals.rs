@@ -295,7 +295,7 @@ fn where_the_agent_itself_is_what_waits_the_job_goes_on_with_it() {
 }
 
 /// The process that waits for a hold's decision.
-fn supervisor(scenario: &Scenario, held: &str) -> i32 {
+pub(crate) fn supervisor(scenario: &Scenario, held: &str) -> i32 {
     let path = scenario.home().join("holds").join(format!("{held}.hold"));
     let form: Value = serde_json::from_slice(&fs::read(path).expect("a hold")).expect("JSON");
     let mark = form["waiter"].as_str().expect("a mark").to_owned();

@@ -1,5 +1,7 @@
 //! The console in a real browser: what people see, decide, stop and take back.
 
+mod deciding;
+
 use crate::holds::{Running, done, hold, name, place};
 use rescind_scenarios::{Browser, Person, Scenario, Served, proved, until};
 use serde_json::json;
@@ -426,11 +428,17 @@ fn every_page_is_right_in_both_themes_and_on_a_phone() {
     ] {
         right(&ann, &served.page(path), name);
     }
+    wrong.extend(deciding::all_choices(
+        &ann,
+        &served.page(&format!("/holds/{held}")),
+    ));
+    let mut right = |person: &Person<'_>, url: &str, name: &str| wrong.extend(person.judges(url, name));
     ann.open(&served.page(&format!("/holds/{held}")));
     ann.click("button", "Reject");
     ann.sees("This is decided");
     right(&ann, &served.page(&format!("/holds/{held}")), "decided");
     running.end();
+    assert_eq!(wrong, [""; 0]);
     proved(
         "2 console",
         "axe, width, shifts and faults of every page, in both themes and widths",

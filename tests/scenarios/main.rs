@@ -41,6 +41,7 @@ mod scopes;
 mod server_kill;
 mod serving;
 mod shown;
+mod signin;
 mod stage;
 mod tamper;
 mod tiers;

@@ -12,7 +12,7 @@ forbid (principal, action == Action::"delete", resource);
 forbid (principal, action, resource) when { context.class == "irreversible" };
 "#;
 
-fn deletes() -> Scenario {
+pub(crate) fn deletes() -> Scenario {
     let scenario = place();
     configure(&scenario, "policies/own.cedar", HOLD_DELETES);
     scenario

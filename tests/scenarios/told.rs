@@ -1,7 +1,8 @@
 //! People are told of holds by whatever way, and the link they get leads to exactly that hold, behind a sign-in.
 
-use crate::holds::{Running, configure, done, hold, name, place};
-use rescind_scenarios::{Browser, Served, proved};
+use crate::approvals::supervisor;
+use crate::holds::{Running, configure, done, hold, name, place, waiting};
+use rescind_scenarios::{Browser, Scenario, Served, kill, proved, until};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -49,21 +50,26 @@ fn receiver(failures: usize) -> (u16, Receiver<(String, Value)>) {
     (port, out)
 }
 
-#[test]
-fn a_hold_is_told_by_webhook_until_it_is_taken_and_its_link_leads_to_it_behind_a_sign_in() {
-    let scenario = place();
-    let (port, told) = receiver(2);
+/// Configure the server to tell this receiver.
+fn tell_by_webhook(scenario: &Scenario, port: u16) {
     let key = scenario.scratch().join("webhook.key");
     std::fs::write(&key, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=\n").expect("a key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("chmod");
     configure(
-        &scenario,
+        scenario,
         "server.toml",
         &format!(
             "[[notify]]\nkind = \"webhook\"\nname = \"pager\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"{}\"\n",
             key.display()
         ),
     );
+}
+
+#[test]
+fn a_hold_is_told_by_webhook_until_it_is_taken_and_its_link_leads_to_it_behind_a_sign_in() {
+    let scenario = place();
+    let (port, told) = receiver(2);
+    tell_by_webhook(&scenario, port);
     let wrong = scenario.path("wrong.toml");
     std::fs::write(
         &wrong,
@@ -135,4 +141,175 @@ fn a_hold_is_told_by_webhook_until_it_is_taken_and_its_link_leads_to_it_behind_a
         "7 told",
         "a webhook that failed twice was told of a hold once, and its link led to it behind a sign-in",
     );
+}
+
+/// A session that asks for this, and its hold.
+fn asks(scenario: &Scenario, what: &str) -> (Running, String) {
+    let command = format!("kubectl delete ns {what}");
+    let running = Running::new(scenario, &command);
+    let held = until("a hold", SOON, || {
+        let mut all = waiting(scenario).into_iter();
+        all.find(|hold| hold["command"] == command.as_str())
+    });
+    (running, name(&held))
+}
+
+/// What was told, each as `event what outcome`, and its id.
+struct Heard {
+    told: Receiver<(String, Value)>,
+    all: Vec<(String, String)>,
+}
+
+impl Heard {
+    /// Take what comes until all of these have come.
+    #[track_caller]
+    fn until(&mut self, wanted: &[String]) {
+        while let Some(missing) = wanted
+            .iter()
+            .find(|wanted| !self.all.iter().any(|(_, line)| line == *wanted))
+        {
+            let (id, event) = self
+                .told
+                .recv_timeout(SOON)
+                .unwrap_or_else(|_| panic!("`{missing}` never came, but {:#?}", self.all));
+            let kind = event["type"].as_str().unwrap_or_default();
+            let word = |name: &str| event["data"][name].as_str().unwrap_or_default().to_owned();
+            let line = format!(
+                "{} {} {}",
+                kind.rsplit('.').next().unwrap_or_default(),
+                word("what"),
+                word("outcome")
+            );
+            self.all.push((id, line.trim_end().to_owned()));
+        }
+    }
+}
+
+#[test]
+fn what_happened_while_no_server_ran_is_told_once_when_it_is_back_and_nobody_is_asked_for_what_is_over() {
+    let scenario = place();
+    let (port, told) = receiver(0);
+    tell_by_webhook(&scenario, port);
+    let mut heard = Heard {
+        told,
+        all: Vec::new(),
+    };
+    let line = |event: &str, what: &str, outcome: &str| {
+        format!("{event} kubectl delete ns {what} {outcome}")
+            .trim_end()
+            .to_owned()
+    };
+    // Before any server: nobody is told of it, ever.
+    let (long_ago, held) = asks(&scenario, "long-ago");
+    scenario.tell(&["reject", &held]).success();
+    long_ago.end();
+    let served = Served::start(&scenario, &[]);
+    let (approved, first) = asks(&scenario, "approved");
+    let (orphan, lost) = asks(&scenario, "orphan");
+    heard.until(&[line("held", "approved", ""), line("held", "orphan", "")]);
+    served.kill();
+    // What is held by the loss of control goes on.
+    scenario.tell(&["release"]).success();
+    scenario.tell(&["approve", &first]).success();
+    assert_eq!(approved.end().0, 0);
+    let (rejected, held) = asks(&scenario, "rejected");
+    scenario
+        .tell(&["reject", &held, "--message", "not today"])
+        .success();
+    rejected.end();
+    let (swept, held) = asks(&scenario, "swept");
+    scenario.tell(&["approve", &held]).success();
+    assert_eq!(swept.end().0, 0);
+    for entry in std::fs::read_dir(scenario.home().join("holds"))
+        .expect("holds")
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().starts_with(&held) {
+            std::fs::remove_file(entry.path()).expect("swept away");
+        }
+    }
+    // Nobody is left who could say that it is over.
+    assert!(kill(supervisor(&scenario, &lost), libc::SIGKILL));
+    orphan.end();
+    scenario.write("f", "before\n");
+    let endless = Running::new(&scenario, "echo after > f; while :; do sleep 0.05; done");
+    let session = until("a session", SOON, || {
+        let text = scenario.read("f");
+        (text == "after\n").then(|| scenario.runs().pop()).flatten()
+    });
+    scenario
+        .tell(&["kill", &session, "--why", "it never ends"])
+        .success();
+    endless.end();
+    scenario.tell(&["undo", &session, "--yes"]).success();
+    let (open, still) = asks(&scenario, "open");
+    // Back, killed again in the middle of telling, and back.
+    Served::start(&scenario, &[]).kill();
+    let served = Served::start(&scenario, &[]);
+    let all = [
+        line("decided", "approved", "approved"),
+        line("decided", "rejected", "rejected: not today"),
+        line("decided", "swept", "approved"),
+        line(
+            "decided",
+            "orphan",
+            "void: whoever waited for it is gone, and nothing ran",
+        ),
+        format!("called session {session} killed: 1 session"),
+        format!("ended session {session} proved"),
+        line("held", "open", ""),
+    ];
+    heard.until(&all);
+    // Once more, with nothing to tell but the last.
+    assert!(served.stop());
+    let served = Served::start(&scenario, &[]);
+    scenario.tell(&["approve", &still]).success();
+    assert_eq!(open.end().0, 0);
+    heard.until(&[line("decided", "open", "approved")]);
+    drop(served);
+    let mut once = std::collections::BTreeMap::new();
+    for (id, line) in &heard.all {
+        assert_eq!(
+            once.insert(line, id).unwrap_or(id),
+            id,
+            "told under two ids: {line}"
+        );
+    }
+    let mut wanted: Vec<String> = all.into();
+    wanted.extend([
+        line("held", "approved", ""),
+        line("held", "orphan", ""),
+        line("decided", "open", "approved"),
+    ]);
+    wanted.sort();
+    let told: Vec<String> = once.keys().map(|line| (*line).clone()).collect();
+    assert_eq!(told, wanted, "these, and nothing else");
+    proved(
+        "7 told",
+        "six things that happened while no server ran: each told under one id when it was back, and nobody asked for what was over",
+    );
+}
+
+#[test]
+fn a_channel_that_nobody_hears_is_said_in_the_servers_log_with_the_reason() {
+    let scenario = place();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    tell_by_webhook(&scenario, port);
+    let served = Served::start(&scenario, &[]);
+    let (running, held) = asks(&scenario, "drone");
+    let log = || std::fs::read_to_string(scenario.scratch().join("serve.log")).unwrap_or_default();
+    let said = until("a word in the log", SOON, || {
+        let log = log();
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("the channel can't be told just now"))
+    });
+    assert!(
+        said.contains("pager") && said.contains("Connection refused"),
+        "{said}"
+    );
+    scenario.tell(&["reject", &held]).success();
+    running.end();
+    drop(served);
 }

@@ -10,7 +10,7 @@ use std::process::Stdio;
 /// The looks of every page.
 const LOOKS: [(&str, u32); 4] = [("light", 1440), ("dark", 1440), ("light", 360), ("dark", 360)];
 
-/// Pictures into a folder: of every page that the scenarios of the console visit, or of the named pages of a server that
+/// Pictures into a folder: of every page that the scenarios of the console and of signing in visit, or of the named pages of a server that
 /// runs. What is wrong with a page is printed.
 ///
 /// # Errors
@@ -36,6 +36,7 @@ fn of_scenarios(folder: &Path, browser: &Path) -> Result<(), Failure> {
         "tests/nextest.toml",
         "--no-fail-fast",
         "console::",
+        "signin::",
     ]);
     tests.env("RESCIND_SHOTS", folder).env("RESCIND_BROWSER", browser);
     part::run("the console's scenarios", &mut tests)

@@ -127,6 +127,18 @@ impl Oidc {
     /// # Errors
     /// The system gives no randomness, or the configuration can't work.
     pub fn begin(&self, fresh: bool) -> Result<Begun, OidcError> {
+        self.begin_for(fresh, None)
+    }
+
+    /// Begin a fresh sign-in of somebody who is signed in by this cookie: what comes back says so ([`Identity::renews`]).
+    ///
+    /// # Errors
+    /// As [`Oidc::begin`].
+    pub fn begin_again(&self, cookie: Secret) -> Result<Begun, OidcError> {
+        self.begin_for(true, Some(cookie))
+    }
+
+    fn begin_for(&self, fresh: bool, renews: Option<Secret>) -> Result<Begun, OidcError> {
         let own = &self.0;
         let random = |kind| Secret::new(kind).map_err(|_| OidcError::NoRandomness);
         let (state, nonce, browser) = (
@@ -161,6 +173,7 @@ impl Oidc {
                 verifier,
                 browser: Hashed::of(browser.expose()),
                 fresh,
+                renews,
                 begun: (own.clock)(),
             },
         );
@@ -194,7 +207,21 @@ impl Oidc {
         for (claim, value) in self.user_info(&answered, &claims)? {
             claims.entry(claim).or_insert(value);
         }
-        self.identity(&claims)
+        Ok(Identity {
+            renews: waiting.renews,
+            ..self.identity(&claims)?
+        })
+    }
+
+    /// The provider sent the browser back without proving anything. The sign-in is over; a refusal that belongs to none is no
+    /// word of the provider's, and not to be shown as one.
+    ///
+    /// # Errors
+    /// It belongs to no sign-in that was begun in this browser, or comes from elsewhere.
+    pub fn refused(&self, state: &str, issuer: Option<&str>, browser: &str) -> Result<(), OidcError> {
+        let browser = Secret::of(browser.to_owned());
+        self.0.pending.take(state, &browser, (self.0.clock)())?;
+        self.check_issuer(issuer)
     }
 
     /// Which provider it is.
@@ -348,6 +375,7 @@ impl Oidc {
             email: short(text(claims, "email")),
             groups: config.groups_of(claims),
             grants: config.grants_of(claims),
+            renews: None,
         })
     }
 

@@ -241,6 +241,33 @@ impl Outbox {
         Ok(new)
     }
 
+    /// The number of the ledger's first entry of which nobody was told through this outbox: where whoever puts messages in goes
+    /// on after a restart. `None`: nothing was ever put in by the ledger.
+    ///
+    /// # Errors
+    /// The outbox can't be used.
+    pub fn reached(&self) -> Result<Option<u64>, OutboxError> {
+        let reached = self.inner.store.reached()?;
+        Ok(reached.and_then(|seq| u64::try_from(seq).ok()))
+    }
+
+    /// Everything before this entry was put in: durably, and to be said only once it was. Entries that are read a second
+    /// time after a crash tell nobody anything, by their keys.
+    ///
+    /// # Errors
+    /// The outbox can't be used.
+    pub fn reach(&self, seq: u64) -> Result<(), OutboxError> {
+        self.inner.store.reach(i64::try_from(seq).unwrap_or(i64::MAX))
+    }
+
+    /// The actions that somebody was asked to decide (within the last 30 days), and of which nobody was told how that ended.
+    ///
+    /// # Errors
+    /// The outbox can't be used.
+    pub fn asked(&self) -> Result<Vec<String>, OutboxError> {
+        self.inner.store.asked()
+    }
+
     /// Send what waits, from threads of this process, until it is stopped. Where another process does that already, it
     /// takes over once that one is gone.
     ///

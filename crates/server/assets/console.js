@@ -19,9 +19,14 @@
     }
     pending.add(part);
     try {
-      const answer = await fetch(part.dataset.part, { headers: { "x-part": "1" } });
+      const headers = { "x-part": "1" };
+      if (part.dataset.tag) headers["if-none-match"] = part.dataset.tag;
+      const answer = await fetch(part.dataset.part, { headers });
       if (answer.status === 401) return location.reload();
-      if (answer.ok) swap(part, await answer.text());
+      if (answer.ok) {
+        swap(part, await answer.text());
+        part.dataset.tag = answer.headers.get("etag") ?? "";
+      }
     } catch {
       /* The stream says that the server is away. */
     } finally {
@@ -33,14 +38,23 @@
     }
   }
 
-  // The same place keeps the focus and what is scrolled.
+  // The same place keeps the focus, what is scrolled, what was written, and what was opened.
   function swap(part, html) {
     if (part.dataset.last === html) return;
     part.dataset.last = html;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     const top = part.scrollTop;
+    const written = [...part.querySelectorAll("input[id], textarea[id], select[id]")].map((own) => [own.id, own.value]);
+    const opened = [...part.querySelectorAll("details[id][open]")].map((own) => own.id);
     part.innerHTML = html;
     part.scrollTop = top;
+    for (const [id, value] of written) {
+      const own = document.getElementById(id);
+      if (own) own.value = value;
+    }
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+    const title = part.querySelector("[data-title]")?.dataset.title;
+    if (title) document.title = `${title} · rescind`;
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     const count = part.querySelector("[data-count]");
     if (count) for (const badge of document.querySelectorAll(`[data-badge="${count.dataset.count}"]`)) {

@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use crate::config::Configuration;
+use crate::console::elsewhere::{shown, unreachable};
 use crate::jobs::Jobs;
 use crate::limits::Rates;
 use crate::open::Open;
@@ -9,7 +10,6 @@ use crate::problem::Problem;
 use rescind_access::{Access, Oidc, OidcConfig};
 use rescind_export::Metrics;
 use rescind_index::Index;
-use rescind_model::chain;
 use rescind_notify::Outbox;
 use rescind_supervisor::Store;
 use rescind_supervisor::control::Control;
@@ -43,8 +43,8 @@ pub struct App {
     pub control: Arc<Control>,
     /// What is done by commands.
     pub operations: Arc<dyn Operations>,
-    /// What people are told.
-    pub outbox: Option<Arc<Outbox>>,
+    /// What people are told; without any channel nothing is kept in it but how far the ledger was gone through.
+    pub outbox: Outbox,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What one client may ask.
@@ -77,24 +77,28 @@ impl Provider {
 
     /// What people know it by.
     #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.config.issuer
+    pub fn shown(&self) -> &str {
+        shown(&self.config.issuer)
     }
 
-    /// The provider, asked for its endpoints once.
+    /// The provider, asked for its endpoints once. Nobody waits for somebody else's question to it.
     ///
     /// # Errors
     /// It can't be reached, or is not what it should be.
     pub fn oidc(&self) -> Result<Oidc, Problem> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(oidc) = &*found {
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(oidc) = &*found() {
             return Ok(oidc.clone());
         }
         let oidc = Oidc::discover(self.config.clone()).map_err(|error| {
-            tracing::error!(error = chain(&error), "the provider can't be asked");
-            Problem::inner("the provider of identities can't be asked just now")
+            tracing::error!(
+                error = rescind_model::chain(&error),
+                "the provider can't be asked"
+            );
+            unreachable(&self.config.issuer)
         })?;
-        Ok(found.insert(oidc).clone())
+        // The first that came counts: sign-ins that were begun with it are answered to it.
+        Ok(found().get_or_insert(oidc).clone())
     }
 }
 
@@ -151,7 +155,10 @@ pub async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(move || work(&app)).await {
         Ok(result) => result,
         Err(error) => {
-            tracing::error!(error = chain(&error), "a request's work ended before its time");
+            tracing::error!(
+                error = rescind_model::chain(&error),
+                "a request's work ended before its time"
+            );
             Err(Problem::inner("the server could not finish this request"))
         }
     }
@@ -164,7 +171,7 @@ impl From<rescind_index::Error> for Problem {
                 Self::bad(error.to_string())
             }
             other => {
-                tracing::error!(error = chain(&other), "the index can't be read");
+                tracing::error!(error = rescind_model::chain(&other), "the index can't be read");
                 Self::inner("what is on record can't be read just now")
             }
         }

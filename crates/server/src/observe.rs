@@ -37,15 +37,9 @@ fn gauges(app: &App) -> Result<Gauges, Problem> {
         .count() as u64;
     let ledger = app.store.ledger();
     let fail = |_| Problem::inner("the ledger can't be read");
-    let queued = match &app.outbox {
-        Some(outbox) => outbox
-            .status()
-            .map_err(|error| Problem::inner(error.to_string()))?
-            .iter()
-            .map(|channel| channel.waiting)
-            .sum(),
-        None => 0,
-    };
+    let channels = app.outbox.status();
+    let channels = channels.map_err(|error| Problem::inner(error.to_string()))?;
+    let queued = channels.iter().map(|channel| channel.waiting).sum();
     Ok(Gauges {
         holds_waiting: app.open.count(&DomainSet::Everything),
         sessions_running: summary.running,

@@ -109,13 +109,14 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn pages() -> Pages {
-    use console::{action, hold, me, now, people, record, session, sessions, signin, stop, undo};
+    use console::{action, elsewhere, hold, me, now, people, record, session, sessions, signin, stop, undo};
     Pages::default()
         .get("/", now::page)
         .get("/parts/tiles", now::tiles_part)
         .get("/parts/holds", now::holds_part)
         .get("/parts/feed", now::feed_part)
         .get("/parts/sessions/{session}", session::live_part)
+        .get("/parts/holds/{action}", hold::live_part)
         .get("/holds", hold::list)
         .get("/holds/{action}", hold::one)
         .post("/holds/{action}", hold::post)
@@ -144,8 +145,8 @@ fn pages() -> Pages {
         .get("/signin", signin::page)
         .post("/signin", signin::post)
         .post("/signin/first", signin::first)
-        .get("/signin/oidc", signin::oidc)
-        .get("/signin/back", signin::back)
+        .get("/signin/oidc", elsewhere::begin)
+        .get("/signin/back", elsewhere::back)
         .post("/signout", signin::out)
         .get("/assets/{name}", console::assets::one)
 }

@@ -187,7 +187,7 @@ impl Server {
             oidc,
             control,
             operations,
-            outbox: has_channels.then(|| Arc::new(outbox)),
+            outbox,
             metrics: Arc::new(Metrics::new(&version)),
             jobs: Jobs::default(),
             changes: watch::channel(0).0,
@@ -248,9 +248,9 @@ impl Server {
             .build()
             .map_err(system("threads"))?;
         let following = follow(&app).map_err(system("a thread"))?;
-        let delivering = match (&app.outbox, channels) {
-            (Some(outbox), true) => Some(outbox.deliver(rescind_notify::Pace::default())?),
-            _ => None,
+        let delivering = match channels {
+            true => Some(app.outbox.deliver(rescind_notify::Pace::default())?),
+            false => None,
         };
         let telling = tell::start(&app).map_err(system("a thread"))?;
         let upkeep = upkeep::start(&app).map_err(system("a thread"))?;

@@ -1,22 +1,32 @@
-//! Telling people of holds: what begins to wait, what moved, what was decided goes into the outbox, each once.
+//! Telling people: what begins to wait, what moved, what was decided, stopped and undone goes into the outbox, each once. What
+//! waits is seen by its files; what happened, by the ledger, from where it was told to. So nothing is missed that happened
+//! while no server ran, and nobody is asked for what is over by then.
+
+mod channels;
+mod messages;
+mod record;
 
 use crate::app::{App, Shared};
+use messages::{decided, held};
+use record::Record;
 use rescind_index::DomainSet;
-use rescind_model::{Class, Timestamp, chain, command_line};
+use rescind_model::Timestamp;
 use rescind_notify::{Event, Message, Outbox};
 use rescind_supervisor::control::KillReport;
-use rescind_supervisor::holds::{ClosedForm, Decision, Hold, HoldFilter};
-use rescind_supervisor::now;
+use rescind_supervisor::holds::{ClosedForm, Hold, HoldFilter};
+use rescind_supervisor::{lives, now};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a look at the holds may wait for the next change.
 const LOOK: Duration = Duration::from_millis(250);
 /// How many holds are read at a time.
 const PAGE: usize = 500;
+/// How long is waited after something could not be read.
+const TROUBLE: Duration = Duration::from_secs(1);
 
 /// Begin. Also without anybody to be told: pages hear of changes by it.
 ///
@@ -33,28 +43,69 @@ pub fn start(app: &Shared) -> io::Result<Option<JoinHandle<()>>> {
 struct Teller {
     /// Actions that wait, with how often each had moved and which tier is asked.
     known: HashMap<String, (u32, String)>,
+    record: Option<Record>,
+    /// When the record could not be followed.
+    trouble: Option<Instant>,
+    channels: channels::Channels,
+    /// Whether what was asked before the server began has been looked at.
+    caught_up: bool,
 }
 
 impl Teller {
     fn run(&mut self, app: &App) {
         let mut seen = 0;
         while !app.is_ending() {
+            // What is over is told before anybody is asked for what is not.
+            let followed = self.follow(app);
+            self.channels.look(&app.outbox);
             match app.open.wait(seen, LOOK) {
                 Ok(version) if version == seen => {}
                 Ok(version) => {
                     seen = version;
                     app.changed();
-                    self.look(app, app.outbox.as_deref());
+                    self.look(app);
                 }
                 Err(error) => {
-                    tracing::error!(error = chain(&error), "the holds can't be read");
-                    std::thread::sleep(Duration::from_secs(1));
+                    tracing::error!(error = rescind_model::chain(&error), "the holds can't be read");
+                    std::thread::sleep(TROUBLE);
                 }
             }
+            if followed && !self.caught_up {
+                self.caught_up = self.catch_up(app);
+            }
+        }
+        if let Some(record) = &mut self.record
+            && let Err(error) = record.end(&app.outbox)
+        {
+            tracing::warn!(
+                error = rescind_model::chain(&error),
+                "some of the ledger is gone through again later"
+            );
         }
     }
 
-    fn look(&mut self, app: &App, outbox: Option<&Outbox>) {
+    /// Tell what the ledger has that is new. Whether all of it could be.
+    fn follow(&mut self, app: &App) -> bool {
+        if self.trouble.is_some_and(|since| since.elapsed() < TROUBLE) {
+            return false;
+        }
+        let followed = match &mut self.record {
+            Some(record) => record.follow(app, &app.outbox),
+            none => {
+                Record::open(app, &app.outbox).and_then(|record| none.insert(record).follow(app, &app.outbox))
+            }
+        };
+        self.trouble = followed.is_err().then(Instant::now);
+        if let Err(error) = &followed {
+            tracing::error!(
+                error = rescind_model::chain(error),
+                "what is on record is told to nobody just now; it is tried again"
+            );
+        }
+        followed.is_ok()
+    }
+
+    fn look(&mut self, app: &App) {
         let filter = HoldFilter::of(DomainSet::Everything);
         let mut after: Option<String> = None;
         let mut waiting = HashMap::new();
@@ -76,8 +127,8 @@ impl Teller {
                     Some((_, asked)) if *asked != tier => Some(Event::Escalated),
                     Some(_) => None,
                 };
-                if let (Some(event), Some(outbox)) = (event, outbox) {
-                    put(outbox, &held(app, hold, event, &tier));
+                if let Some(event) = event {
+                    put(&app.outbox, &held(app, hold, event, &tier));
                 }
                 waiting.insert(form.action.clone(), (form.moved, tier));
             }
@@ -87,15 +138,44 @@ impl Teller {
             }
         }
         for action in self.known.keys().filter(|action| !waiting.contains_key(*action)) {
-            if let (Ok(Some(hold)), Some(closed)) = (app.holds.read(action), app.holds.closed(action)) {
+            if let Some((hold, Some(closed))) = over(app, action) {
                 count(app, &hold, &closed);
-                if let Some(outbox) = outbox {
-                    put(outbox, &decided(app, &hold, &closed));
-                }
             }
         }
         self.known = waiting;
     }
+
+    /// What was asked before this server began and is over by now, though the ledger does not say so: who waited for it was
+    /// killed meanwhile. Whether it could be looked at.
+    fn catch_up(&self, app: &App) -> bool {
+        match app.outbox.asked() {
+            Ok(asked) => {
+                for action in asked.iter().filter(|action| !self.known.contains_key(*action)) {
+                    let _it_is_told = over(app, action);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = rescind_model::chain(&error),
+                    "who was asked can't be read"
+                );
+                false
+            }
+        }
+    }
+}
+
+/// A hold that does not wait any more: told, if the ledger did not say it first.
+fn over(app: &App, action: &str) -> Option<(Hold, Option<ClosedForm>)> {
+    let hold = app.holds.read(action).ok().flatten()?;
+    let closed = app.holds.closed(action);
+    match &closed {
+        Some(closed) => put(&app.outbox, &decided(app, &hold, closed)),
+        None if !lives(&hold.form.waiter) => put(&app.outbox, &messages::void(app, &hold)),
+        None => {}
+    }
+    Some((hold, closed))
 }
 
 /// How long a hold waited, and its decision.
@@ -118,94 +198,23 @@ fn count(app: &App, hold: &Hold, closed: &ClosedForm) {
 /// What can't be put is said in the log: the hold is on the page all the same.
 fn put(outbox: &Outbox, message: &Message) {
     if let Err(error) = outbox.put(message) {
-        tracing::error!(error = chain(&error), key = message.key, "nobody is told of this");
+        tracing::error!(
+            error = rescind_model::chain(&error),
+            key = message.key,
+            "nobody is told of this"
+        );
     }
 }
 
-fn about(app: &App, hold: &Hold, event: Event, key: String, at: &str) -> Message {
-    let form = &hold.form;
-    let at = at.parse::<Timestamp>().unwrap_or_else(|_| now());
-    let link = format!("{}/holds/{}", app.base_url, form.action);
-    let mut message = Message::new(key, event, at, link);
-    message.domain.clone_from(&form.domain);
-    message.environment.clone_from(&form.environment);
-    message.agent.clone_from(&form.agent);
-    message.owner.clone_from(&form.requester);
-    message.session = form.action.split('.').next().unwrap_or_default().to_owned();
-    message.action = Some(form.action.clone());
-    message.what = command_line(&form.argv);
-    message.why = form.reasoning.clone().unwrap_or_default();
-    message.reasons.clone_from(&form.judged.reasons);
-    message.class = Class::from_name(&form.judged.class);
-    message.score = Some(form.judged.score);
-    let paths = form.preview.iter().flat_map(|preview| &preview.paths);
-    message.changes = paths
-        .map(|path| format!("{} ({})", path.path, path.kind))
-        .collect();
-    message
-}
-
-/// Something waits, again, or for others.
-fn held(app: &App, hold: &Hold, event: Event, tier: &str) -> Message {
-    let form = &hold.form;
-    // Without the event: after a restart nobody knows which of them it was, and it is told already.
-    let key = format!("hold:{}:{}:{tier}", form.action, form.moved);
-    let mut message = about(app, hold, event, key, &form.since);
-    message.until = form.expires.parse().ok();
-    message.groups = match tier {
-        "" => form.judged.groups.clone(),
-        tier => vec![tier.to_owned()],
-    };
-    message
-}
-
-/// Something was decided.
-fn decided(app: &App, hold: &Hold, closed: &ClosedForm) -> Message {
-    let key = format!("decided:{}", hold.form.action);
-    let mut message = about(app, hold, Event::Decided, key, &closed.at);
-    let by: Vec<&str> = closed.decisions.iter().map(|said| said.person.as_str()).collect();
-    message.by = by.join(", ");
-    let said = closed
-        .decisions
-        .iter()
-        .rev()
-        .find(|said| said.decision == Decision::Reject)
-        .and_then(|said| said.message.clone());
-    message.outcome = match said {
-        Some(text) => format!("{}: {text}", closed.how.name()),
-        None => closed.how.name().to_owned(),
-    };
-    message
-}
-
-/// Something was stopped.
+/// Something was stopped here. It is told at once: a ledger that can't be written is not waited for.
 pub fn stopped(app: &App, report: &KillReport) {
-    let Some(outbox) = &app.outbox else { return };
-    let stop = &report.stop;
-    let at = stop.at.parse::<Timestamp>().unwrap_or_else(|_| now());
-    let mut message = Message::new(
-        format!("kill:{}:{}", stop.id, stop.at),
-        Event::Kill,
-        at,
-        format!("{}/stop", app.base_url),
-    );
-    message.what = stop.scope.to_string();
-    message.by.clone_from(&stop.by);
-    message.reasons = vec![stop.why.clone()];
-    message.outcome = format!("{}: {} sessions", stop.mode.done(), report.sessions.len());
-    put(outbox, &message);
+    put(&app.outbox, &messages::stopped(app, report));
 }
 
-/// An undo has ended.
-pub fn undone(app: &App, number: u64, session: &str, domain: &str, person: &str, outcome: &str) {
-    let Some(outbox) = &app.outbox else { return };
-    let link = format!("{}/undos/{number}", app.base_url);
-    let at = now();
-    let mut message = Message::new(format!("undo:{session}:{at}"), Event::Undo, at, link);
-    domain.clone_into(&mut message.domain);
-    session.clone_into(&mut message.session);
-    person.clone_into(&mut message.by);
-    message.what = format!("session {session}");
-    outcome.clone_into(&mut message.outcome);
-    put(outbox, &message);
+/// An undo that was begun here failed. One that came to a receipt is told by the ledger.
+pub fn undo_failed(app: &App, number: u64, session: &str, domain: &str, person: &str, why: &str) {
+    put(
+        &app.outbox,
+        &messages::failed(app, number, session, domain, person, why),
+    );
 }

@@ -17,6 +17,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("GET /parts/holds", "viewer"),
     ("GET /parts/feed", "viewer"),
     ("GET /parts/sessions/{session}", "viewer"),
+    ("GET /parts/holds/{action}", "viewer"),
     ("GET /holds", "viewer"),
     ("GET /holds/{action}", "viewer"),
     ("POST /holds/{action}", "reviewer"),

@@ -1,6 +1,7 @@
 //! Who somebody is, as a provider proved it.
 
 use crate::grants::Grants;
+use crate::secret::Secret;
 
 /// Who somebody is. Only a provider's answer that was verified makes one.
 #[derive(Debug, Clone)]
@@ -12,6 +13,7 @@ pub struct Identity {
     pub(crate) email: String,
     pub(crate) groups: Vec<String>,
     pub(crate) grants: Grants,
+    pub(crate) renews: Option<Secret>,
 }
 
 impl Identity {
@@ -59,5 +61,12 @@ impl Identity {
     #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.grants
+    }
+
+    /// The cookie of the sign-in that this one was begun to renew: for
+    /// [`Access::reauthenticate_elsewhere`](crate::Access::reauthenticate_elsewhere).
+    #[must_use]
+    pub fn renews(&self) -> Option<&Secret> {
+        self.renews.as_ref()
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Waiting {
     pub verifier: PkceCodeVerifier,
     pub browser: Hashed,
     pub fresh: bool,
+    /// The cookie of the sign-in that is to be renewed.
+    pub renews: Option<Secret>,
     pub begun: Timestamp,
 }
 

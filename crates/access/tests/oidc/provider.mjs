@@ -1,4 +1,7 @@
-// The real `oidc-provider`, on a port of its own, with TLS where a file with key and certificate is given, told by lines of JSON on its standard input what to do next:
+// The real `oidc-provider`, on a port of its own:
+//   node provider.mjs FOLDER [CERTIFICATE [REDIRECT [HOST]]]
+// FOLDER has it in its node_modules; CERTIFICATE is a file with key and certificate (empty: no TLS), REDIRECT where people are
+// sent back to, HOST what the provider calls itself. Told by lines of JSON on its standard input what to do next:
 //   {"do": "rotate"}                   sign with a new key from now on
 //   {"do": "clock", "ahead": SECONDS}  let time pass
 //   {"do": "forge", "claims": {..}, "key": "own" | "other" | "secret" | "none"}
@@ -13,7 +16,7 @@ import { createServer as createSecureServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
-const [folder, certificate] = process.argv.slice(2);
+const [folder, certificate, redirect = 'http://127.0.0.1:9/callback', host = '127.0.0.1'] = process.argv.slice(2);
 const main = `${folder}/node_modules/oidc-provider/lib/index.js`;
 const { Provider } = await import(pathToFileURL(main).href);
 
@@ -22,6 +25,8 @@ const ACCOUNTS = {
   ana: { preferred_username: 'ana', name: 'Ana Ruiz', email: 'ana@example.com', groups: ['sre', 'staff'] },
   ben: { preferred_username: 'ben', name: 'Ben', email: 'ana@example.com', groups: ['staff'] },
   odd: { preferred_username: '../odd', name: 'Odd\u001b[2J', groups: ['sre'] },
+  rhea: { preferred_username: 'rhea', name: 'Rhea', groups: ['oncall', 'staff'] },
+  nora: { preferred_username: 'nora', name: 'Nora', groups: [] },
   mute: { name: 'No Name', groups: ['sre'] },
 };
 
@@ -38,7 +43,7 @@ const handle = (request, response) => handler(request, response);
 const pem = certificate && readFileSync(certificate);
 const server = pem ? createSecureServer({ key: pem, cert: pem }, handle) : createServer(handle);
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
-const issuer = `${pem ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
+const issuer = `${pem ? 'https' : 'http'}://${host}:${server.address().port}`;
 let own = key();
 const other = key();
 let next = null;
@@ -61,7 +66,7 @@ function start() {
     clients: [{
       client_id: 'rescind',
       client_secret: SECRET,
-      redirect_uris: ['http://127.0.0.1:9/callback'],
+      redirect_uris: [redirect],
     }],
     claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email'], groups: ['groups'] },
     findAccount: (_, id) => ACCOUNTS[id] && { accountId: id, claims: () => ({ sub: id, ...ACCOUNTS[id] }) },

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The form of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long what is told or given up is kept, milliseconds: so long the same key tells nobody a second time.
 const KEPT: i64 = 30 * 86_400_000;
 /// What is due later than this was put off by a clock that was wrong: it is due now. Milliseconds.
@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS delivery (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (channel, tries, due) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS delivery_state ON delivery (channel, state, tried);
+CREATE TABLE IF NOT EXISTS reached (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
 ";
 
 /// The database, one connection for all threads: every use of it is short.
@@ -157,6 +158,36 @@ impl Store {
             }
             transaction.commit()?;
             Ok(new)
+        })
+    }
+
+    /// How far the ledger was gone through.
+    pub(super) fn reached(&self) -> Result<Option<i64>, OutboxError> {
+        self.with(|connection| {
+            let mut ask = connection.prepare_cached("SELECT seq FROM reached")?;
+            ask.query_row([], |row| row.get(0)).optional()
+        })
+    }
+
+    /// It was gone through as far as this.
+    pub(super) fn reach(&self, seq: i64) -> Result<(), OutboxError> {
+        self.with(|connection| {
+            let mut put =
+                connection.prepare_cached("INSERT OR REPLACE INTO reached (one, seq) VALUES (1, ?1)")?;
+            put.execute([seq]).map(drop)
+        })
+    }
+
+    /// Actions that somebody was asked to decide, and nobody was told how that ended.
+    pub(super) fn asked(&self) -> Result<Vec<String>, OutboxError> {
+        self.with(|connection| {
+            let mut ask = connection.prepare_cached(
+                "SELECT DISTINCT action FROM message m WHERE event IN ('held', 'moved', 'escalated')
+                 AND action IS NOT NULL AND NOT EXISTS
+                 (SELECT 1 FROM message d WHERE d.action = m.action AND d.event = 'decided') ORDER BY action",
+            )?;
+            let rows = ask.query_map([], |row| row.get(0))?;
+            rows.collect()
         })
     }
 
@@ -304,7 +335,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == 0 {
+    // Each form has what the one before it had, and more.
+    if found < VERSION {
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
         ))?;

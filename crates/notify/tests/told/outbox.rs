@@ -270,3 +270,53 @@ fn a_channel_can_be_tried_out() {
         "nothing is kept of it"
     );
 }
+
+#[test]
+fn how_far_the_ledger_was_told_survives_and_so_does_what_is_still_asked() {
+    let place = Place::new();
+    let text = place.webhook("hook", 9, "");
+    let outbox = place.outbox(&text);
+    assert_eq!(outbox.reached().unwrap(), None, "nothing was told of yet");
+    outbox.reach(7).unwrap();
+    outbox.put(&held("one")).unwrap();
+    let mut other = held("two");
+    other.action = Some("0198c9f2.8".to_owned());
+    outbox.put(&other).unwrap();
+    drop(outbox);
+    let outbox = place.outbox(&text);
+    assert_eq!(outbox.reached().unwrap(), Some(7));
+    assert_eq!(outbox.asked().unwrap(), ["0198c9f2.7", "0198c9f2.8"]);
+    let mut decided = Message::new(
+        "decided",
+        Event::Decided,
+        now(),
+        "https://rescind.example/holds/0198c9f2.7",
+    );
+    decided.action = Some("0198c9f2.7".to_owned());
+    decided.domain = "payments/prod".to_owned();
+    outbox.put(&decided).unwrap();
+    assert_eq!(outbox.asked().unwrap(), ["0198c9f2.8"]);
+    outbox.reach(9).unwrap();
+    assert_eq!(
+        place.outbox(&text).reached().unwrap(),
+        Some(9),
+        "another process sees it"
+    );
+}
+
+#[test]
+fn an_outbox_of_the_first_form_is_gone_on_with() {
+    let place = Place::new();
+    let text = place.webhook("hook", 9, "");
+    let outbox = place.outbox(&text);
+    outbox.put(&held("one")).unwrap();
+    drop(outbox);
+    let old = rusqlite::Connection::open(place.path("outbox")).unwrap();
+    old.execute_batch("DROP TABLE reached; PRAGMA user_version = 1")
+        .unwrap();
+    drop(old);
+    let outbox = place.outbox(&text);
+    assert_eq!(outbox.put(&held("one")).unwrap(), 0, "what was in it is in it");
+    outbox.reach(1).unwrap();
+    assert_eq!(outbox.reached().unwrap(), Some(1));
+}

@@ -196,19 +196,11 @@ pub async fn start(
         if result.is_err() {
             shared.metrics.undo("failed");
         }
-        let outcome = match &result {
-            Err(failed) => failed.message.clone(),
-            Ok(value) if value.pointer("/receipt/proved") == Some(&Value::Bool(true)) => "proved".to_owned(),
-            Ok(_) => "not all of it came back".to_owned(),
-        };
-        crate::tell::undone(
-            &shared,
-            number,
-            order.session.as_str(),
-            &row.domain,
-            &order.person,
-            &outcome,
-        );
+        // What came to a receipt is told by the ledger.
+        if let Err(failed) = &result {
+            let (session, why) = (order.session.as_str(), &failed.message);
+            crate::tell::undo_failed(&shared, number, session, &row.domain, &order.person, why);
+        }
         sender.send_replace(Stage::Over(result));
         shared.changed();
     });

@@ -1,21 +1,24 @@
-//! *2 AM*: one hold on a phone. What would run, why it waits, what it touches, what undo would look like, three buttons.
+//! *2 AM*: one hold on a phone. What would run, why it waits, what it touches, what undo would look like, three buttons. What is
+//! wanted more seldom (another command, a lasting rule) is a step further.
 
-use super::layout::csrf;
-use super::parts::{Level, bytes, chip, class, clean, count, moment, score, short, until};
-use super::{Looking, PageError};
-use crate::api::holds::{Decide, Wanted, decide, visible};
+mod choices;
+mod shown;
+
+use super::parts::{class, count, score, short, until};
+use super::{Looking, PageError, failing, part};
+use crate::api::holds::{Seen, decide, visible};
 use crate::app::{App, Shared, blocking};
 use crate::extract::{Form, Path, Query};
 use crate::problem::Problem;
 use crate::sign::domains;
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use choices::{DecisionForm, Tried};
 use maud::{Markup, html};
 use rescind_access::Role;
-use rescind_model::command_line;
-use rescind_supervisor::holds::{
-    ClosedForm, Decision, Hold, HoldFilter, HoldForm, HoldList, PathForm, PreviewForm,
-};
+use rescind_supervisor::holds::{ClosedForm, Hold, HoldFilter, HoldForm, HoldList};
+use rescind_supervisor::{lives, now};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
@@ -44,7 +47,7 @@ fn card(form: &HoldForm) -> Markup {
     let judged = &form.judged;
     html! {
         article.hold-card {
-            a.what #{ "h-" (form.action) } href={ "/holds/" (form.action) } { (short(&command_line(&form.argv), 300)) }
+            a.what #{ "h-" (form.action) } href={ "/holds/" (form.action) } { (short(&command(form), 300)) }
             p.meta {
                 (class(&judged.class)) (score(u64::from(judged.score)))
                 span { (short(&form.agent, 40)) }
@@ -53,6 +56,10 @@ fn card(form: &HoldForm) -> Markup {
             @if let Some(why) = judged.reasons.first() { p.small { (short(why, 240)) } }
         }
     }
+}
+
+fn command(form: &HoldForm) -> String {
+    rescind_model::command_line(&form.argv)
 }
 
 /// What is asked for of the list.
@@ -114,213 +121,162 @@ pub async fn one(
     looking: Looking,
     Path(action): Path<String>,
 ) -> Result<Response, PageError> {
-    let sees = domains(&looking.actor, Role::Viewer);
-    let name = action.clone();
-    let found = blocking(&app, move |app| visible(app, &sees, &name)).await;
-    let Some((hold, closed)) = found? else {
+    let Some((hold, closed)) = seen(&app, &looking, &action).await? else {
         // It was long ago: the record has it.
         return Ok(Redirect::to(&format!("/actions/{}", super::encoded(&action))).into_response());
     };
-    let form = &hold.form;
-    let may = may_decide(&looking, form);
-    let body = html! {
-        section.panel.narrow {
+    let look = Look::of(&hold, closed);
+    Ok(look.page(&looking, None).into_response())
+}
+
+async fn seen(app: &Shared, looking: &Looking, action: &str) -> Result<Option<Seen>, Problem> {
+    let sees = domains(&looking.actor, Role::Viewer);
+    let name = action.to_owned();
+    blocking(app, move |app| visible(app, &sees, &name)).await
+}
+
+/// What a page shows, as it knows it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// The digest of what it shows; what has moved since is not put in its place.
+    digest: String,
+}
+
+/// The part of a hold's page that changes when somebody decides elsewhere. Nothing new is told by its status.
+///
+/// # Errors
+/// As [`one`].
+pub async fn live_part(
+    State(app): State<Shared>,
+    looking: Looking,
+    headers: HeaderMap,
+    Path(action): Path<String>,
+    Query(shown): Query<Shown>,
+) -> Result<Response, PageError> {
+    let found = seen(&app, &looking, &action).await?;
+    let (hold, closed) = found.ok_or_else(|| Problem::not_found("this hold is no longer kept here"))?;
+    let look = Look::of(&hold, closed);
+    let tag = look.tag();
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    if known == Some(&tag) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
+    let markup = if look.end.is_none() && hold.form.digest != shown.digest {
+        look.moved()
+    } else {
+        look.body(&looking, None)
+    };
+    let mut response = part(markup);
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    Ok(response)
+}
+
+/// How a hold ended, as its page says it.
+enum End {
+    /// By a decision, or its time.
+    Closed(ClosedForm),
+    /// Whoever waited for it is gone, and could not say so.
+    Gone,
+    /// Its time is up, and its session has not said so yet.
+    Late,
+}
+
+/// A hold as it is now.
+struct Look<'h> {
+    hold: &'h Hold,
+    end: Option<End>,
+}
+
+impl<'h> Look<'h> {
+    fn of(hold: &'h Hold, closed: Option<ClosedForm>) -> Self {
+        let end = match closed {
+            Some(closed) => Some(End::Closed(closed)),
+            None if !lives(&hold.form.waiter) => Some(End::Gone),
+            None if hold.form.is_expired(now()) => Some(End::Late),
+            None => None,
+        };
+        Self { hold, end }
+    }
+
+    /// Another one for all that a page would show otherwise.
+    fn tag(&self) -> String {
+        let form = &self.hold.form;
+        let end = match &self.end {
+            Some(End::Closed(closed)) => closed.how.name(),
+            Some(End::Gone) => "gone",
+            Some(End::Late) => "late",
+            None => "open",
+        };
+        let digest = form.digest.get(..16).unwrap_or(&form.digest);
+        let (moved, said) = (form.moved, self.hold.decisions.len());
+        let tier = form.tier_at(now()).unwrap_or(0);
+        format!("\"{digest}-{moved}-{said}-{tier}-{end}\"")
+    }
+
+    fn title(&self) -> &'static str {
+        match &self.end {
+            None => "May this run?",
+            Some(End::Closed(_)) => "This is decided",
+            Some(End::Gone | End::Late) => "Nothing waits here any more",
+        }
+    }
+
+    fn page(&self, looking: &Looking, tried: Option<&Tried>) -> Markup {
+        let form = &self.hold.form;
+        let waits = self.end.is_none();
+        let source = format!("/parts/holds/{}?digest={}", form.action, form.digest);
+        let body = html! {
+            section.panel.hold data-part=[waits.then_some(source)] data-tag=[waits.then(|| self.tag())] {
+                (self.body(looking, tried))
+            }
+        };
+        looking.page(self.title(), "/holds", waits, &body)
+    }
+
+    fn body(&self, looking: &Looking, tried: Option<&Tried>) -> Markup {
+        let form = &self.hold.form;
+        html! {
             div.panel-head {
-                h1 { @if closed.is_some() { "This is decided" } @else { "May this run?" } }
-                @if closed.is_none() { span.end.soft { (until(&form.expires)) } }
+                h1 data-title=(self.title()) { (self.title()) }
+                @if self.end.is_none() { span.end.soft { (until(&form.expires)) } }
             }
             div.panel-body.verdict {
-                @if let Some(closed) = &closed { (over(closed)) }
-                div.what-box tabindex="0" role="region" aria-label="The command" { (clean(&command_line(&form.argv))) }
-                (facts(&hold))
-                @if let Some(preview) = form.preview.as_ref().filter(|preview| !preview.paths.is_empty()) { (previewed(preview)) }
-                (said(&hold))
+                @if let Some(end) = &self.end { (shown::over(form, end)) }
+                @if let Some(tried) = tried { (tried.fault()) }
+                div.what-box tabindex="0" role="region" aria-label="The command" { (super::parts::clean(&command(form))) }
+                (shown::facts(self.hold))
+                @if let Some(preview) = form.preview.as_ref().filter(|preview| !preview.paths.is_empty()) { (shown::previewed(preview)) }
+                @if self.end.is_none() { (shown::said(self.hold)) }
             }
-            @if closed.is_none() {
-                @match &may {
-                    Ok(()) => (buttons(&looking, form)),
+            @if self.end.is_none() {
+                @match crate::api::holds::may_decide(&looking.actor, form) {
+                    Ok(()) => (choices::all(looking, form, tried)),
                     Err(problem) => div.panel-body { p.banner { (problem.title) } },
                 }
             }
         }
-    };
-    let title = if closed.is_some() {
-        "Decided"
-    } else {
-        "May this run?"
-    };
-    Ok(looking.page(title, "/holds", true, &body).into_response())
-}
+    }
 
-fn may_decide(looking: &Looking, form: &HoldForm) -> Result<(), Problem> {
-    crate::api::holds::may_decide(&looking.actor, form)
-}
-
-fn over(closed: &ClosedForm) -> Markup {
-    let by: Vec<&str> = closed.decisions.iter().map(|said| said.person.as_str()).collect();
-    let level = if closed.how.name() == "approved" {
-        "good"
-    } else {
-        "bad"
-    };
-    html! {
-        p.banner class=(level) {
-            strong { (closed.how.name()) }
-            @if !by.is_empty() { " by " (by.join(", ")) }
-            span.end { (moment(&closed.at)) }
-        }
-    }
-}
-
-fn facts(hold: &Hold) -> Markup {
-    let (form, judged) = (&hold.form, &hold.form.judged);
-    html! {
-        dl.facts {
-            dt { "Why it waits" }
-            dd {
-                ul.plain { @for reason in &judged.reasons { li { (clean(reason)) } } }
-            }
-            dt { "Can be undone" }
-            dd {
-                (class(&judged.class))
-                @if let Some(way) = &judged.compensation { " by " (clean(way)) }
-            }
-            @if !judged.uncovered.is_empty() {
-                dt { "Not captured" }
-                dd { ul.plain { @for gap in &judged.uncovered { li { (clean(gap)) } } } }
-            }
-            dt { "Risk" }
-            dd {
-                (score(u64::from(judged.score)))
-                @if !judged.factors.is_empty() {
-                    details {
-                        summary.small { "what makes it" }
-                        ul.plain.small { @for factor in &judged.factors { li { (clean(&factor.why)) } } }
-                    }
-                }
-            }
-            dt { "Who asks" }
-            dd { (clean(&form.agent)) ", started by " (clean(&form.requester)) }
-            @if !form.domain.is_empty() { dt { "Domain" } dd { (clean(&form.domain)) } }
-            dt { "Folder" }
-            dd { code { (clean(&form.cwd)) } }
-            @if let Some(reasoning) = &form.reasoning {
-                dt { "The agent says" }
-                dd { span.note { (short(reasoning, 2_000)) } " " span.small.soft { "(its word is no evidence)" } }
-            }
-            @if judged.persons > 1 {
-                dt { "Takes" }
-                dd { (judged.persons) " persons, not the one who asks" }
-            }
-            @if let Some(advice) = &judged.advice { dt { "Instead" } dd { (clean(advice)) } }
-            @if form.moved > 0 {
-                dt { "Moved" }
-                dd { (chip("what it names has changed since it was approved", Level::Warn)) }
-            }
-            dt { "Since" }
-            dd { (moment(&form.since)) }
-        }
-    }
-}
-
-fn previewed(preview: &PreviewForm) -> Markup {
-    html! {
-        div.stack {
-            h2 { "What it names, as it is now" }
-            ul.steps {
-                @for path in &preview.paths {
-                    li {
-                        code { (clean(&path.path)) }
-                        span.soft { (now(path)) }
-                        @if let Some(gap) = &path.gap { (chip(&format!("can't be captured: {}", short(gap, 120)), Level::Bad)) }
-                    }
-                }
-            }
-            @if preview.left_out > 0 { p.soft { (count(preview.left_out, "more", "more")) } }
-        }
-    }
-}
-
-/// How a path is, in a few words.
-fn now(path: &PathForm) -> String {
-    let mut words = vec![path.kind.clone()];
-    let at_least = if path.more { "at least " } else { "" };
-    if path.files > 0 {
-        words.push(format!("{at_least}{}", count(path.files, "file", "files")));
-    }
-    if path.bytes > 0 {
-        words.push(format!("{at_least}{}", bytes(path.bytes)));
-    }
-    if let Some(target) = &path.target {
-        words.push(format!("to {}", clean(target)));
-    }
-    if let Some(tracked) = path.tracked {
-        let state = if path.changed { ", changed since" } else { "" };
-        words.push(format!(
-            "{} tracked by git{state}",
-            count(tracked, "file", "files")
-        ));
-    }
-    if path.unread > 0 {
-        words.push(format!(
-            "{} can't be read",
-            count(path.unread, "folder", "folders")
-        ));
-    }
-    words.join(", ")
-}
-
-fn said(hold: &Hold) -> Markup {
-    html! {
-        @if !hold.decisions.is_empty() {
-            div.stack {
-                h2 { "Said so far" }
-                ul.plain {
-                    @for said in &hold.decisions {
-                        li {
-                            (clean(&said.person)) ": "
-                            @match said.decision { Decision::Approve => "approve", Decision::Reject => "reject" }
-                            @if let Some(text) = &said.message { ", “" (clean(text)) "”" }
-                        }
-                    }
-                }
+    /// In the place of what was shown, where that is not what waits any more: nobody decides what changed under their finger.
+    fn moved(&self) -> Markup {
+        let place = format!("/holds/{}", self.hold.form.action);
+        html! {
+            div.panel-head { h1 data-title="This has changed" { "This has changed" } }
+            div.panel-body.verdict {
+                p.banner role="status" { "What it names is not as it was shown here any more, and nothing was decided." }
+                div.what-box tabindex="0" role="region" aria-label="The command" { (super::parts::clean(&command(&self.hold.form))) }
+                p { a.button.act href=(place) { "Look at it as it is now" } }
             }
         }
     }
 }
 
-fn buttons(looking: &Looking, form: &HoldForm) -> Markup {
-    let session = form.action.split('.').next().unwrap_or_default();
-    html! {
-        form.through method="post" action={ "/holds/" (form.action) } {
-            (csrf(&looking.reader))
-            input type="hidden" name="digest" value=(form.digest);
-            div.panel-body {
-                div.field {
-                    label for="message" { "A word to the agent " span.hint { "(it reads this)" } }
-                    input #message name="message" maxlength="2000" autocomplete="off";
-                }
-            }
-            div.decide {
-                button.act name="decision" value="approve" { "Approve once" }
-                button.danger name="decision" value="reject" { "Reject" }
-                a.button href={ "/stop?session=" (session) } { "Stop the agent…" }
-            }
-        }
-    }
-}
-
-/// A decision of the page.
-#[derive(Debug, Deserialize)]
-pub struct DecisionForm {
-    csrf: String,
-    digest: String,
-    decision: Wanted,
-    #[serde(default)]
-    message: String,
-}
-
-/// Decide.
+/// Decide. What is refused is said on the same page, with what was written.
 ///
 /// # Errors
 /// Each for its own reason; nothing was decided then.
@@ -330,22 +286,33 @@ pub async fn post(
     Path(action): Path<String>,
     Form(form): Form<DecisionForm>,
 ) -> Result<Response, PageError> {
-    looking.sent(&app, &form.csrf)?;
-    let said = Decide {
-        decision: form.decision,
-        digest: form.digest,
-        message: Some(form.message).filter(|text| !text.is_empty()),
-        always: None,
-        change: None,
+    looking.sent(&app, form.csrf())?;
+    let decided = match form.decide() {
+        Ok(said) => {
+            let (actor, name) = (looking.actor.clone(), action.clone());
+            let work = move |app: &App| {
+                decide(app, &actor, &name, said)?;
+                settle(app, &name);
+                Ok(())
+            };
+            blocking(&app, work).await
+        }
+        Err(problem) => Err(problem),
     };
-    let (actor, name) = (looking.actor.clone(), action.clone());
-    blocking(&app, move |app| {
-        decide(app, &actor, &name, said)?;
-        settle(app, &name);
-        Ok(())
-    })
-    .await?;
-    Ok(Redirect::to(&format!("/holds/{}", super::encoded(&action))).into_response())
+    let Err(problem) = decided else {
+        return Ok(Redirect::to(&format!("/holds/{}", super::encoded(&action))).into_response());
+    };
+    let shown = match problem.status() {
+        StatusCode::NOT_FOUND => None,
+        _ => seen(&app, &looking, &action).await.ok().flatten(),
+    };
+    let Some((hold, closed)) = shown else {
+        return Err(problem.into());
+    };
+    let look = Look::of(&hold, closed);
+    let tried = Tried::new(form, problem);
+    let page = look.page(&looking, Some(&tried));
+    Ok(failing(tried.problem(), page))
 }
 
 /// Wait a moment until whoever holds the program has taken note, so that the page that follows does not ask again. Where

@@ -71,6 +71,7 @@ async fn show(app: &Shared, looking: &Looking, made: Option<&str>) -> Result<Mar
         Ok((own.collect::<Vec<_>>(), sign_ins))
     })
     .await?;
+    let elsewhere = matches!(&looking.actor, Actor::Person(person) if person.signs_in_elsewhere());
     let local = matches!(&looking.actor, Actor::Person(person) if !person.signs_in_elsewhere());
     let must = matches!(&looking.actor, Actor::Person(person) if person.must_change_password());
     let body = html! {
@@ -90,7 +91,12 @@ async fn show(app: &Shared, looking: &Looking, made: Option<&str>) -> Result<Mar
             div.stack {
                 section.panel {
                     div.panel-head { h2 { "What you may" } }
-                    div.panel-body { (granted(looking)) }
+                    div.panel-body.stack {
+                        (granted(looking))
+                        @if let Some(oidc) = app.oidc.as_ref().filter(|_| elsewhere) {
+                            p.small.soft { "By your groups at " (oidc.shown()) ", asked at each sign-in." }
+                        }
+                    }
                 }
                 @if local { (password_panel(looking)) }
             }

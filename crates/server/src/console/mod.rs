@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod assets;
+pub mod elsewhere;
 pub mod hold;
 pub mod layout;
 pub mod me;

@@ -1,19 +1,18 @@
-//! Signing in and out: by password, by a provider, and the first time by the token that was printed.
+//! Signing in and out: by password, and the first time by the token that was printed. By a provider: `elsewhere`.
 
 use super::layout::{Page, Reader};
 use super::me::{set_cookie, unset_cookie};
 use super::{Looking, PageError};
 use crate::api::people::name;
-use crate::app::{Shared, blocking};
+use crate::app::{App, Shared, blocking};
 use crate::extract::{Form, Query};
 use crate::problem::Problem;
-use crate::sign::{From, cookie};
+use crate::sign::From;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use rescind_access::{AccessError, Answer, Authority, Grant, Grants, NewPerson, Role};
-use rescind_model::chain;
+use rescind_access::{AccessError, Actor, Authority, Grant, Grants, NewPerson, Role};
 use serde::Deserialize;
 
 /// Where to go afterwards.
@@ -21,6 +20,8 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Next {
     next: Option<String>,
+    /// Somebody who signs in elsewhere has just signed out here.
+    out: Option<String>,
 }
 
 /// A name with a password.
@@ -41,23 +42,78 @@ pub struct FirstForm {
 }
 
 /// Only a path of this server.
-fn safe(next: &str) -> &str {
+pub(super) fn safe(next: &str) -> &str {
     let own = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
     if own { next } else { "/" }
+}
+
+/// Who is here already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Here {
+    Nobody,
+    /// People, but none who manages everything: the first token still makes one.
+    NoAdmin,
+    Admin,
+}
+
+fn here(app: &App) -> Result<Here, Problem> {
+    let people = app.access.people()?;
+    let admin = |person: &rescind_access::PersonInfo| !person.disabled && person.grants.may(Role::Admin, "*");
+    Ok(match people.iter().any(admin) {
+        true => Here::Admin,
+        false if people.is_empty() => Here::Nobody,
+        false => Here::NoAdmin,
+    })
 }
 
 /// The page.
 pub async fn page(State(app): State<Shared>, Query(query): Query<Next>) -> Result<Markup, PageError> {
     let next = query.next.unwrap_or_default();
-    let first = blocking(&app, |app| Ok(app.access.people()?.is_empty())).await?;
-    Ok(if first {
-        around("Welcome", &first_form(None, ""))
-    } else {
-        around("Sign in", &form(&app, safe(&next), None, ""))
+    let here = blocking(&app, here).await?;
+    let out = query.out.and(app.oidc.as_ref()).map(|oidc| {
+        let provider = oidc.shown();
+        format!("You are signed out here. At {provider} you may still be signed in: where others use this browser, sign out there, too.")
+    });
+    Ok(match here {
+        Here::Nobody => around("Welcome", &welcome(&app, safe(&next), None, "")),
+        Here::NoAdmin | Here::Admin => {
+            let body = html! {
+                @if let Some(out) = &out { p.banner.narrow role="status" { (out) } }
+                (form(&app, safe(&next), None, ""))
+                @if here == Here::NoAdmin {
+                    details.narrow {
+                        summary { "Nobody manages this server yet" }
+                        (first_form(None, ""))
+                    }
+                }
+            };
+            around("Sign in", &body)
+        }
     })
 }
 
-fn around(title: &str, body: &Markup) -> Markup {
+/// The way to the provider, where there is one.
+fn provider_link(app: &App, next: &str) -> Markup {
+    html! {
+        @if let Some(oidc) = &app.oidc {
+            p { a.button.wide href={ "/signin/oidc?next=" (super::encoded(next)) } { "Sign in with " (oidc.shown()) } }
+        }
+    }
+}
+
+fn welcome(app: &App, next: &str, fault: Option<&str>, name: &str) -> Markup {
+    html! {
+        (first_form(fault, name))
+        @if app.oidc.is_some() {
+            section.panel.narrow { div.panel-body.stack {
+                p { "Or come in by your groups at the provider:" }
+                (provider_link(app, next))
+            } }
+        }
+    }
+}
+
+pub(super) fn around(title: &str, body: &Markup) -> Markup {
     Page {
         title,
         place: "",
@@ -67,7 +123,7 @@ fn around(title: &str, body: &Markup) -> Markup {
     .render(body)
 }
 
-fn form(app: &Shared, next: &str, fault: Option<&str>, name: &str) -> Markup {
+fn form(app: &App, next: &str, fault: Option<&str>, name: &str) -> Markup {
     html! {
         section.panel.narrow {
             div.panel-head { h1 { "Sign in to rescind" } }
@@ -85,9 +141,7 @@ fn form(app: &Shared, next: &str, fault: Option<&str>, name: &str) -> Markup {
                     }
                     div.row { button.act { "Sign in" } }
                 }
-                @if let Some(oidc) = &app.oidc {
-                    p { a.button href={ "/signin/oidc?next=" (super::encoded(next)) } { "Sign in with " (oidc.issuer()) } }
-                }
+                (provider_link(app, next))
             }
         }
     }
@@ -160,7 +214,7 @@ pub async fn first(
     }
     let called = sent.name.clone();
     let made = blocking(&app, move |app| {
-        if !app.access.people()?.is_empty() {
+        if here(app)? == Here::Admin {
             return Err(Problem::forbidden("somebody is here already: sign in"));
         }
         let bad = || Problem::from(AccessError::Unknown);
@@ -187,7 +241,7 @@ pub async fn first(
     match made.await {
         Ok(signed_in) => set_cookie(&app, &signed_in.cookie, Redirect::to("/").into_response()),
         Err(problem) => {
-            let page = around("Welcome", &first_form(Some(&problem.title), &called));
+            let page = around("Welcome", &welcome(&app, "/", Some(&problem.title), &called));
             super::failing(&problem, page)
         }
     }
@@ -220,130 +274,18 @@ pub async fn out(
     Form(sent): Form<OnlyCsrf>,
 ) -> Result<Response, PageError> {
     looking.sent(&app, &sent.csrf)?;
+    let elsewhere = matches!(&looking.actor, Actor::Person(person) if person.signs_in_elsewhere());
     if let Some(cookie) = looking.cookie {
         blocking(&app, move |app| Ok(app.access.sign_out(&cookie)?)).await?;
     }
-    Ok(unset_cookie(&app, Redirect::to("/signin").into_response()))
-}
-
-const BROWSER: &str = "rescind-oidc";
-
-/// Begin a sign-in at the provider.
-///
-/// # Errors
-/// There is none, or it can't be asked.
-pub async fn oidc(State(app): State<Shared>, Query(query): Query<Next>) -> Result<Response, PageError> {
-    let begun = blocking(&app, |app| {
-        app.provider()?
-            .begin(false)
-            .map_err(|error| Problem::inner(error.to_string()))
-    });
-    let begun = begun.await?;
-    let next = query.next.unwrap_or_default();
-    let mut response = Redirect::to(&begun.url).into_response();
-    let secure = if app.configuration.is_secure() {
-        "; Secure"
-    } else {
-        ""
-    };
-    for (name, value) in [
-        (BROWSER, begun.browser.expose()),
-        ("rescind-next", &super::encoded(safe(&next))),
-    ] {
-        let text = format!("{name}={value}; Path=/signin; Max-Age=600; HttpOnly; SameSite=Lax{secure}");
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
-    }
-    Ok(response)
-}
-
-/// What the provider sends the browser back with.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Back {
-    state: String,
-    code: String,
-    iss: Option<String>,
-    error: Option<String>,
-}
-
-/// Come back from the provider.
-pub async fn back(
-    State(app): State<Shared>,
-    From(address): From,
-    headers: HeaderMap,
-    Query(sent): Query<Back>,
-) -> Response {
-    if let Err(problem) = app.rates.sign_in(address) {
-        return PageError::from(problem).into_response();
-    }
-    if let Some(error) = sent.error {
-        let text = format!("the provider let nobody in: {}", super::parts::short(&error, 200));
-        let page = around("Sign in", &form(&app, "/", Some(&text), ""));
-        return (StatusCode::UNAUTHORIZED, page).into_response();
-    }
-    let answer = Answer {
-        state: sent.state,
-        code: sent.code,
-        issuer: sent.iss,
-        browser: cookie(&headers, BROWSER).unwrap_or_default().to_owned(),
-    };
-    let next = cookie(&headers, "rescind-next").map(decoded).unwrap_or_default();
-    let signed_in = blocking(&app, move |app| {
-        let identity = app.provider()?.finish(&answer).map_err(|error| {
-            tracing::warn!(error = chain(&error), "a sign-in at the provider failed");
-            Problem::new(StatusCode::UNAUTHORIZED, "sign-in-failed", error.to_string())
-        })?;
-        Ok(app.access.sign_in_elsewhere(&identity, &address.to_string())?)
-    });
-    match signed_in.await {
-        // A redirect from another site would leave the strict cookie at home: a page of ours goes on.
-        Ok(signed_in) => set_cookie(&app, &signed_in.cookie, onward(safe(&next))),
-        Err(problem) => {
-            let page = around("Sign in", &form(&app, "/", Some(&problem.title), ""));
-            super::failing(&problem, page)
-        }
-    }
-}
-
-fn onward(next: &str) -> Response {
-    let body = html! {
-        section.panel.narrow {
-            div.panel-body.stack {
-                h1 { "You are signed in" }
-                p { a.button.act href=(next) { "Go on" } }
-            }
-        }
-    };
-    let mut response = around("Signed in", &body).into_response();
-    if let Ok(value) = HeaderValue::from_str(&format!("0; url={next}")) {
-        response.headers_mut().insert("refresh", value);
-    }
-    response
-}
-
-/// A part of an address as text.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%'
-            && let (Some(high), Some(low)) = (rest.next(), rest.next())
-            && let Ok(value) = u8::from_str_radix(&format!("{}{}", char::from(high), char::from(low)), 16)
-        {
-            bytes.push(value);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    // The provider has a sign-in of its own, which the next click would use without asking.
+    let page = if elsewhere { "/signin?out=1" } else { "/signin" };
+    Ok(unset_cookie(&app, Redirect::to(page).into_response()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{decoded, safe};
-    use crate::console::encoded;
+    use super::safe;
 
     #[test]
     fn nobody_is_sent_elsewhere_after_signing_in() {
@@ -358,6 +300,5 @@ mod tests {
         ] {
             assert_eq!(safe(wrong), "/", "{wrong}");
         }
-        assert_eq!(decoded(&encoded("/actions?text=ü b&c")), "/actions?text=ü b&c");
     }
 }

@@ -116,6 +116,7 @@ fn in_force(looking: &Looking, stop: &Stop) -> Markup {
     let (kind, name) = kind_of(&stop.scope);
     let fresh = looking.actor.is_fresh(rescind_supervisor::now());
     let person = matches!(looking.actor, Actor::Person(_));
+    let elsewhere = matches!(&looking.actor, Actor::Person(person) if person.signs_in_elsewhere());
     let id = format!("lift-{}", stop.id);
     html! {
         section.panel {
@@ -125,7 +126,10 @@ fn in_force(looking: &Looking, stop: &Stop) -> Markup {
                     span { "by " (clean(&stop.by)) @if !stop.why.is_empty() { ": " (clean(&stop.why)) } }
                     span.end { (moment(&stop.at)) }
                 }
-                @if looking.reader.may_stop && person {
+                @if looking.reader.may_stop && person && elsewhere && !fresh {
+                    p { "Letting it go on takes a sign-in of the last five minutes." }
+                    p { a.button href="/signin/oidc?fresh=1&next=/stop" { "Sign in again first" } }
+                } @else if looking.reader.may_stop && person {
                     details {
                         summary { "Let it go on again" }
                         form.stack method="post" action="/stop/lift" {
