@@ -1,5 +1,7 @@
 //! Kill, pause, resume, leases: that stop means stop, whatever is in the way.
 
+mod elsewhere;
+
 use rescind_scenarios::{
     Outcome, Place, Random, Scenario, Seed, Who, count, descendants, kill, process_named, proved, text, until,
 };

@@ -206,6 +206,13 @@ impl Waits {
         if alive && boot_now() < until && !self.is_late() {
             return;
         }
+        if !alive && board.lives_elsewhere(slot.number) {
+            // It answers like any other, and can't be ended from here.
+            if boot_now() >= until || self.is_late() {
+                self.is_over(How::NotStopped);
+            }
+            return;
+        }
         if alive {
             end_process(slot.process);
         }

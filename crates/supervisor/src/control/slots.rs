@@ -25,6 +25,8 @@ pub(super) const LAST: usize = 12;
 /// When its owner left.
 const LEFT_AT: usize = 13;
 const COUNT: usize = 14;
+/// Where its processes have their numbers: [`namespace`].
+const NAMESPACE: usize = 15;
 const ACTIONS: usize = 16;
 const MOST_ACTIONS: usize = 32;
 const SESSION: usize = 48;
@@ -40,6 +42,18 @@ const LIVE: u64 = 2;
 
 /// A place is left alone for so long after its owner has left.
 const RESTS: Duration = Duration::from_secs(10);
+
+/// How far the lease of a gateway that renews it can be away.
+const FRESH: Duration = Duration::from_secs(4);
+
+/// What tells the process namespace of this process from others: the number of its file (namespaces(7)); 0 where that can't be read.
+fn namespace() -> u64 {
+    static OWN: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *OWN.get_or_init(|| {
+        let found = std::fs::metadata("/proc/self/ns/pid");
+        found.map_or(0, |found| std::os::unix::fs::MetadataExt::ino(&found))
+    })
+}
 
 /// Above this bit of the state is how many owners the place had, below it the process of its owner.
 const OWNERS: u32 = 40;
@@ -87,6 +101,7 @@ impl Board {
         let guardian_start = start_of(guardian);
         let fields = [
             (BOOT, self.boot()),
+            (NAMESPACE, namespace()),
             (GUARDIAN, u64::try_from(guardian).unwrap_or(0)),
             (GUARDIAN_START, guardian_start),
             (LEASE, lease),
@@ -122,7 +137,8 @@ impl Board {
             WRITTEN => !exists(writer_of(state)),
             _ => {
                 let (pid, start) = (self.slot_word(number, PID), self.slot_word(number, START));
-                self.slot_word(number, BOOT) != self.boot() || !is_alive(pid, start)
+                self.slot_word(number, BOOT) != self.boot()
+                    || !is_alive(pid, start) && !self.lives_elsewhere(number)
             }
         };
         if !takeable {
@@ -186,10 +202,17 @@ impl Board {
             if self.slot_word(number, STATE) == state {
                 let (supervisor, guardian) = (slot.process, slot.guardian);
                 let lives = is_alive(supervisor.0, supervisor.1) || is_alive(guardian.0, guardian.1);
-                return lives.then_some(slot);
+                return (lives || self.lives_elsewhere(number)).then_some(slot);
             }
         }
         None
+    }
+
+    /// Whether it is of another process namespace (a container that shares the state directory) and renews its lease. Its numbers say
+    /// nothing here.
+    pub(super) fn lives_elsewhere(&self, number: usize) -> bool {
+        let elsewhere = ![0, namespace()].contains(&self.slot_word(number, NAMESPACE));
+        elsewhere && self.slot_word(number, LEASE).abs_diff(boot_now()) < nanoseconds(FRESH)
     }
 
     /// Whether this gateway was the last that had the place.
