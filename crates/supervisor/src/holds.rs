@@ -68,7 +68,7 @@ pub struct HoldForm {
     /// The digest of all that an approval is bound to: the exact arguments, environment, working directory, program
     /// file, and policy version.
     pub digest: String,
-    /// The process that waits, as [`clock::process_mark`].
+    /// The process that waits, as [`crate::clock::process_mark`].
     pub waiter: String,
     /// Whether policies alone hold it, so that a rule learned from an approval could answer for it again.
     #[serde(default)]
