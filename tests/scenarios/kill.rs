@@ -381,7 +381,9 @@ fn a_kill_waits_neither_for_the_gateway_nor_for_the_ledger() {
     let locks: Vec<fs::File> = folder
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("lock"))
         .map(|entry| {
-            let file = fs::File::open(entry.path()).expect("a lock");
+            // Its owner may write it and nobody may read it.
+            let file = fs::OpenOptions::new().write(true).open(entry.path());
+            let file = file.expect("a lock");
             rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("ours");
             file
         })
